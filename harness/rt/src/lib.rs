@@ -1,0 +1,29 @@
+//! The world as code under test sees it: network, disk, clock, tasks, random numbers.
+//!
+//! Services written against this crate compile and run unchanged in two worlds:
+//!
+//! | | `--cfg madsim` | without |
+//! |---|---|---|
+//! | [`net`] | a simulated network: latency, loss and partitions per link and direction | `tokio::net` |
+//! | [`disk`] | a simulated disk that loses what was not synced when the node crashes | `std::fs` |
+//! | [`clock`] | the node's own wall clock | `SystemTime::now` |
+//! | [`time`], [`task`] | madsim's virtual time and scheduler | tokio |
+//! | [`rng`] | a stream of its own for each node, drawn from the seed | `fastrand` |
+//! | [`rpc`] | the same typed request / reply protocol over [`net`] in both | |
+//!
+//! Code under test reports what it does through [`tracing`](https://docs.rs/tracing) events; no type of a test
+//! harness appears in it. The simulated world itself is driven through [`world`], which exists only with
+//! `--cfg madsim` and is for harnesses, not for services.
+
+pub mod clock;
+pub mod disk;
+pub mod net;
+pub mod rng;
+pub mod rpc;
+pub mod task;
+pub mod time;
+#[cfg(madsim)]
+pub mod world;
+
+/// The embedded database that services keep their data in, opened with [`disk::open_database`].
+pub use redb;

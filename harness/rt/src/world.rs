@@ -1,0 +1,350 @@
+//! The simulated world: nodes with a network, a disk, a clock and random numbers each, on madsim's scheduler and
+//! virtual time. For harnesses; code under test uses the crate's other modules and never sees this one.
+//!
+//! [`run`] builds a world from a seed and runs one future in it, the *supervisor*, which creates nodes, starts and
+//! crashes processes on them and shapes the network. The contract:
+//!
+//! - One run is one fresh thread: std seeds `HashMap`s per thread. [`run`] must be the first thing that thread does.
+//! - A node is a machine. Each start of its process is a new *incarnation*. Whatever a dead incarnation still does (its
+//!   futures are dropped a moment after the crash, so its `Drop` code runs) reaches nothing: see [`World::here`].
+//! - Every random draw of the world comes from a [`Stream`] keyed by what it is for, never from a shared one, so that
+//!   adding a fault or a node leaves all other draws as they were. madsim's own generator orders the scheduler.
+
+use std::{
+    cell::Cell,
+    future::Future,
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime},
+};
+
+use madsim::{
+    plugin::{self, Simulator},
+    rand::GlobalRng,
+    runtime::Runtime,
+    task::NodeId as MadsimNode,
+    time::{Sleep, TimeHandle},
+};
+use spin::Mutex;
+
+pub mod disk;
+pub mod net;
+mod stream;
+
+pub use self::{disk::DiskFate, stream::Stream};
+use self::{disk::Disks, net::Net};
+
+/// A node of the simulated world: a machine with an address and a disk, on which a process may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u32);
+
+impl NodeId {
+    /// The position of the node in order of creation, from 0.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One life of a process on a node: the node and which start of it this is, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Life {
+    /// The machine.
+    pub node: NodeId,
+    /// Which start of the process on it, from 1.
+    pub incarnation: u32,
+}
+
+/// How a process came to its end, which decides what its peers see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// The process died and its kernel lives on: connections are reset, new ones refused.
+    Process,
+    /// The machine lost power: silence. Connections stay half-open until a peer's retransmission gives up or the
+    /// machine is back and answers with a reset.
+    Power,
+}
+
+struct Node {
+    name: Arc<str>,
+    madsim: MadsimNode,
+    incarnation: u32,
+    up: bool,
+    rng: Stream,
+}
+
+/// The simulated world of one run. See the [module](self) for its contract.
+pub struct World {
+    time: TimeHandle,
+    seed: OnceLock<u64>,
+    nodes: Mutex<Vec<Node>>,
+    net: Arc<Net>,
+    disks: Disks,
+}
+
+impl Simulator for World {
+    fn new(_rand: &GlobalRng, time: &TimeHandle, _config: &madsim::Config) -> Self {
+        World {
+            time: time.clone(),
+            seed: OnceLock::new(),
+            nodes: Mutex::new(Vec::new()),
+            net: Net::new(time.clone()),
+            disks: Disks::default(),
+        }
+    }
+}
+
+/// Tasks were found on the real tokio runtime after a run: some dependency calls `tokio::spawn` itself rather than
+/// through this crate (or madsim-tokio), so its work never ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StrayTasks(pub usize);
+
+impl std::fmt::Display for StrayTasks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} task(s) were spawned on the real tokio runtime, where nothing runs them: depend on madsim-tokio \
+             (`tokio = {{ package = \"madsim-tokio\" }}`) or spawn with squall_rt::task::spawn",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for StrayTasks {}
+
+/// Builds a world from `seed` and runs `main`, its supervisor, to completion.
+///
+/// # Errors
+/// [`StrayTasks`] when something was spawned on the real tokio runtime.
+///
+/// # Panics
+/// When code under test panics (the payload is passed on), or when every task waits for something that will never
+/// happen. When called on a thread that has already built a `HashMap`.
+pub fn run<F: Future>(seed: u64, main: impl FnOnce(Arc<World>) -> F) -> Result<F::Output, StrayTasks> {
+    // First of all, so that std's RandomState takes its keys from the seed.
+    let runtime = Runtime::with_seed_and_config(
+        Stream::new(seed, "schedule", "").next_u64(),
+        madsim::Config::default(),
+    );
+    runtime.add_simulator::<World>();
+    // `tokio::select!` takes its branch order from the runtime it is called in, so that one has to be seeded too.
+    let select_seed = Stream::new(seed, "select", "").next_u64().to_le_bytes();
+    let outer = real_tokio::runtime::Builder::new_current_thread()
+        .rng_seed(real_tokio::runtime::RngSeed::from_bytes(&select_seed))
+        .build()
+        .expect("a tokio runtime without drivers needs nothing that can fail");
+    // Unconstrained: the whole run is one poll to tokio, whose budget would otherwise run out once and for all.
+    outer.block_on(real_tokio::task::unconstrained(async move {
+        let output = runtime.block_on(async {
+            let world = World::current();
+            world.seed.set(seed).expect("a world is seeded once");
+            world.net.init(seed);
+            let output = main(world.clone()).await;
+            world.shut_down().await;
+            output
+        });
+        drop(runtime);
+        match real_tokio::runtime::Handle::current().metrics().num_alive_tasks() {
+            0 => Ok(output),
+            n => Err(StrayTasks(n)),
+        }
+    }))
+}
+
+impl World {
+    /// The world of the running simulation.
+    ///
+    /// # Panics
+    /// Outside of [`run`].
+    pub fn current() -> Arc<World> {
+        plugin::simulator::<World>()
+    }
+
+    /// The seed of this run.
+    pub fn seed(&self) -> u64 {
+        *self.seed.get().expect("the world is seeded before anything runs in it")
+    }
+
+    /// Virtual time since the start of the run.
+    pub fn now(&self) -> Duration {
+        self.time.elapsed()
+    }
+
+    /// The network, to shape and to break.
+    pub fn net(&self) -> &Arc<Net> {
+        &self.net
+    }
+
+    /// The disks of the nodes.
+    pub fn disks(&self) -> &Disks {
+        &self.disks
+    }
+
+    /// A random stream of its own for `concern` and `entity`; the same arguments give the same stream.
+    pub fn stream(&self, concern: &str, entity: &str) -> Stream {
+        Stream::new(self.seed(), concern, entity)
+    }
+
+    /// Creates a node: an address, an empty disk, no process yet. Its name is its host name.
+    pub fn add_node(&self, name: &str) -> NodeId {
+        let madsim = madsim::runtime::Handle::current().create_node().name(name).build().id();
+        let mut nodes = self.nodes.lock();
+        let id = NodeId(nodes.len() as u32);
+        nodes.push(Node {
+            name: name.into(),
+            madsim,
+            incarnation: 0,
+            up: false,
+            rng: self.stream("node", name),
+        });
+        self.net.add_node(id, name);
+        self.disks.add_node(id, self.stream("disk", name).next_u64());
+        id
+    }
+
+    /// The host name of a node.
+    pub fn name(&self, node: NodeId) -> Arc<str> {
+        self.nodes.lock()[node.index()].name.clone()
+    }
+
+    /// Whether a process runs on the node.
+    pub fn is_up(&self, node: NodeId) -> bool {
+        self.nodes.lock()[node.index()].up
+    }
+
+    /// Whether this life of the process is the one that runs now.
+    pub fn is_alive(&self, life: Life) -> bool {
+        let nodes = self.nodes.lock();
+        let node = &nodes[life.node.index()];
+        node.up && node.incarnation == life.incarnation
+    }
+
+    /// The process that the calling task belongs to. `None` for the supervisor, and for what is left of a dead
+    /// process: whoever gets `None` must leave the world as it is.
+    pub fn here(&self) -> Option<Life> {
+        let nodes = self.nodes.lock();
+        let at = Self::position(&nodes, plugin::node())?;
+        nodes[at].up.then_some(Life { node: NodeId(at as u32), incarnation: nodes[at].incarnation })
+    }
+
+    fn position(nodes: &[Node], id: MadsimNode) -> Option<usize> {
+        // madsim numbers nodes in order of creation, so the list is sorted by its ids.
+        nodes.binary_search_by_key(&id, |n| n.madsim).ok()
+    }
+
+    /// Starts a process on a node that has none: `main` runs there as a new incarnation. The process ends when
+    /// [`World::crash`] says so; a `main` that returns leaves its tasks running.
+    ///
+    /// # Panics
+    /// When a process already runs on the node.
+    pub fn start<F>(&self, node: NodeId, main: impl FnOnce(Life) -> F) -> Life
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (madsim, life) = {
+            let mut nodes = self.nodes.lock();
+            let n = &mut nodes[node.index()];
+            assert!(!n.up, "a process already runs on {}", n.name);
+            n.up = true;
+            n.incarnation += 1;
+            (n.madsim, Life { node, incarnation: n.incarnation })
+        };
+        let handle = madsim::runtime::Handle::current();
+        if life.incarnation > 1 {
+            handle.restart(madsim);
+        }
+        self.net.node_up(life);
+        self.disks.node_up(life);
+        handle.get_node(madsim).expect("the node was created by add_node").spawn(main(life));
+        life
+    }
+
+    /// Cuts a process off from the world at once: from here on nothing it does reaches network, disk or history. Its
+    /// tasks still hold the processor until [`World::crash`] ends them. Returns false if it was not running.
+    pub fn cut_off(&self, node: NodeId, death: Death, fate: DiskFate) -> bool {
+        {
+            let mut nodes = self.nodes.lock();
+            let n = &mut nodes[node.index()];
+            if !n.up {
+                return false;
+            }
+            n.up = false;
+        }
+        self.net.node_down(node, death);
+        self.disks.node_down(node, fate);
+        true
+    }
+
+    /// Ends the process on a node. Its peers see what `death` says, its disk keeps what `fate` says. Returns false if
+    /// no process was running. It may be started again a millisecond later, not before: the tasks of the dead one are
+    /// dropped in the meantime.
+    pub fn crash(&self, node: NodeId, death: Death, fate: DiskFate) -> bool {
+        let was_up = self.cut_off(node, death, fate);
+        self.reap(node);
+        was_up
+    }
+
+    /// Drops the tasks of a process that was [cut off](World::cut_off).
+    pub fn reap(&self, node: NodeId) {
+        let madsim = self.nodes.lock()[node.index()].madsim;
+        let handle = madsim::runtime::Handle::current();
+        // A paused node's tasks would be dropped inside `kill`, under madsim's lock and in the caller's name.
+        handle.resume(madsim);
+        handle.kill(madsim);
+    }
+
+    /// Stops a node's tasks from running, as SIGSTOP does. Its kernel lives on: connections stay, packets queue.
+    pub fn pause(&self, node: NodeId) {
+        madsim::runtime::Handle::current().pause(self.nodes.lock()[node.index()].madsim);
+    }
+
+    /// Lets a paused node go on.
+    pub fn resume(&self, node: NodeId) {
+        madsim::runtime::Handle::current().resume(self.nodes.lock()[node.index()].madsim);
+    }
+
+    /// Waits until exactly `at`, to the nanosecond, since the start of the run. (madsim's and tokio's sleeps round up to
+    /// a millisecond.) Returns at once if that is past.
+    pub async fn sleep_until(&self, at: Duration) {
+        let now = self.time.elapsed();
+        if at > now {
+            let deadline = self.time.now_instant() + (at - now);
+            let mut sleep: std::pin::Pin<Box<Sleep>> = Box::pin(self.time.sleep(Duration::ZERO));
+            sleep.as_mut().reset(deadline);
+            sleep.await;
+        }
+    }
+
+    /// Waits for exactly `duration`, to the nanosecond.
+    pub async fn sleep(&self, duration: Duration) {
+        self.sleep_until(self.now() + duration).await;
+    }
+
+    /// Ends every process, so that all tasks, timers and sockets are freed with the run.
+    async fn shut_down(&self) {
+        let count = self.nodes.lock().len();
+        for i in 0..count {
+            self.crash(NodeId(i as u32), Death::Power, DiskFate::Keep);
+        }
+        madsim::time::sleep(Duration::from_millis(1)).await;
+        self.net.shut_down();
+    }
+}
+
+/// The wall clock of the calling node.
+pub(crate) fn wall_clock() -> SystemTime {
+    TimeHandle::current().now_time()
+}
+
+thread_local! {
+    /// Numbers for dead processes, which must not draw from a node's stream. No one sees what they do with them.
+    static AFTERLIFE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The next number of the calling node's stream.
+pub(crate) fn node_random() -> u64 {
+    let world = World::current();
+    let Some(life) = world.here() else {
+        return AFTERLIFE.with(|n| n.replace(n.get().wrapping_add(0x9E37_79B9_7F4A_7C15)));
+    };
+    let mut nodes = world.nodes.lock();
+    nodes[life.node.index()].rng.next_u64()
+}

@@ -1,0 +1,98 @@
+//! Judging a history: invariants, conditions, violations.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::history::Record;
+
+/// A broken invariant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// The invariant's name, as in the spec.
+    pub invariant: String,
+    /// What kind of breach, in a word or two without values (`double_effect`): two violations of one invariant and
+    /// class are the same failure.
+    pub class: String,
+    /// What happened, for a person: names, keys, numbers.
+    pub message: String,
+    /// When, in virtual time since the start of the run.
+    pub at: Duration,
+    /// The records that tell it, by `seq`, oldest first.
+    pub evidence: Vec<u64>,
+}
+
+/// What an invariant finds wrong; the harness adds the invariant's name and the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// See [`Violation::class`].
+    pub class: &'static str,
+    /// See [`Violation::message`].
+    pub message: String,
+    /// See [`Violation::evidence`]; the record under observation is added by the harness.
+    pub evidence: Vec<u64>,
+}
+
+impl Breach {
+    /// A breach without further evidence than the record under observation.
+    pub fn new(class: &'static str, message: impl Into<String>) -> Self {
+        Breach { class, message: message.into(), evidence: Vec::new() }
+    }
+
+    /// Names the records that led to it.
+    pub fn with_evidence(mut self, seqs: impl IntoIterator<Item = u64>) -> Self {
+        self.evidence.extend(seqs);
+        self
+    }
+}
+
+/// The end of a run, as a liveness check needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// When the last fault was healed: the start of the settle phase, or later.
+    pub healed_at: Duration,
+    /// When the run ended.
+    pub ended_at: Duration,
+}
+
+/// A property of histories, observed record by record as the run goes.
+///
+/// A safety breach is returned from [`observe`](Invariant::observe) at the very record that shows it, and ends the run there.
+/// What can only be known at the end (a liveness property, an unfinished obligation) is returned from
+/// [`finish`](Invariant::finish).
+pub trait Invariant: Send {
+    /// Its name, as in a spec's `check:`.
+    fn name(&self) -> &str;
+
+    /// Looks at the next record.
+    ///
+    /// # Errors
+    /// The breach that this record completes.
+    fn observe(&mut self, record: &Record) -> Result<(), Breach>;
+
+    /// Looks at the end of the run.
+    ///
+    /// # Errors
+    /// The breach that shows only now.
+    fn finish(&mut self, _end: &End) -> Result<(), Breach> {
+        Ok(())
+    }
+
+    /// How often it had something to judge. An invariant that is never exercised, over all seeds, proves nothing, and its
+    /// spec fails as vacuous.
+    fn exercised(&self) -> u64;
+}
+
+/// A statement about the present, made true and false by records: what `eventually: { that: NAME }` waits for.
+pub trait Condition: Send {
+    /// Its name, as in a spec.
+    fn name(&self) -> &str;
+    /// Looks at the next record.
+    fn observe(&mut self, record: &Record);
+    /// Whether it holds now.
+    fn holds(&self) -> bool;
+    /// Why it does not hold, for a person: what is open, who is missing.
+    fn because(&self) -> String {
+        String::new()
+    }
+}

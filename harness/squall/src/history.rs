@@ -1,0 +1,249 @@
+//! The history of a run: what clients asked and were told, what nodes reported, what was done to them, each with its
+//! virtual time. Invariants are judged by it, and its digest stands for the run.
+//!
+//! Notation (Herlihy and Wing 1990, as extended by Jepsen): an operation is *invoked* and completes as *ok* (it took
+//! effect), *fail* (it did not) or *info* (unknown: it may have taken effect, or may still).
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// A field's value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Any other number.
+    Float(f64),
+    /// Text, and whatever else was reported through `Debug` or `Display`.
+    Text(String),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Bool(b) => b.fmt(f),
+            Value::Int(i) => i.fmt(f),
+            Value::Float(x) => x.fmt(f),
+            Value::Text(s) => f.write_str(s),
+        }
+    }
+}
+
+macro_rules! value_from_integer {
+    ($($t:ty),*) => {$(
+        impl From<$t> for Value {
+            fn from(n: $t) -> Self {
+                i64::try_from(n).map_or_else(|_| Value::Text(n.to_string()), Value::Int)
+            }
+        }
+    )*};
+}
+value_from_integer!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize);
+
+impl From<bool> for Value {
+    fn from(b: bool) -> Self {
+        Value::Bool(b)
+    }
+}
+impl From<f64> for Value {
+    fn from(x: f64) -> Self {
+        Value::Float(x)
+    }
+}
+impl From<&str> for Value {
+    fn from(s: &str) -> Self {
+        Value::Text(s.to_owned())
+    }
+}
+impl From<String> for Value {
+    fn from(s: String) -> Self {
+        Value::Text(s)
+    }
+}
+
+/// Named values, in the order they were given.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fields(Vec<(Cow<'static, str>, Value)>);
+
+impl Fields {
+    /// No fields.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a field.
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
+        self.push(name, value);
+        self
+    }
+
+    /// Adds a field.
+    pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
+        self.0.push((name.into(), value.into()));
+    }
+
+    /// The first field of this name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+    }
+
+    /// The field as text, if it is text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.get(name)? {
+            Value::Text(s) => Some(s),
+            _ => None,
+        }
+    }
+
+    /// The field as a whole number, if it is one.
+    pub fn int(&self, name: &str) -> Option<i64> {
+        match self.get(name)? {
+            Value::Int(i) => Some(*i),
+            _ => None,
+        }
+    }
+
+    /// The field as a truth value, if it is one.
+    pub fn bool(&self, name: &str) -> Option<bool> {
+        match self.get(name)? {
+            Value::Bool(b) => Some(*b),
+            _ => None,
+        }
+    }
+
+    /// All fields in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(n, v)| (n.as_ref(), v))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (name, value)) in self.iter().enumerate() {
+            write!(f, "{}{name}={value}", if i == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
+/// One client operation from invocation to completion.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Operation {
+    /// Its position in the plan, from 0: the same in the invocation and the completion.
+    pub id: u32,
+    /// The client that performs it, from 0. A client has one operation open at a time.
+    pub client: u32,
+    /// Its name, as in `workload.mix`.
+    pub name: Cow<'static, str>,
+}
+
+/// How a run's phases follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// No faults yet.
+    Warmup,
+    /// Faults may strike.
+    Chaos,
+    /// All faults are healed; the system must recover.
+    Settle,
+    /// The run is over.
+    End,
+}
+
+/// What became of a process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lifecycle {
+    /// It started; its incarnation is in the record.
+    Started,
+    /// A fault crashed it.
+    Crashed,
+    /// Its `run_node` returned an error.
+    Exited(String),
+    /// A fault stopped its tasks.
+    Paused,
+    /// It goes on.
+    Resumed,
+}
+
+/// What a record says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A client starts an operation.
+    Invoke(Operation, Fields),
+    /// It succeeded, with this result.
+    Ok(Operation, Fields),
+    /// It did not take effect, and never will.
+    Fail(Operation, Fields),
+    /// Its outcome is unknown.
+    Info(Operation, Fields),
+    /// A node reported something: `target.message` of a tracing event. Events named `effect.*` are ground truth at a
+    /// resource.
+    Event {
+        /// The node's name, as in the spec.
+        node: Cow<'static, str>,
+        /// Which start of the node's process.
+        incarnation: u32,
+        /// `target.message`.
+        name: Cow<'static, str>,
+        /// The event's fields.
+        fields: Fields,
+    },
+    /// A fault took hold, or missed: its targets are as they were resolved at that moment.
+    FaultStart {
+        /// The fault's id in the spec, with `#n` for the n-th strike of a repeated one.
+        fault: Cow<'static, str>,
+        /// What was done to whom.
+        what: String,
+    },
+    /// A fault ended.
+    FaultHeal {
+        /// The fault's id.
+        fault: Cow<'static, str>,
+        /// What was undone.
+        what: String,
+    },
+    /// A process started or ended.
+    Node {
+        /// The node's name.
+        node: Cow<'static, str>,
+        /// Which start of the process.
+        incarnation: u32,
+        /// What happened.
+        change: Lifecycle,
+    },
+    /// A phase began.
+    Phase(Phase),
+}
+
+/// One entry of the history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its position in the history, from 0.
+    pub seq: u64,
+    /// Virtual time since the start of the run.
+    pub at: Duration,
+    /// What it says.
+    pub kind: Kind,
+}
+
+impl Record {
+    /// The event's name and fields, if this is an event.
+    pub fn event(&self) -> Option<(&str, &Fields)> {
+        match &self.kind {
+            Kind::Event { name, fields, .. } => Some((name, fields)),
+            _ => None,
+        }
+    }
+}

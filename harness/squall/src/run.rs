@@ -1,0 +1,102 @@
+//! One run: a spec and a seed go in, a report comes out.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{check::Violation, history::Record};
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every invariant held.
+    Passed,
+    /// One did not.
+    Violated(Violation),
+    /// Code under test panicked.
+    Panicked {
+        /// The panic's message.
+        message: String,
+        /// `file:line:column`, relative to the workspace where it can be.
+        location: String,
+        /// The node whose task it was.
+        node: String,
+        /// When.
+        at: Duration,
+    },
+    /// The run did not end within the wall-clock limit and was killed.
+    Hung {
+        /// The limit.
+        after: Duration,
+    },
+    /// The worker process died under it: abort, stack overflow, segmentation fault.
+    Died {
+        /// How, as "signal 6 (SIGABRT)", and the last lines it printed.
+        how: String,
+    },
+    /// The run could not be judged, and why.
+    Undecided {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A 64-bit digest over a run's canonical event stream; printed as 16 hexadecimal digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Digest(pub u64);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// What a fault did in one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultCount {
+    /// How often it struck.
+    pub struck: u64,
+    /// What it touched in all: packets for a network fault, processes for a process fault.
+    pub touched: u64,
+}
+
+/// What a run reached, to judge vacuity over all seeds and to show a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Per fault id of the spec; every fault of the spec has an entry.
+    pub faults: BTreeMap<String, FaultCount>,
+    /// Per line of `check:` (as it is shown to a person): how often it had something to judge. Every line but
+    /// `sometimes` has an entry.
+    pub exercised: BTreeMap<String, u64>,
+    /// Per event pattern of `sometimes:` how often it was seen. Every pattern has an entry.
+    pub sometimes: BTreeMap<String, u64>,
+    /// Completed operations: ok, failed, unknown.
+    pub ops: [u64; 3],
+}
+
+/// What came out of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// The seed.
+    pub seed: u64,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The digest; zero when the run died or hung.
+    pub digest: Digest,
+    /// How much virtual time passed.
+    pub virtual_time: Duration,
+    /// How much wall-clock time it took, in microseconds.
+    pub wall_us: u64,
+    /// What it reached.
+    pub coverage: Coverage,
+    /// The history, when it was asked for, or the run did not pass.
+    pub history: Vec<Record>,
+}
+
+impl RunReport {
+    /// Whether the run passed.
+    pub fn passed(&self) -> bool {
+        self.verdict == Verdict::Passed
+    }
+}

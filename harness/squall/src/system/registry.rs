@@ -1,0 +1,110 @@
+//! The systems that a binary knows, by name, with their types erased.
+
+use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
+
+use super::{EventKind, Flaw, Group, System};
+
+/// A system without its type. Parameters travel as JSON, checked and with defaults filled in.
+pub trait AnySystem: Send + Sync {
+    /// See [`System::NAME`].
+    fn name(&self) -> &'static str;
+    /// See [`System::ABOUT`].
+    fn about(&self) -> &'static str;
+    /// Checks parameters and fills in the defaults; null stands for none given.
+    ///
+    /// # Errors
+    /// What serde says of the first wrong one.
+    fn complete_params(&self, params: &serde_json::Value) -> Result<serde_json::Value, serde_json::Error>;
+    /// The JSON Schema of the parameters.
+    fn params_schema(&self) -> schemars::Schema;
+    /// See [`System::groups`].
+    fn groups(&self, params: &serde_json::Value) -> Vec<Group>;
+    /// The names of the operations, with their default weights.
+    fn operations(&self, params: &serde_json::Value) -> Vec<(&'static str, u32)>;
+    /// See [`System::events`].
+    fn events(&self) -> &'static [EventKind];
+    /// The names of the invariants.
+    fn invariants(&self, params: &serde_json::Value) -> Vec<String>;
+    /// The names of the conditions.
+    fn conditions(&self, params: &serde_json::Value) -> Vec<String>;
+    /// See [`System::flaws`].
+    fn flaws(&self) -> &'static [Flaw];
+}
+
+struct Erased<S>(PhantomData<fn() -> S>);
+
+fn typed<S: System>(params: &serde_json::Value) -> S::Params {
+    if params.is_null() {
+        return S::Params::default();
+    }
+    serde_json::from_value(params.clone()).expect("parameters were checked by complete_params")
+}
+
+impl<S: System> AnySystem for Erased<S> {
+    fn name(&self) -> &'static str {
+        S::NAME
+    }
+    fn about(&self) -> &'static str {
+        S::ABOUT
+    }
+    fn complete_params(&self, params: &serde_json::Value) -> Result<serde_json::Value, serde_json::Error> {
+        if params.is_null() {
+            return serde_json::to_value(S::Params::default());
+        }
+        serde_json::to_value(serde_json::from_value::<S::Params>(params.clone())?)
+    }
+    fn params_schema(&self) -> schemars::Schema {
+        schemars::schema_for!(S::Params)
+    }
+    fn groups(&self, params: &serde_json::Value) -> Vec<Group> {
+        S::groups(&typed::<S>(params))
+    }
+    fn operations(&self, params: &serde_json::Value) -> Vec<(&'static str, u32)> {
+        S::operations(&typed::<S>(params)).kinds.iter().map(|k| (k.name, k.weight)).collect()
+    }
+    fn events(&self) -> &'static [EventKind] {
+        S::events()
+    }
+    fn invariants(&self, params: &serde_json::Value) -> Vec<String> {
+        S::invariants(&typed::<S>(params)).iter().map(|i| i.name().to_owned()).collect()
+    }
+    fn conditions(&self, params: &serde_json::Value) -> Vec<String> {
+        S::conditions(&typed::<S>(params)).iter().map(|c| c.name().to_owned()).collect()
+    }
+    fn flaws(&self) -> &'static [Flaw] {
+        S::flaws()
+    }
+}
+
+/// The systems that a binary knows.
+#[derive(Clone, Default)]
+pub struct Registry {
+    systems: BTreeMap<&'static str, Arc<dyn AnySystem>>,
+}
+
+impl Registry {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a system.
+    ///
+    /// # Panics
+    /// When there is one of that name already.
+    pub fn with<S: System>(mut self) -> Self {
+        let old = self.systems.insert(S::NAME, Arc::new(Erased::<S>(PhantomData)));
+        assert!(old.is_none(), "two systems are named {}", S::NAME);
+        self
+    }
+
+    /// The system of that name.
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn AnySystem>> {
+        self.systems.get(name)
+    }
+
+    /// All systems, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn AnySystem>> {
+        self.systems.values()
+    }
+}
