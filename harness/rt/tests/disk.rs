@@ -67,11 +67,11 @@ fn what_was_cut_off_is_zeros_when_the_file_grows_again() {
     on_a_disk(|root| {
         let file = File::create(root.join("f")).unwrap();
         file.write_all_at(&[7; 20_000], 0).unwrap();
-        for sync in [false, true] {
-            if sync {
+        for synced in [false, true] {
+            file.set_len(5_000).unwrap();
+            if synced {
                 file.sync_data().unwrap();
             }
-            file.set_len(5_000).unwrap();
             file.set_len(20_000).unwrap();
             let content = disk::read(root.join("f")).unwrap();
             assert!(content[..5_000].iter().all(|&b| b == 7));

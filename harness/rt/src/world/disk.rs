@@ -47,7 +47,9 @@ impl Disks {
     pub(super) fn add_node(&self, node: NodeId, seed: u64) {
         let mut disks = self.disks.lock();
         assert_eq!(disks.len(), node.index(), "nodes are added in order");
-        disks.push(Arc::new(Disk { state: Mutex::new(State { running: None, volume: Volume::new(seed) }) }));
+        disks.push(Arc::new(Disk {
+            state: Mutex::new(State { running: None, power_cut: None, volume: Volume::new(seed) }),
+        }));
     }
 
     pub(super) fn node_up(&self, life: Life) {
@@ -57,8 +59,26 @@ impl Disks {
     pub(super) fn node_down(&self, node: NodeId, fate: DiskFate) {
         let disk = self.of(node);
         let mut state = disk.state.lock();
-        state.running = None;
-        state.volume.crash(fate);
+        state.end(fate);
+    }
+
+    /// How many calls have changed the node's disk, or made changes durable, since the start of the run.
+    pub fn changes(&self, node: NodeId) -> u64 {
+        self.of(node).state.lock().volume.changes()
+    }
+
+    /// Lets the process on a node make `changes` more [changes](Disks::changes) to its disk. Before the next one the disk
+    /// is cut off: what is on it suffers `fate` there and then, and nothing the process does reaches it any more. To
+    /// try a crash at every point between two writes; the process has yet to be [crashed](World::crash), and the fate
+    /// given then finds nothing left to do.
+    ///
+    /// # Panics
+    /// When no process runs on the node.
+    pub fn cut_power_after(&self, node: NodeId, changes: u64, fate: DiskFate) {
+        let disk = self.of(node);
+        let mut state = disk.state.lock();
+        assert!(state.running.is_some(), "no process runs on the node");
+        state.power_cut = Some(PowerCut { at: state.volume.changes() + changes, fate });
     }
 
     fn of(&self, node: NodeId) -> Arc<Disk> {
@@ -74,7 +94,22 @@ pub(crate) struct Disk {
 struct State {
     /// The incarnation that may use the disk now.
     running: Option<u32>,
+    power_cut: Option<PowerCut>,
     volume: Volume,
+}
+
+/// The process loses its disk when that many changes have been made.
+struct PowerCut {
+    at: u64,
+    fate: DiskFate,
+}
+
+impl State {
+    fn end(&mut self, fate: DiskFate) {
+        self.running = None;
+        self.power_cut = None;
+        self.volume.crash(fate);
+    }
 }
 
 /// A process's access to the disk of its node.
@@ -95,6 +130,11 @@ impl Mount {
     /// Does something on the disk, if the process still lives.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Volume) -> io::Result<R>) -> io::Result<R> {
         let mut state = self.disk.state.lock();
+        if let Some(PowerCut { at, fate }) = state.power_cut
+            && at <= state.volume.changes()
+        {
+            state.end(fate);
+        }
         if state.running != Some(self.incarnation) {
             return Err(dead());
         }

@@ -84,6 +84,9 @@ impl Content {
 
     fn resize(&mut self) {
         let pages = self.len.max(self.durable_len).div_ceil(PAGE as u64) as usize;
+        if pages < self.slots.len() {
+            self.dirty.retain(|&at| at < pages);
+        }
         self.slots.resize_with(pages, Slot::default);
     }
 

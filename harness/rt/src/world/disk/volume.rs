@@ -39,6 +39,8 @@ pub(crate) struct Volume {
     inodes: Inodes,
     journal: Journal,
     draws: Stream,
+    /// How many calls have written, changed names, or synced.
+    changes: u64,
 }
 
 struct Inodes(Slab<Inode>);
@@ -66,7 +68,17 @@ impl Volume {
     pub fn new(seed: u64) -> Self {
         let mut inodes = Slab::new();
         assert_eq!(inodes.insert(Inode::Directory(Directory::default())), ROOT);
-        Volume { inodes: Inodes(inodes), journal: Journal::default(), draws: Stream::new(seed, "crash", "") }
+        Volume {
+            inodes: Inodes(inodes),
+            journal: Journal::default(),
+            draws: Stream::new(seed, "crash", ""),
+            changes: 0,
+        }
+    }
+
+    /// How many calls have written, changed names, or synced.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// The process is gone: its handles are closed, and of what it wrote remains what `fate` says.
@@ -171,6 +183,7 @@ impl Volume {
 
     fn link(&mut self, dir: Ino, name: &str, stands_for: Option<Ino>) {
         let entry = Entry { dir, name: name.into(), stands_for };
+        self.changes += 1;
         self.journal.change(&mut self.inodes, vec![entry]);
     }
 
@@ -192,11 +205,10 @@ impl Volume {
             }
             None => return Err(error(ErrorKind::NotFound, path)),
         };
-        let file = self.file(ino);
         if mode.truncate {
-            file.content.set_len(0);
+            self.set_len(ino, 0)?;
         }
-        file.handles += 1;
+        self.file(ino).handles += 1;
         Ok(ino)
     }
 
@@ -226,6 +238,7 @@ impl Volume {
         if offset.checked_add(data.len() as u64).is_none_or(|end| end > MAX_LEN) {
             return Err(ErrorKind::FileTooLarge.into());
         }
+        self.changes += 1;
         self.file(ino).content.write_at(data, offset);
         Ok(())
     }
@@ -240,12 +253,14 @@ impl Volume {
         if len > MAX_LEN {
             return Err(ErrorKind::FileTooLarge.into());
         }
+        self.changes += 1;
         self.file(ino).content.set_len(len);
         Ok(())
     }
 
     /// Makes a file's content and length durable, not its name.
     pub fn sync(&mut self, ino: Ino) {
+        self.changes += 1;
         self.file(ino).content.sync();
     }
 
@@ -253,6 +268,7 @@ impl Volume {
     pub fn sync_dir(&mut self, path: &Path) -> io::Result<()> {
         let dir = self.lookup(path)?;
         self.directory(dir, path)?;
+        self.changes += 1;
         self.journal.sync(&mut self.inodes, dir);
         self.collect();
         Ok(())
@@ -280,6 +296,7 @@ impl Volume {
                 _ => {}
             }
         }
+        self.changes += 1;
         let gone = Entry { dir: from_dir, name: from_name.into(), stands_for: None };
         let here = Entry { dir: to_dir, name: to_name.into(), stands_for: Some(ino) };
         self.journal.change(&mut self.inodes, vec![gone, here]);
