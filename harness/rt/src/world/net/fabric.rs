@@ -13,7 +13,7 @@ use super::{
     packet::{Body, Digest, Endpoint, Fate, Packet},
     queue::{Queue, What},
     table::{Key, Table},
-    tcp::{Connection, Listener},
+    tcp::{Connection, Listener, NEVER},
     udp::Datagrams,
     wake::Woken,
 };
@@ -67,6 +67,8 @@ pub(super) struct Fabric {
     /// Set for good by `shut_down`.
     closed: bool,
     pub(super) queue: Queue,
+    /// Whom to wake once the lock is released.
+    pub(super) woken: Woken,
     /// The latest time anything happened at. A packet may be handled a few scheduler steps late (see [`Queue`]); time
     /// does not run backwards for the sockets then.
     now: u64,
@@ -83,6 +85,11 @@ pub(super) struct Fabric {
     pub(super) listeners: Table<Listener>,
     /// Connections in TIME_WAIT and when that ends, earliest first.
     pub(super) lingering: VecDeque<(u64, Key)>,
+    /// Connections that owe an acknowledgement and when it is due, earliest first. An entry holds if the connection still
+    /// says so.
+    pub(super) acknowledgements: VecDeque<(u64, Key)>,
+    /// When the event for them comes, or `NEVER`.
+    pub(super) acknowledge_event: u64,
 }
 
 impl Fabric {
@@ -91,6 +98,7 @@ impl Fabric {
             seed: 0,
             closed: false,
             queue,
+            woken: Woken::default(),
             now: 0,
             hosts: Vec::new(),
             names: BTreeMap::new(),
@@ -104,6 +112,8 @@ impl Fabric {
             connections: Table::new(),
             listeners: Table::new(),
             lingering: VecDeque::new(),
+            acknowledgements: VecDeque::new(),
+            acknowledge_event: NEVER,
         }
     }
 
@@ -144,14 +154,14 @@ impl Fabric {
         host.incarnation = life.incarnation;
     }
 
-    pub(super) fn node_down(&mut self, node: NodeId, death: Death, woken: &mut Woken) {
+    pub(super) fn node_down(&mut self, node: NodeId, death: Death) {
         let now = self.tick();
         let host = &mut self.hosts[node.index()];
         host.incarnation = 0;
         host.tcp.clear();
         for socket in std::mem::take(&mut host.udp).into_values() {
             if let Some(socket) = self.sockets.remove(socket) {
-                socket.silence(woken);
+                socket.silence(&mut self.woken);
             }
         }
         if death == Death::Power {
@@ -159,7 +169,7 @@ impl Fabric {
         }
         for listener in self.listeners.keys_where(|l| l.binding.at.node == node.0) {
             if let Some(listener) = self.listeners.remove(listener) {
-                listener.silence(woken);
+                listener.silence(&mut self.woken);
             }
         }
         for key in self.connections.keys_where(|c| c.local.node == node.0) {
@@ -167,20 +177,21 @@ impl Fabric {
                 self.send_reset(now, key);
             }
             if let Some(connection) = self.connections.remove(key) {
-                connection.silence(woken);
+                connection.silence(&mut self.woken);
             }
         }
     }
 
-    pub(super) fn shut_down(&mut self, woken: &mut Woken) {
+    pub(super) fn shut_down(&mut self) {
         self.closed = true;
-        woken.push(self.queue.clear());
+        self.woken.push(self.queue.clear());
         self.packets = slab::Slab::new();
         self.buffers = Buffers::default();
-        self.lingering.clear();
-        self.sockets.drain().for_each(|s| s.silence(woken));
-        self.listeners.drain().for_each(|l| l.silence(woken));
-        self.connections.drain().for_each(|c| c.silence(woken));
+        self.lingering = VecDeque::new();
+        self.acknowledgements = VecDeque::new();
+        self.sockets.drain().for_each(|s| s.silence(&mut self.woken));
+        self.listeners.drain().for_each(|l| l.silence(&mut self.woken));
+        self.connections.drain().for_each(|c| c.silence(&mut self.woken));
         for host in &mut self.hosts {
             host.links = Vec::new();
             host.tcp.clear();
@@ -343,18 +354,18 @@ impl Fabric {
 
     /// Does what is due first. Called once for every timer that fires.
     #[inline]
-    pub(super) fn advance(&mut self, woken: &mut Woken) {
+    pub(super) fn advance(&mut self) {
         let Some((at, what)) = self.queue.pop() else { return };
         self.now = self.now.max(at);
         match what {
-            What::Arrival(slot) => self.arrive(self.now, slot, woken),
-            What::Retransmit(key) => self.retransmission_timer(self.now, at, key, woken),
-            What::Acknowledge(key) => self.acknowledgement_timer(self.now, at, key),
+            What::Arrival(slot) => self.arrive(self.now, slot),
+            What::Retransmit(key) => self.retransmission_timer(self.now, at, key),
+            What::Acknowledge => self.acknowledgement_timer(self.now),
         }
     }
 
     #[inline]
-    fn arrive(&mut self, now: u64, slot: u32, woken: &mut Woken) {
+    fn arrive(&mut self, now: u64, slot: u32) {
         let packet = &self.packets[slot as usize];
         let (from, to) = (packet.from.node, packet.to.node);
         let told_by_link = matches!(packet.body, Body::ConnectionRejected { .. } | Body::DatagramRejected);
@@ -370,8 +381,8 @@ impl Fabric {
         }
         self.digest.record(&packet, Fate::Delivered, now);
         match packet.body {
-            Body::Datagram | Body::DatagramRejected => self.datagram_arrives(packet, woken),
-            _ => self.segment_arrives(now, packet, woken),
+            Body::Datagram | Body::DatagramRejected => self.datagram_arrives(packet),
+            _ => self.segment_arrives(now, packet),
         }
     }
 
