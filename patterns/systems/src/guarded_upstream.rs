@@ -233,7 +233,7 @@ const EVENTS: &[EventKind] = &[
     },
     EventKind {
         name: "upstream.received",
-        fields: &["caller", "incarnation", "permit"],
+        fields: &["breaker", "caller", "incarnation", "permit"],
         about: "a call reached the upstream",
     },
     EventKind {
@@ -321,7 +321,7 @@ impl System for GuardedUpstream {
     async fn run_node(node: Node, params: Params) -> Result<(), BoxError> {
         match node.group() {
             "callers" => caller::run(node, params).await,
-            "upstream" => upstream::run().await,
+            "upstream" => upstream::run(node).await,
             group => Err(format!("no node of group {group:?} here").into()),
         }
     }

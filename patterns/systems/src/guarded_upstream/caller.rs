@@ -25,7 +25,7 @@ pub(super) async fn run(node: Node, params: Params) -> Result<(), BoxError> {
         host: host.clone(),
         guard,
         client: Client::new(format!("{host}:{PORT}")),
-        caller: node.host(),
+        caller: node.name(),
         incarnation: node.incarnation(),
         timeout: params.call_timeout.0,
     });

@@ -14,7 +14,7 @@ pub(super) struct Breaker {
     /// The caller.
     pub(super) node: String,
     pub(super) incarnation: u32,
-    /// The upstream.
+    /// The upstream's host name.
     pub(super) name: String,
 }
 
@@ -100,17 +100,15 @@ impl Observed {
             "upstream.received" => Said::Received { permit: int(fields, "permit")? },
             _ => return Ok(None),
         };
-        let breaker = if let Said::Received { .. } = said {
-            Breaker {
-                node: text(fields, "caller")?.to_owned(),
-                incarnation: u32::try_from(int(fields, "incarnation")?)
-                    .map_err(|_| unreadable("incarnation"))?,
-                name: node.to_string(),
-            }
+        // An upstream speaks of the caller's breaker, all others of their own.
+        let (node, incarnation) = if let Said::Received { .. } = said {
+            let incarnation = u32::try_from(int(fields, "incarnation")?);
+            (text(fields, "caller")?, incarnation.map_err(|_| unreadable("incarnation"))?)
         } else {
-            let name = text(fields, "breaker")?.to_owned();
-            Breaker { node: node.to_string(), incarnation: *incarnation, name }
+            (&**node, *incarnation)
         };
+        let breaker =
+            Breaker { node: node.to_owned(), incarnation, name: text(fields, "breaker")?.to_owned() };
         Ok(Some(Observed { breaker, at: record.at, seq: record.seq, said }))
     }
 }

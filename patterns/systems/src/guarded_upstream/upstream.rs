@@ -6,7 +6,7 @@ use std::{
 };
 
 use redb::{Database, ReadableDatabase, TableDefinition};
-use squall::BoxError;
+use squall::{BoxError, Node};
 use squall_rt::{
     clock, disk,
     net::TcpListener,
@@ -22,16 +22,16 @@ const WORK_DONE: TableDefinition<'_, &str, u64> = TableDefinition::new("work_don
 /// The share of calls that fail in percent, how long each takes in ms, and until when in Unix ms.
 const DEGRADATION: TableDefinition<'_, (), (u32, u64, u64)> = TableDefinition::new("degradation");
 
-pub(super) async fn run() -> Result<(), BoxError> {
+pub(super) async fn run(node: Node) -> Result<(), BoxError> {
     let database = Arc::new(disk::open_database("/upstream.redb")?);
     let setup = database.begin_write()?;
     setup.open_table(WORK_DONE)?;
     setup.open_table(DEGRADATION)?;
     setup.commit()?;
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
-    let degraded = database.clone();
+    let (host, degraded): (Arc<str>, _) = (node.host().into(), database.clone());
     Server::new()
-        .on(move |request: Work, _: Call| work(database.clone(), request))
+        .on(move |request: Work, _: Call| work(host.clone(), database.clone(), request))
         .on(move |request: Degrade, _: Call| {
             let done = degrade(&degraded, request);
             async move { done }
@@ -41,9 +41,9 @@ pub(super) async fn run() -> Result<(), BoxError> {
     Ok(())
 }
 
-async fn work(database: Arc<Database>, request: Work) -> Result<(), Status> {
+async fn work(host: Arc<str>, database: Arc<Database>, request: Work) -> Result<(), Status> {
     let Work { caller, incarnation, permit, sound } = request;
-    tracing::info!(target: "upstream", caller, incarnation, permit, "received");
+    tracing::info!(target: "upstream", breaker = &*host, caller, incarnation, permit, "received");
     if !sound {
         return Err(Status::new(Code::Invalid, "there is no such work"));
     }

@@ -34,7 +34,7 @@ pub(super) enum Relayed {
 /// Caller to upstream: do your work.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Work {
-    /// The caller's host name.
+    /// The caller's name.
     pub(super) caller: String,
     /// Which start of its process.
     pub(super) incarnation: u32,
