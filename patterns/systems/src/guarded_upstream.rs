@@ -17,7 +17,8 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall::{
-    BoxError, Condition, EventKind, Flaw, Group, Invariant, Node, Operations, Outcome, System, spec::model::Dur,
+    BoxError, Condition, EventKind, Flaw, Group, Invariant, Node, Operations, Outcome, System,
+    spec::model::Dur,
 };
 use squall_patterns::circuit_breaker::{Backoff, Config, ConfigError, HalfOpen, SlowCalls, Window};
 
@@ -200,7 +201,11 @@ pub enum Op {
 }
 
 const EVENTS: &[EventKind] = &[
-    EventKind { name: "breaker.created", fields: &["breaker"], about: "a caller starts, its breakers are closed" },
+    EventKind {
+        name: "breaker.created",
+        fields: &["breaker"],
+        about: "a caller starts, its breakers are closed",
+    },
     EventKind {
         name: "breaker.transition",
         fields: &["breaker", "from", "to", "generation", "reason", "calls", "failures", "slow"],
@@ -241,7 +246,11 @@ const EVENTS: &[EventKind] = &[
         fields: &["errors", "slow", "lasting"],
         about: "the upstream fails or is slow from now on, for `lasting` milliseconds",
     },
-    EventKind { name: "upstream.restored", fields: &[], about: "the upstream is well again, because a client said so" },
+    EventKind {
+        name: "upstream.restored",
+        fields: &[],
+        about: "the upstream is well again, because a client said so",
+    },
     EventKind {
         name: "effect.counted",
         fields: &["caller", "count"],
@@ -251,7 +260,8 @@ const EVENTS: &[EventKind] = &[
 
 impl System for GuardedUpstream {
     const NAME: &'static str = "guarded-upstream";
-    const ABOUT: &'static str = "callers behind circuit breakers, and an upstream that fails, slows and vanishes";
+    const ABOUT: &'static str =
+        "callers behind circuit breakers, and an upstream that fails, slows and vanishes";
     type Params = Params;
     type Op = Op;
     type Session = client::Session;
@@ -264,8 +274,7 @@ impl System for GuardedUpstream {
         let timeout = (params.call_timeout.0.as_millis() as u64).max(4);
         let caller = || (0..8u32, 0..8u32);
         // A failing share, a slowness within the time-out, one beyond it; never two that cancel each other out.
-        let degradation =
-            prop_oneof![2 => (50..=100u32, Just(0)), 1 => (Just(0), timeout / 2 + 1..timeout), 1 => (Just(0), timeout..2 * timeout)];
+        let degradation = prop_oneof![2 => (50..=100u32, Just(0)), 1 => (Just(0), timeout / 2 + 1..timeout), 1 => (Just(0), timeout..2 * timeout)];
         Operations::new()
             .with("call", 10, caller().prop_map(|(caller, upstream)| Op::Call { caller, upstream }))
             .with(
@@ -280,15 +289,19 @@ impl System for GuardedUpstream {
             .with(
                 "burst",
                 4,
-                (caller(), 2..=5u32)
-                    .prop_map(|((caller, upstream), calls)| Op::Burst { caller, upstream, calls }),
+                (caller(), 2..=5u32).prop_map(|((caller, upstream), calls)| Op::Burst {
+                    caller,
+                    upstream,
+                    calls,
+                }),
             )
             .with("bad_call", 1, caller().prop_map(|(caller, upstream)| Op::BadCall { caller, upstream }))
             .with(
                 "degrade",
                 3,
-                (0..8u32, degradation, 1_000..=4_000u64)
-                    .prop_map(|(upstream, (errors, slow), lasting)| Op::Degrade { upstream, errors, slow, lasting }),
+                (0..8u32, degradation, 1_000..=4_000u64).prop_map(|(upstream, (errors, slow), lasting)| {
+                    Op::Degrade { upstream, errors, slow, lasting }
+                }),
             )
             .with("restore", 2, (0..8u32).prop_map(|upstream| Op::Restore { upstream }))
     }

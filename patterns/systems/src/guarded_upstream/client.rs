@@ -25,9 +25,8 @@ pub struct Session {
 
 impl Session {
     pub(super) fn new(client: &Node, params: &Params) -> Self {
-        let connect = |group| {
-            client.hosts(group).iter().map(|host| Client::new(format!("{host}:{PORT}"))).collect()
-        };
+        let connect =
+            |group| client.hosts(group).iter().map(|host| Client::new(format!("{host}:{PORT}"))).collect();
         Session {
             callers: connect("callers"),
             upstreams: connect("upstream"),
@@ -49,7 +48,9 @@ impl Session {
             Op::Degrade { upstream, errors, slow, lasting } => {
                 self.order(upstream, Degrade { errors, slow, lasting }).await
             }
-            Op::Restore { upstream } => self.order(upstream, Degrade { errors: 0, slow: 0, lasting: 0 }).await,
+            Op::Restore { upstream } => {
+                self.order(upstream, Degrade { errors: 0, slow: 0, lasting: 0 }).await
+            }
         }
     }
 
@@ -63,7 +64,9 @@ impl Session {
         let calls: Vec<_> = (0..calls)
             .map(|_| {
                 let (client, patience) = (client.clone(), self.patience);
-                task::spawn(async move { relayed(client.call(&Relay { upstream, sound: true }, patience).await) })
+                task::spawn(
+                    async move { relayed(client.call(&Relay { upstream, sound: true }, patience).await) },
+                )
             })
             .collect();
         let (mut done, mut failed, mut unknown) = (0u32, 0u32, 0u32);

@@ -11,7 +11,7 @@ use squall::Flaw;
 use squall_patterns::circuit_breaker::{Config, Outcome, Window};
 use squall_rt::{
     task,
-    time::{self, Duration, Instant},
+    time::{self, Instant},
 };
 
 use super::guard::{Guard, Ticket};
@@ -38,11 +38,7 @@ pub enum FlawedBreaker {
 
 /// The flaws, as `variant:` names them.
 pub(super) const FLAWS: &[Flaw] = &[
-    Flaw {
-        name: "unlimited_probes",
-        about: "half-open admits every call",
-        violates: "breaker_correctness",
-    },
+    Flaw { name: "unlimited_probes", about: "half-open admits every call", violates: "breaker_correctness" },
     Flaw {
         name: "success_forgives_failures",
         about: "one success in half-open zeroes the failure count, and the next failures leave it half-open",
@@ -298,7 +294,13 @@ impl Guard for Flawed {
         inner.out += 1;
         let permit = inner.permits;
         tracing::debug!(target: "breaker", breaker = self.0.name, generation, permit, state, "admitted");
-        Some(Box::new(FlawedTicket { breaker: self.clone(), generation, id: permit, since: now, recorded: false }))
+        Some(Box::new(FlawedTicket {
+            breaker: self.clone(),
+            generation,
+            id: permit,
+            since: now,
+            recorded: false,
+        }))
     }
 }
 

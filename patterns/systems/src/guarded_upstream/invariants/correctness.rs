@@ -69,8 +69,9 @@ impl Invariant for Correctness {
                     return Ok(());
                 }
                 let Breaker { node, incarnation, name } = breaker;
-                let message =
-                    format!("{name} received a call of {node}'s {incarnation}. life that has no permit ({permit})");
+                let message = format!(
+                    "{name} received a call of {node}'s {incarnation}. life that has no permit ({permit})"
+                );
                 return Err(Breach::new("unguarded_call", message));
             }
             Said::Admitted { permit, .. } => {
@@ -147,14 +148,19 @@ impl Model {
         }
         if self.half_open_until(config).is_some_and(|until| at >= until) {
             let limit = config.half_open.max_wait;
-            return Err(("half_open_too_long", format!("half-open since {:?}, at most for {limit:?}", self.since)));
+            return Err((
+                "half_open_too_long",
+                format!("half-open since {:?}, at most for {limit:?}", self.since),
+            ));
         }
         match said {
             Said::Admitted { generation, permit } => self.admitted(config, at, generation, permit),
             Said::Rejected { generation } => self.rejected(config, at, generation),
             Said::Result { permit, failed, late } => self.result(config, at, permit, failed, late),
             Said::Returned { permit, late } => self.take_back(permit, late).map(|_| ()),
-            Said::Created | Said::Transition { .. } | Said::CallEnded { .. } | Said::Received { .. } => Ok(()),
+            Said::Created | Said::Transition { .. } | Said::CallEnded { .. } | Said::Received { .. } => {
+                Ok(())
+            }
         }
     }
 
@@ -179,7 +185,10 @@ impl Model {
             (Some(State::Open), Some(State::HalfOpen)) => {
                 let (open, wait) = (at.saturating_sub(self.since), self.wait(config));
                 if open < wait {
-                    return Err(("open_too_short", format!("it was open for {open:?} and must be for {wait:?}")));
+                    return Err((
+                        "open_too_short",
+                        format!("it was open for {open:?} and must be for {wait:?}"),
+                    ));
                 }
             }
             (Some(State::HalfOpen), Some(State::Closed)) => {
@@ -213,20 +222,15 @@ impl Model {
         Ok(())
     }
 
-    fn admitted(
-        &mut self,
-        config: &Config,
-        at: Duration,
-        generation: i64,
-        permit: i64,
-    ) -> Result<(), Wrong> {
+    fn admitted(&mut self, config: &Config, at: Duration, generation: i64, permit: i64) -> Result<(), Wrong> {
         self.is_current(generation)?;
         if self.state == State::Open {
             let message = format!("open since {:?}, and it admitted permit {permit}", self.since);
             return Err(("admitted_while_open", message));
         }
         if self.state == State::HalfOpen && self.free_probes(config) == 0 {
-            let message = format!("permit {permit} is a probe beyond the {} permitted", config.half_open.probes);
+            let message =
+                format!("permit {permit} is a probe beyond the {} permitted", config.half_open.probes);
             return Err(("too_many_probes", message));
         }
         match self.permits.insert(permit, (generation, at)) {
@@ -239,7 +243,9 @@ impl Model {
         self.is_current(generation)?;
         let (since, wait) = (self.since, self.wait(config));
         match self.state {
-            State::Closed => Err(("rejected_while_closed", format!("closed since {since:?}, and it rejected a call"))),
+            State::Closed => {
+                Err(("rejected_while_closed", format!("closed since {since:?}, and it rejected a call")))
+            }
             State::Open if at.saturating_sub(since) >= wait => {
                 Err(("open_too_long", format!("open since {since:?}, for {wait:?}, and still it rejects")))
             }
@@ -293,7 +299,10 @@ impl Model {
         if generation == self.generation {
             return Ok(());
         }
-        Err(("wrong_generation", format!("it decides in generation {generation}, this is {}", self.generation)))
+        Err((
+            "wrong_generation",
+            format!("it decides in generation {generation}, this is {}", self.generation),
+        ))
     }
 
     /// How many more probes the half-open generation permits.
@@ -348,7 +357,8 @@ impl Model {
                 (calls >= config.minimum_calls as usize && opens).then_some(State::Open)
             }
             State::HalfOpen => {
-                let (probes, wanted) = (config.half_open.probes as usize, config.half_open.successes as usize);
+                let (probes, wanted) =
+                    (config.half_open.probes as usize, config.half_open.successes as usize);
                 if good >= wanted {
                     Some(State::Closed)
                 } else {
@@ -363,6 +373,9 @@ impl Model {
     fn count_up(&self, config: &Config, now: Duration) -> String {
         let [calls, failures, slow, _] = self.counted(config, now);
         let state = self.state;
-        format!("{state:?} since {:?} with {calls} calls, {failures} of them failed and {slow} slow", self.since)
+        format!(
+            "{state:?} since {:?} with {calls} calls, {failures} of them failed and {slow} slow",
+            self.since
+        )
     }
 }

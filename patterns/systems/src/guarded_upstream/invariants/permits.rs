@@ -51,7 +51,8 @@ impl Invariant for PermitsBalanced {
                 let out = self.out.get_mut(&breaker).and_then(|permits| permits.remove(&permit));
                 if out.is_none() {
                     let Breaker { node, name, .. } = breaker;
-                    let message = format!("{node}'s permit {permit} towards {name} came back without being out");
+                    let message =
+                        format!("{node}'s permit {permit} towards {name} came back without being out");
                     return Err(Breach::new("permit_returned_twice", message));
                 }
             }
@@ -84,5 +85,8 @@ impl Invariant for PermitsBalanced {
 
 fn leaked(breaker: &Breaker, permit: i64, why: &str) -> Breach {
     let Breaker { node, name, .. } = breaker;
-    Breach::new("permit_leaked", format!("{node}'s permit {permit} towards {name} has not come back, and {why}"))
+    Breach::new(
+        "permit_leaked",
+        format!("{node}'s permit {permit} towards {name} has not come back, and {why}"),
+    )
 }

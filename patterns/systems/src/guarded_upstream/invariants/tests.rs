@@ -264,7 +264,10 @@ fn decisions_must_fit_the_state() {
     Story::new().hears(1, false, false).violates("unknown_permit");
     Story::new().admits(0, 1).admits(0, 1).violates("unknown_permit");
     Story::new().says("breaker.admitted", Fields::new()).violates("unreadable_event");
-    Story::new().with(|_| {}).event("callers[1]", "breaker.rejected", Fields::new()).violates("unreadable_event");
+    Story::new()
+        .with(|_| {})
+        .event("callers[1]", "breaker.rejected", Fields::new())
+        .violates("unreadable_event");
 }
 
 #[test]
@@ -364,8 +367,7 @@ fn breakers_must_close_once_all_is_well() {
     assert_eq!(verdict(&degraded().at(15_701)), (Some("not_recovered"), 1));
     let restored = degraded().event("upstream[0]", "upstream.restored", Fields::new());
     assert_eq!(verdict(&restored.at(10_700)), (Some("not_recovered"), 1));
-    let started =
-        Kind::Node { node: "upstream[0]".into(), incarnation: 2, change: Lifecycle::Started };
+    let started = Kind::Node { node: "upstream[0]".into(), incarnation: 2, change: Lifecycle::Started };
     assert_eq!(verdict(&Story::opened().at(1_000).record(started).at(10_699)), (None, 0));
 }
 
