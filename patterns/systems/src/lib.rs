@@ -1,1 +1,9 @@
-//! .
+//! Small clusters built from the patterns, one module each: nodes, workload, invariants, and flawed variants that the specs
+//! must catch.
+
+pub mod guarded_upstream;
+
+/// The systems of this crate.
+pub fn registry() -> squall::Registry {
+    squall::Registry::new().with::<guarded_upstream::GuardedUpstream>()
+}
