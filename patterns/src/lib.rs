@@ -1,5 +1,7 @@
-//! Production implementations of distributed-system patterns on [`squall_rt`], which is tokio in production and a
-//! simulated world under test. They report what they do through [`tracing`] events and know no test harness.
+//! Production implementations of distributed-system patterns, for services that run on `squall-rt`: in production on
+//! tokio, and unchanged in a simulated world. They report what they do through `tracing` and know no test harness.
 
+pub mod cqrs;
+pub mod event_log;
 pub mod idempotency;
 pub mod saga;
