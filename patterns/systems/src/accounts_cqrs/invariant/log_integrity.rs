@@ -100,12 +100,15 @@ impl LogIntegrity {
 
     /// Events are in the log, as of now.
     fn take(&mut self, positions: &[i64]) -> Result<(), Breach> {
-        let mut causes = BTreeSet::new();
+        // How many events of a cause this commit has brought so far.
+        let mut brought = BTreeMap::<String, i64>::new();
         for position in positions {
             let Some(entry) = self.ledger.at(*position).cloned() else { continue };
             self.exercised += 1;
             let stream = self.streams.get(&entry.stream).copied().unwrap_or_default();
-            self.judge(&entry, stream, causes.insert(entry.cause.clone()))?;
+            let index = brought.entry(entry.cause.clone()).or_default();
+            self.judge(&entry, stream, *index)?;
+            *index += 1;
             self.effective.entry(entry.cause.clone()).or_insert(entry.seq);
             let balance = stream.balance + entry.quantity;
             self.streams.insert(
@@ -120,9 +123,9 @@ impl LogIntegrity {
         Ok(())
     }
 
-    /// Judges an event by what its stream was before it. `first` says that no event of its cause precedes it in this
-    /// commit.
-    fn judge(&self, entry: &Entry, stream: Stream, first: bool) -> Result<(), Breach> {
+    /// Judges an event by what its stream was before it, and by how many of its batch were.
+    fn judge(&self, entry: &Entry, stream: Stream, index: i64) -> Result<(), Breach> {
+        let first = index == 0;
         let breach = |class, message: String| Err(Breach::new(class, message).with_evidence([stream.seq, entry.seq]));
         let Entry { cause, version, position, .. } = entry;
         let name = &entry.stream;
@@ -139,6 +142,12 @@ impl LogIntegrity {
                 format!("command {cause} has events already, and now another at position {position}"),
             )
             .with_evidence([*seq, entry.seq]));
+        }
+        if entry.index != index {
+            return breach(
+                "batch_order",
+                format!("event {} of command {cause} came where event {index} was due", entry.index),
+            );
         }
         if *position <= stream.position {
             return breach(
