@@ -225,7 +225,7 @@ const EVENTS: &[EventKind] = &[
     ),
     event("effect.committed", &["first", "last"], "the events at these positions are durable"),
     event("event_log.conflict", &["stream", "cause", "expected", "actual"], "a decision was overtaken by another"),
-    event("event_log.repeated", &["stream", "cause"], "a command came again while its first delivery was handled"),
+    event("event_log.repeated", &["stream", "cause"], "a command came that the log knows already"),
     event("event_log.rejected", &["stream", "cause"], "a refusal was made final"),
     event("cqrs.submitted", &["stream", "cause"], "a command arrived"),
     event(
