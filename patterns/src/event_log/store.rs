@@ -2,9 +2,7 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use redb::{
-    Database, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError, WriteTransaction,
-};
+use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 use tokio::sync::watch;
 
 use super::{AppendError, Appended, Batch, Cause, Event, LogError, Recorded, Settled};
@@ -226,8 +224,14 @@ impl<'t> Staging<'t> {
         for (index, event) in (0u32..).zip(events) {
             version += 1;
             self.head += 1;
-            let recorded =
-                Recorded { position: self.head, stream: stream.clone(), version, cause: cause.id, index, event };
+            let recorded = Recorded {
+                position: self.head,
+                stream: stream.clone(),
+                version,
+                cause: cause.id,
+                index,
+                event,
+            };
             self.insert(&recorded)?;
             // Before the commit: whoever reads the reports learns what a crash in the middle of it may have left.
             tracing::info!(

@@ -67,9 +67,9 @@ pub struct LinkPolicy {
 }
 
 impl Default for LinkPolicy {
-    /// 1 to 10 ms, no loss, no limit.
+    /// A local network: 0.5 to 2 ms, no loss, no limit.
     fn default() -> Self {
-        let latency = Latency::Uniform { min: Duration::from_millis(1), max: Duration::from_millis(10) };
+        let latency = Latency::Uniform { min: Duration::from_micros(500), max: Duration::from_millis(2) };
         LinkPolicy { latency, loss: 0.0, bandwidth: None }
     }
 }
@@ -224,16 +224,5 @@ impl Net {
     /// A hash over every packet so far: time, link, kind, size, fate.
     pub fn digest(&self) -> u64 {
         self.with(|fabric, _| fabric.digest())
-    }
-}
-
-impl Default for LinkPolicy {
-    /// A local network: 0.5 to 2 ms, nothing lost, no limit.
-    fn default() -> Self {
-        LinkPolicy {
-            latency: Latency::Uniform { min: Duration::from_micros(500), max: Duration::from_millis(2) },
-            loss: 0.0,
-            bandwidth: None,
-        }
     }
 }
