@@ -12,7 +12,9 @@ compile_error!(
 );
 
 pub mod check;
+mod fault;
 pub mod history;
+pub mod plan;
 pub mod run;
 pub mod spec;
 pub mod system;

@@ -91,3 +91,14 @@ impl Net {
         0
     }
 }
+
+impl Default for LinkPolicy {
+    /// A local network: 0.5 to 2 ms, nothing lost, no limit.
+    fn default() -> Self {
+        LinkPolicy {
+            latency: Latency::Uniform { min: Duration::from_micros(500), max: Duration::from_millis(2) },
+            loss: 0.0,
+            bandwidth: None,
+        }
+    }
+}
