@@ -249,7 +249,14 @@ impl ClientSource {
         for chunk in bytes.chunks_exact_mut(8) {
             chunk.copy_from_slice(&key.next_u64().to_le_bytes());
         }
-        let config = Config { failure_persistence: None, ..Config::default() };
+        // Config's default reads PROPTEST_* variables: what bears on generation is set here, whatever they say.
+        let config = Config {
+            failure_persistence: None,
+            max_local_rejects: 65_536,
+            max_global_rejects: 1_024,
+            max_flat_map_regens: 1_000_000,
+            ..Config::default()
+        };
         ClientSource {
             stream: Stream::new(seed, "client", &entity),
             runner: TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)),

@@ -7,6 +7,7 @@
 use std::{
     borrow::Cow,
     cell::RefCell,
+    collections::BTreeSet,
     fmt::{self, Write},
     sync::{Arc, OnceLock},
 };
@@ -20,7 +21,7 @@ use tracing::{
 };
 
 use super::record::Recorder;
-use crate::history::Fields;
+use crate::{history::Fields, system::EventKind};
 
 thread_local! {
     static CURRENT: RefCell<Option<Capture>> = const { RefCell::new(None) };
@@ -29,16 +30,32 @@ thread_local! {
 struct Capture {
     recorder: Arc<Recorder>,
     world: Arc<World>,
-    targets: Arc<[&'static str]>,
+    declared: Arc<Declared>,
 }
 
-/// The targets whose events belong to the history of a system that declares `events`.
-pub(crate) fn targets(events: &[crate::system::EventKind]) -> Arc<[&'static str]> {
-    let mut targets: Vec<&'static str> = vec!["effect", "role"];
-    targets.extend(events.iter().filter_map(|event| event.name.split_once('.')).map(|(target, _)| target));
-    targets.sort_unstable();
-    targets.dedup();
-    targets.into()
+/// The events that a system declares, and so which targets belong to its history.
+pub(crate) struct Declared {
+    targets: Vec<&'static str>,
+    names: BTreeSet<&'static str>,
+}
+
+/// Targets of events that a system may report without declaring them.
+const FREE_TARGETS: [&str; 2] = ["effect", "role"];
+
+impl Declared {
+    pub fn new(events: &[EventKind]) -> Arc<Self> {
+        let declared = events.iter().filter_map(|event| event.name.split_once('.')).map(|(target, _)| target);
+        let mut targets: Vec<_> = declared.chain(FREE_TARGETS).collect();
+        targets.sort_unstable();
+        targets.dedup();
+        Arc::new(Declared { targets, names: events.iter().map(|event| event.name).collect() })
+    }
+
+    /// Whether an event of a declared target is declared itself. A spec can only name declared events, so one that is
+    /// missing here would be invisible to it.
+    fn knows(&self, target: &str, name: &str) -> bool {
+        FREE_TARGETS.contains(&target) || self.names.contains(name)
+    }
 }
 
 /// While it lives, events on this thread go to `recorder`.
@@ -48,11 +65,11 @@ pub(crate) struct CaptureGuard {
 }
 
 impl CaptureGuard {
-    pub fn enter(recorder: Arc<Recorder>, world: Arc<World>, targets: Arc<[&'static str]>) -> Self {
+    pub fn enter(recorder: Arc<Recorder>, world: Arc<World>, declared: Arc<Declared>) -> Self {
         static IS_GLOBAL: OnceLock<bool> = OnceLock::new();
         let global = *IS_GLOBAL.get_or_init(|| tracing::subscriber::set_global_default(Router).is_ok());
         let local = (!global).then(|| tracing::subscriber::set_default(Router));
-        CURRENT.with(|current| *current.borrow_mut() = Some(Capture { recorder, world, targets }));
+        CURRENT.with(|current| *current.borrow_mut() = Some(Capture { recorder, world, declared }));
         CaptureGuard { _local: local }
     }
 }
@@ -79,13 +96,18 @@ impl Subscriber for Router {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event()
             && CURRENT.with(|current| {
-                current.borrow().as_ref().is_some_and(|capture| capture.targets.contains(&metadata.target()))
+                current
+                    .borrow()
+                    .as_ref()
+                    .is_some_and(|capture| capture.declared.targets.contains(&metadata.target()))
             })
     }
 
     fn event(&self, event: &Event<'_>) {
-        let Some((recorder, world)) = CURRENT.with(|current| {
-            current.borrow().as_ref().map(|capture| (capture.recorder.clone(), capture.world.clone()))
+        let Some((recorder, world, declared)) = CURRENT.with(|current| {
+            let current = current.borrow();
+            let capture = current.as_ref()?;
+            Some((capture.recorder.clone(), capture.world.clone(), capture.declared.clone()))
         }) else {
             return;
         };
@@ -93,6 +115,14 @@ impl Subscriber for Router {
         let Some(life) = world.here() else { return };
         let mut reading = Reading { fields: Fields::new(), name: String::from(event.metadata().target()) };
         event.record(&mut reading);
+        if !declared.knows(event.metadata().target(), &reading.name) {
+            recorder.give_up(format!(
+                "a node reported `{}`, which System::events() does not declare: declare it, or give it another \
+                 target if it is logging",
+                reading.name
+            ));
+            return;
+        }
         recorder.event(life, Cow::Owned(reading.name), reading.fields);
     }
 

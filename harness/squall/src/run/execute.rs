@@ -166,7 +166,11 @@ impl Shared {
             done.expect("a supervisor that returned has left its results");
         RunReport {
             seed,
-            verdict: recorded.violation.map_or(Verdict::Passed, Verdict::Violated),
+            verdict: match (recorded.violation, recorded.undecided) {
+                (Some(violation), _) => Verdict::Violated(violation),
+                (None, Some(reason)) => Verdict::Undecided { reason },
+                (None, None) => Verdict::Passed,
+            },
             digest: recorded.digest,
             virtual_time,
             wall_us: 0,
@@ -219,7 +223,7 @@ async fn supervise(world: Arc<World>, system: Arc<dyn AnySystem>, spec: &Spec, s
             (group.name.into(), size.map_or(group.size, |(_, size)| size.value))
         })
         .collect();
-    let targets = capture::targets(system.events());
+    let declared = capture::Declared::new(system.events());
     let (cluster, serve_starts) =
         Cluster::build(world.clone(), recorder.clone(), system, params, &groups, clients.clone());
     let names: Vec<_> = cluster.nodes().map(|node| cluster.name(node).clone()).collect();
@@ -227,7 +231,7 @@ async fn supervise(world: Arc<World>, system: Arc<dyn AnySystem>, spec: &Spec, s
     let _ = shared.names.set(names);
     shape_network(spec, &cluster);
 
-    let guard = CaptureGuard::enter(recorder.clone(), world.clone(), targets);
+    let guard = CaptureGuard::enter(recorder.clone(), world.clone(), declared);
     let mut tasks = vec![squall_rt::task::spawn(serve_starts)];
     recorder.record(Kind::Phase(Phase::Warmup));
     let ids = spec.faults.iter().map(|fault| fault.id.value.clone());

@@ -40,6 +40,8 @@ struct State {
     incarnations: BTreeMap<NodeId, u32>,
     names: Vec<Arc<str>>,
     violation: Option<Violation>,
+    /// Why the run cannot be judged.
+    undecided: Option<String>,
 }
 
 /// Builds the history of one run.
@@ -63,6 +65,7 @@ impl Recorder {
                 incarnations: BTreeMap::new(),
                 names: Vec::new(),
                 violation: None,
+                undecided: None,
             }),
             stopped: Notify::new(),
             engine: OnceLock::new(),
@@ -88,7 +91,7 @@ impl Recorder {
     pub fn record(&self, kind: Kind) {
         let now = self.world.now();
         let mut state = self.state();
-        if state.violation.is_some() {
+        if state.violation.is_some() || state.undecided.is_some() {
             return;
         }
         let record = Record { seq: state.records.len() as u64, at: now, kind };
@@ -172,7 +175,16 @@ impl Recorder {
         self.state().roles.get(role).cloned().unwrap_or_default()
     }
 
-    /// Waits for a violation.
+    /// The run cannot be judged: it ends here.
+    pub fn give_up(&self, reason: String) {
+        let mut state = self.state();
+        if state.violation.is_none() {
+            state.undecided.get_or_insert(reason);
+            self.stopped.notify_one();
+        }
+    }
+
+    /// Waits for a violation, or for what makes the run undecidable.
     pub async fn stopped(&self) {
         self.stopped.notified().await;
     }
@@ -196,6 +208,7 @@ impl Recorder {
             digest: Digest(state.hasher.digest()),
             records: std::mem::take(&mut state.records),
             violation: state.violation.take(),
+            undecided: state.undecided.take(),
             exercised: state.judge.exercised(),
             sometimes: state.judge.sometimes(),
         }
@@ -207,6 +220,7 @@ pub(crate) struct Recorded {
     pub digest: Digest,
     pub records: Vec<Record>,
     pub violation: Option<Violation>,
+    pub undecided: Option<String>,
     pub exercised: BTreeMap<String, u64>,
     pub sometimes: BTreeMap<String, u64>,
 }

@@ -11,6 +11,7 @@ use super::{BoxError, EventKind, Flaw, Group, Node, Operations, System};
 use crate::{
     check::{Condition, Invariant},
     run::ClientDriver,
+    spec::{self, Diagnostic, Tree},
 };
 
 /// A boxed future of code under test.
@@ -27,6 +28,8 @@ pub trait AnySystem: Send + Sync {
     /// # Errors
     /// What serde says of the first wrong one.
     fn complete_params(&self, params: &serde_json::Value) -> Result<serde_json::Value, serde_json::Error>;
+    /// Reads `params:` of a spec: the parameters with defaults filled in, and what is wrong with them.
+    fn read_params(&self, params: &mut Tree) -> (serde_json::Value, Vec<Diagnostic>);
     /// The JSON Schema of the parameters.
     fn params_schema(&self) -> schemars::Schema;
     /// See [`System::groups`].
@@ -93,6 +96,9 @@ impl<S: System> AnySystem for Erased<S> {
             return serde_json::to_value(S::Params::default());
         }
         serde_json::to_value(serde_json::from_value::<S::Params>(params.clone())?)
+    }
+    fn read_params(&self, params: &mut Tree) -> (serde_json::Value, Vec<Diagnostic>) {
+        spec::read_params::<S::Params>(params)
     }
     fn params_schema(&self) -> schemars::Schema {
         schemars::schema_for!(S::Params)

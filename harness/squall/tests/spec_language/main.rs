@@ -1,0 +1,4 @@
+//! The spec language, from the outside: what is read, and how errors look.
+
+mod shop;
+mod valid;
