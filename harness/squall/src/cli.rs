@@ -22,7 +22,6 @@ mod replay;
 mod run;
 
 use self::exit::Exit;
-pub(crate) use self::exit::of as exit_of;
 
 /// Deterministic chaos testing for distributed systems.
 #[derive(Debug, Parser)]

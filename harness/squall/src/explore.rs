@@ -22,17 +22,17 @@ mod queue;
 mod seeds;
 mod verdict;
 
-pub use self::{
-    divergence::{Divergence, Fork},
-    pool::Pool,
-    seeds::Seeds,
-    verdict::{Outcome, SpecVerdict, Vacuity},
-};
 pub(crate) use self::verdict::count;
 use self::{
     divergence::same,
     pool::Next,
     verdict::{Ended, Judge},
+};
+pub use self::{
+    divergence::{Divergence, Fork},
+    pool::Pool,
+    seeds::Seeds,
+    verdict::{Outcome, SpecVerdict, Vacuity},
 };
 
 /// How to explore. None of it changes what happens in a run.

@@ -149,7 +149,9 @@ fn test_name(root: &Path, file: &Path) -> String {
     let below = file.strip_prefix(root).unwrap_or(file).with_extension("");
     let parts = top.iter().map(OsString::as_os_str).chain(below.iter());
     let parts: Vec<String> = parts
-        .map(|part| part.to_string_lossy().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect())
+        .map(|part| {
+            part.to_string_lossy().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect()
+        })
         .collect();
     parts.join("::")
 }
@@ -189,7 +191,9 @@ mod tests {
     #[test]
     fn the_environment_narrows_and_widens_and_is_never_ignored() {
         let seeds = |set: &[(&str, &str)]| {
-            seeds_from_environment(|name| set.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).into()))
+            seeds_from_environment(|name| {
+                set.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).into())
+            })
         };
         assert_eq!(seeds(&[]), Ok(None));
         assert_eq!(seeds(&[("SQUALL_SEED", "17")]), Ok(Some(Seeds { start: 17, end: 18 })));

@@ -102,7 +102,8 @@ fn serve(registry: &Registry, jobs: File, mut replies: File) -> std::io::Result<
             tail::mark_start();
             replies.write_all(&pending)?;
             pending.clear();
-            let report = run::execute(registry, spec, seed, ExecuteOptions { keep_history: job.keep_history });
+            let report =
+                run::execute(registry, spec, seed, ExecuteOptions { keep_history: job.keep_history });
             push(&mut pending, &Reply::Done(Box::new(report)));
         }
         replies.write_all(&pending)?;

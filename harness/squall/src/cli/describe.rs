@@ -66,9 +66,8 @@ pub(super) fn describe(registry: &Registry, what: &str, kind: Option<&str>) -> i
 /// Says that there is no such thing, and which there are.
 fn unknown<'a>(thing: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Exit {
     let known: Vec<_> = known.collect();
-    let near = known.iter().max_by(|a, b| {
-        strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b))
-    });
+    let near =
+        known.iter().max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
     let hint = match near {
         Some(near) if strsim::jaro_winkler(name, near) > 0.8 => format!("did you mean `{near}`? "),
         _ => String::new(),

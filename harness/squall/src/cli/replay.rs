@@ -31,7 +31,8 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
     let mut hidden = 0;
     for record in &report.history {
         if shows(args, record) {
-            let evidence = matches!(&report.verdict, Verdict::Violated(v) if v.evidence.contains(&record.seq));
+            let evidence =
+                matches!(&report.verdict, Verdict::Violated(v) if v.evidence.contains(&record.seq));
             let mark = if evidence { Style::Bad.paint(">") } else { Style::Faint.paint(" ") };
             writeln!(out, "{mark} {}", Line(record))?;
         } else {
@@ -39,7 +40,10 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         }
     }
     if report.history.is_empty() {
-        writeln!(out, "The run left no history: it took its process with it. With --in-process a debugger can follow it.")?;
+        writeln!(
+            out,
+            "The run left no history: it took its process with it. With --in-process a debugger can follow it."
+        )?;
     }
     writeln!(out)?;
     if hidden > 0 {
@@ -65,8 +69,8 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
 fn shows(args: &ReplayArgs, record: &Record) -> bool {
     let node = || record::node(record).unwrap_or_default();
     let by_node = args.node.is_empty() || args.node.iter().any(|name| of_node(&node(), name));
-    let by_event =
-        args.events.is_empty() || args.events.iter().any(|text| record::event(record).contains(text.as_str()));
+    let by_event = args.events.is_empty()
+        || args.events.iter().any(|text| record::event(record).contains(text.as_str()));
     by_node && by_event && args.until.is_none_or(|until| record.at <= until)
 }
 

@@ -33,7 +33,9 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
     let seeds: u64 = specs.iter().map(|spec| options.seeds_for(&spec.spec).count()).sum();
     if seeds == 0 {
         let what = if specs.is_empty() { "no spec" } else { "no seed" };
-        anstream::eprintln!("error: {what} was selected: --filter and --seeds choose, `squall list` shows what there is");
+        anstream::eprintln!(
+            "error: {what} was selected: --filter and --seeds choose, `squall list` shows what there is"
+        );
         return Ok(Exit::Nothing);
     }
     let jobs = args.jobs.map_or_else(|| if args.in_process { 1 } else { Pool::default_jobs() }, usize::from);

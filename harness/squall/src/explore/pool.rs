@@ -114,10 +114,7 @@ impl Pool {
         let mut state = self.shared.lock();
         let id = state.next_id;
         state.next_id += 1;
-        state.explorations.insert(
-            id,
-            Exploration { task: task.clone(), queue: Queue::new(seeds, failures) },
-        );
+        state.explorations.insert(id, Exploration { task: task.clone(), queue: Queue::new(seeds, failures) });
         drop(state);
         self.shared.changed.notify_all();
         Ticket { pool: self, id, task }
@@ -131,7 +128,7 @@ impl Pool {
         limit: Duration,
         prints: Prints,
     ) -> Vec<RunReport> {
-        let task = Task::new(spec, limit);
+        let task = Arc::new(Task::new(spec, limit));
         let mut reports = Vec::new();
         self.shared.run(&mut Lane::default(), &task, seeds, true, prints, |report| reports.push(report));
         reports
@@ -163,7 +160,8 @@ impl Ticket<'_> {
         let mut state = shared.lock();
         loop {
             assert!(!state.broken, "a driver of the worker pool panicked");
-            let exploration = state.explorations.get_mut(&self.id).expect("it is there until this is dropped");
+            let exploration =
+                state.explorations.get_mut(&self.id).expect("it is there until this is dropped");
             match exploration.queue.hand_on() {
                 HandOn::Nothing => {}
                 HandOn::Asked => shared.changed.notify_all(),
@@ -175,10 +173,8 @@ impl Ticket<'_> {
                     return Next::Run(run);
                 }
             }
-            let (again, timeout) = shared
-                .changed
-                .wait_timeout(state, Duration::from_millis(100))
-                .expect(UNPOISONED);
+            let (again, timeout) =
+                shared.changed.wait_timeout(state, Duration::from_millis(100)).expect(UNPOISONED);
             state = again;
             if timeout.timed_out() {
                 return Next::Waiting;
@@ -271,7 +267,8 @@ impl Driver {
 impl State {
     /// The next work for driver `me`, from the explorations in turn.
     fn deal(&mut self, me: usize, jobs: u64) -> Option<(u64, Arc<Task>, Work)> {
-        let (before, after): (Vec<u64>, Vec<u64>) = self.explorations.keys().partition(|id| **id <= self.served);
+        let (before, after): (Vec<u64>, Vec<u64>) =
+            self.explorations.keys().partition(|id| **id <= self.served);
         for id in after.into_iter().chain(before) {
             let exploration = self.explorations.get_mut(&id).expect("its key was just listed");
             if let Some(work) = exploration.queue.deal(me, jobs) {

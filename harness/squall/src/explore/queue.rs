@@ -176,7 +176,6 @@ fn failed(report: &RunReport) -> bool {
     !matches!(report.verdict, Verdict::Passed | Verdict::Undecided { .. })
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,9 +207,9 @@ mod tests {
         for seed in [5, 4, 6] {
             queue.store(report(seed, Verdict::Passed), 0);
         }
-        assert_eq!(handed_on(&mut queue), []);
+        assert_eq!(handed_on(&mut queue), [0u64; 0]);
         queue.store(report(3, Verdict::Passed), 0);
-        assert_eq!(handed_on(&mut queue), [], "the first is executed twice");
+        assert_eq!(handed_on(&mut queue), [0u64; 0], "the first is executed twice");
         assert!(matches!(queue.deal(1, 2), Some(Work::Repeat(3))));
         queue.store_again(report(3, Verdict::Passed));
         assert_eq!(handed_on(&mut queue), [3, 4, 5, 6]);
@@ -226,7 +225,7 @@ mod tests {
         assert!(matches!(queue.deal(0, 1), Some(Work::Confirm(1))), "one is confirmed ahead");
         assert!(matches!(queue.hand_on(), HandOn::Asked), "the other when it is asked for");
         assert!(matches!(queue.deal(0, 1), Some(Work::Confirm(0))));
-        assert_eq!(handed_on(&mut queue), []);
+        assert_eq!(handed_on(&mut queue), [0u64; 0]);
         queue.store_again(report(0, hung()));
         assert_eq!(handed_on(&mut queue), [0]);
     }

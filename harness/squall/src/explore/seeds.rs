@@ -1,6 +1,6 @@
 //! Which seeds: a count, or a range.
 
-use std::{fmt, ops::Range, str::FromStr};
+use std::{fmt, str::FromStr};
 
 /// A half-open range of seeds: `a..b` is `a` up to, and without, `b`; `n` is `0..n`, so that `n` is how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +25,6 @@ impl Seeds {
     /// How many.
     pub fn count(self) -> u64 {
         self.end.saturating_sub(self.start)
-    }
-
-    pub(super) fn range(self) -> Range<u64> {
-        self.start..self.end.max(self.start)
     }
 }
 

@@ -178,7 +178,9 @@ impl<'a> Judge<'a> {
                         manner(&failure.verdict)
                     ))
                 } else if let Ended::Stopped(why) = ended {
-                    SpecVerdict::Undecided(format!("{why}; {invariant} was not violated in {runs} of {in_all} runs"))
+                    SpecVerdict::Undecided(format!(
+                        "{why}; {invariant} was not violated in {runs} of {in_all} runs"
+                    ))
                 } else if let Some((seed, reason)) = &self.undecided {
                     SpecVerdict::Undecided(format!("seed {seed} could not be judged: {reason}"))
                 } else if runs < asked {
@@ -187,7 +189,10 @@ impl<'a> Judge<'a> {
                         count(runs, "run")
                     ))
                 } else {
-                    SpecVerdict::Failed(format!("not caught: {invariant} was not violated in {}", count(runs, "run")))
+                    SpecVerdict::Failed(format!(
+                        "not caught: {invariant} was not violated in {}",
+                        count(runs, "run")
+                    ))
                 }
             }
             Expect::Pass => {
@@ -204,7 +209,9 @@ impl<'a> Judge<'a> {
                 } else if let Some((seed, reason)) = &self.undecided {
                     SpecVerdict::Undecided(format!("seed {seed} could not be judged: {reason}"))
                 } else if let Ended::Stopped(why) = ended {
-                    SpecVerdict::Undecided(format!("{why} after {runs} of {in_all} runs; none of them failed"))
+                    SpecVerdict::Undecided(format!(
+                        "{why} after {runs} of {in_all} runs; none of them failed"
+                    ))
                 } else {
                     match vacuities(self.spec, &self.outcome.coverage) {
                         none if none.is_empty() => SpecVerdict::Passed,
@@ -285,7 +292,11 @@ fn vacuities(spec: &Spec, coverage: &Coverage) -> Vec<Vacuity> {
             other => {
                 let label = label(other);
                 if coverage.exercised.get(&label).is_none_or(|n| *n == 0) {
-                    found.push(Vacuity { path, span: check.span, what: format!("{label} never had anything to judge") });
+                    found.push(Vacuity {
+                        path,
+                        span: check.span,
+                        what: format!("{label} never had anything to judge"),
+                    });
                 }
             }
         }

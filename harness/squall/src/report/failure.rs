@@ -116,13 +116,20 @@ pub(crate) fn headline(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Passed => "passed".to_owned(),
         Verdict::Violated(violation) => {
-            format!("{} violated ({}) at {}", violation.invariant, violation.class, At(violation.at).to_string().trim())
+            format!(
+                "{} violated ({}) at {}",
+                violation.invariant,
+                violation.class,
+                At(violation.at).to_string().trim()
+            )
         }
         Verdict::Panicked { node, location, at, .. } => {
             let location = if location.is_empty() { String::new() } else { format!(" in {location}") };
             format!("{node} panicked{location} at {}", At(*at).to_string().trim())
         }
-        Verdict::Hung { after } => format!("hung: it did not end within {after:?} of real time and was killed"),
+        Verdict::Hung { after } => {
+            format!("hung: it did not end within {after:?} of real time and was killed")
+        }
         Verdict::Died { how } => format!("its process died: {}", how.lines().next().unwrap_or_default()),
         Verdict::Undecided { .. } => "could not be judged".to_owned(),
     }
@@ -133,7 +140,9 @@ pub(crate) fn details(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Violated(violation) => violation.message.clone(),
         Verdict::Panicked { message, .. } => message.clone(),
-        Verdict::Died { how } => how.split_once('\n').map_or(String::new(), |(_, printed)| printed.to_owned()),
+        Verdict::Died { how } => {
+            how.split_once('\n').map_or(String::new(), |(_, printed)| printed.to_owned())
+        }
         Verdict::Undecided { reason } => reason.clone(),
         Verdict::Passed | Verdict::Hung { .. } => String::new(),
     }
@@ -141,7 +150,10 @@ pub(crate) fn details(verdict: &Verdict) -> String {
 
 fn fork(out: &mut String, divergence: &Divergence) -> std::fmt::Result {
     let Some(fork) = &divergence.first else {
-        return writeln!(out, "  no two histories of it differ in a record: what differs is how it ended, or below the history");
+        return writeln!(
+            out,
+            "  no two histories of it differ in a record: what differs is how it ended, or below the history"
+        );
     };
     if let Some(common) = &fork.last_common {
         writeln!(out, "  both up to    {}", Line(common))?;

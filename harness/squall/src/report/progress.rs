@@ -16,11 +16,9 @@ pub(crate) struct Bar {
 impl Bar {
     /// A bar for so many seeds in all.
     pub(crate) fn new(seeds: u64) -> Self {
-        let style = ProgressStyle::with_template(
-            "{bar:24} {pos}/{len} runs, {per_sec}, {eta} left  {msg}",
-        )
-        .expect("the template is well-formed")
-        .progress_chars("=> ");
+        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} runs, {per_sec}, {eta} left  {msg}")
+            .expect("the template is well-formed")
+            .progress_chars("=> ");
         let bar = ProgressBar::new(seeds).with_style(style);
         bar.enable_steady_tick(Duration::from_millis(200));
         Bar { bar, done: 0 }

@@ -46,7 +46,9 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let record = self.0;
         let place = match &record.kind {
-            Kind::Event { node, incarnation, .. } | Kind::Node { node, incarnation, .. } if *incarnation > 1 => {
+            Kind::Event { node, incarnation, .. } | Kind::Node { node, incarnation, .. }
+                if *incarnation > 1 =>
+            {
                 format!("{node}#{incarnation}")
             }
             Kind::FaultStart { .. } | Kind::FaultHeal { .. } => "fault".to_owned(),
@@ -69,7 +71,9 @@ impl fmt::Display for Line<'_> {
                 write!(f, "{}", Style::Fault.paint(format_args!("{fault} heals: {what}")))
             }
             Kind::Node { incarnation, change, .. } => match change {
-                Lifecycle::Started if *incarnation > 1 => write!(f, "started again, incarnation {incarnation}"),
+                Lifecycle::Started if *incarnation > 1 => {
+                    write!(f, "started again, incarnation {incarnation}")
+                }
                 Lifecycle::Started => f.write_str("started"),
                 Lifecycle::Crashed => f.write_str("crashed"),
                 Lifecycle::Exited(error) => write!(f, "ended by itself: {error}"),

@@ -34,7 +34,11 @@ impl Reproduce {
 fn quoted(text: &OsStr) -> String {
     let text = text.to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -45,6 +49,9 @@ mod tests {
     fn paths_are_quoted_where_a_shell_needs_it() {
         let squall = Reproduce { program: "squall".to_owned() };
         assert_eq!(squall.replay(Path::new("specs/a-b.yaml"), 17), "squall replay specs/a-b.yaml --seed 17");
-        assert_eq!(squall.replay(Path::new("my specs/it's.yaml"), 1), r"squall replay 'my specs/it'\''s.yaml' --seed 1");
+        assert_eq!(
+            squall.replay(Path::new("my specs/it's.yaml"), 1),
+            r"squall replay 'my specs/it'\''s.yaml' --seed 1"
+        );
     }
 }

@@ -77,7 +77,11 @@ fn reached(coverage: &Coverage) -> String {
 fn short(n: u64) -> String {
     let scaled = |unit: u64, letter: char| {
         let tenths = n / (unit / 10);
-        if tenths < 100 { format!("{}.{}{letter}", tenths / 10, tenths % 10) } else { format!("{}{letter}", n / unit) }
+        if tenths < 100 {
+            format!("{}.{}{letter}", tenths / 10, tenths % 10)
+        } else {
+            format!("{}{letter}", n / unit)
+        }
     };
     match n {
         0..1_000 => n.to_string(),

@@ -57,7 +57,11 @@ pub(super) fn tell(report: &RunReport) -> Vec<Told<'_>> {
             told.push(Told::Elided(left_out));
             left_out = 0;
         }
-        told.push(if evidence.contains(&record.seq) { Told::Evidence(record) } else { Told::Context(record) });
+        told.push(if evidence.contains(&record.seq) {
+            Told::Evidence(record)
+        } else {
+            Told::Context(record)
+        });
     }
     told
 }

@@ -108,7 +108,8 @@ impl Worker {
                         }
                         Ok(Reply::Done(report)) => deliver(*report),
                         Err(error) => {
-                            let reason = format!("its report did not survive the way from the worker: {error}");
+                            let reason =
+                                format!("its report did not survive the way from the worker: {error}");
                             deliver(lost(running, since, Verdict::Undecided { reason }));
                         }
                     }

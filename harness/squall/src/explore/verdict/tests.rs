@@ -99,7 +99,10 @@ fn an_undecided_run_is_not_a_passed_one() {
     let mut runs = passing(4);
     runs[1] = run(1, Verdict::Undecided { reason: "stray task".to_owned() });
     let outcome = judge(&spec(PASS), runs);
-    assert!(matches!(&outcome.verdict, SpecVerdict::Undecided(why) if why.contains("stray task")), "{outcome:?}");
+    assert!(
+        matches!(&outcome.verdict, SpecVerdict::Undecided(why) if why.contains("stray task")),
+        "{outcome:?}"
+    );
 }
 
 #[test]
