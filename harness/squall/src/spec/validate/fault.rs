@@ -49,6 +49,8 @@ impl Context<'_> {
     ) {
         let written: Vec<_> = names.iter().filter(|name| at.key(name).is_written()).collect();
         match written.as_slice() {
+            // A key that means nothing was meant to be one of them.
+            [] if at.is_damaged() => {}
             [] => self.report(at.error(Code::NotExactlyOne, none.0, none.1)),
             [_] => {}
             [first, others @ ..] => {
@@ -169,8 +171,11 @@ impl Context<'_> {
         if let Some(times) = &fault.times
             && !(1..=MAX_STRIKES).contains(&times.value)
         {
-            let message =
-                if times.value == 0 { "it strikes no times".to_owned() } else { format!("{times} strikes") };
+            let message = if times.value == 0 {
+                "it strikes no times".to_owned()
+            } else {
+                format!("{times} strikes are too many")
+            };
             let help = format!("write 1 to {MAX_STRIKES}, or leave the fault out");
             self.report(at.key("times").error(Code::OutOfRange, message, help));
         }
@@ -226,14 +231,14 @@ impl Context<'_> {
             let may = if strike.min < times.heal { "may strike" } else { "strikes" };
             late(
                 at.key("at"),
-                format!("fault `{id}` {may} at {}, after the last heal at {heal}", shown(strike.max)),
+                format!("fault `{id}` {may} at {}, but faults end at {heal}", shown(strike.max)),
             );
         }
         if let Some(after) = fault.when.as_ref().and_then(|when| when.after)
             && after.min >= times.heal
         {
             let message = format!(
-                "fault `{id}` strikes {} after the event, after the last heal at {heal}",
+                "fault `{id}` strikes {} after the event, but faults end at {heal}",
                 shown(after.min)
             );
             late(at.key("when").key("after"), message);
@@ -247,7 +252,7 @@ impl Context<'_> {
                 if last > times.heal {
                     late(
                         entry,
-                        format!("fault `{id}` may strike at {}, after the last heal at {heal}", shown(last)),
+                        format!("fault `{id}` may strike at {}, but faults end at {heal}", shown(last)),
                     );
                     return;
                 }
@@ -287,7 +292,7 @@ impl Context<'_> {
         // The planner leaves at least a millisecond between strikes.
         let strikes = room.as_nanos() / mean.max(Duration::from_millis(1)).as_nanos();
         if fault.times.is_none() && strikes > u128::from(MAX_STRIKES) {
-            let message = format!("about {strikes} strikes");
+            let message = format!("about {strikes} strikes are too many");
             let help = format!("choose a longer interval, or add `times:`; {MAX_STRIKES} at most");
             self.report(at.error(Code::OutOfRange, message, help));
         }

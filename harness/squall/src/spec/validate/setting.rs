@@ -59,7 +59,7 @@ impl Context<'_> {
                 }
             }
             if **size > MAX_NODES {
-                let message = format!("{} nodes of one group", **size);
+                let message = format!("{} nodes are too many", **size);
                 self.report(at.error(Code::OutOfRange, message, format!("write {MAX_NODES} at most")));
             }
         }
@@ -102,11 +102,11 @@ impl Context<'_> {
         }
         let (clients, ops) = (at.key("clients"), at.key("ops"));
         if *workload.clients > MAX_NODES {
-            let message = format!("{} clients", *workload.clients);
+            let message = format!("{} clients are too many", *workload.clients);
             self.report(clients.error(Code::OutOfRange, message, format!("write {MAX_NODES} at most")));
         }
         if *workload.ops > MAX_OPERATIONS {
-            let message = format!("{} operations", *workload.ops);
+            let message = format!("{} operations are too many", *workload.ops);
             let help = format!("write {MAX_OPERATIONS} at most; more seeds say more than longer runs");
             self.report(ops.error(Code::OutOfRange, message, help));
         }
@@ -122,7 +122,7 @@ impl Context<'_> {
             let room = (times.end - times.warmup / 2).as_secs_f64() * rate.per_second;
             if f64::from(*workload.ops) > room {
                 let message = format!(
-                    "{} operations at {rate} go on after the run ends at {}",
+                    "{} operations at {rate} take longer than the run, which ends at {}",
                     *workload.ops,
                     shown(times.end)
                 );

@@ -156,7 +156,9 @@ impl Context<'_> {
                     } else {
                         format!("topology.{group}")
                     };
-                    let message = format!("`{target}` matches nothing: there are no {group} here");
+                    let whom =
+                        if group == "clients" { "clients".into() } else { format!("nodes in {group}") };
+                    let message = format!("`{target}` matches nothing: there are no {whom}");
                     return nothing(message, format!("`{entry}` is 0: raise it, or strike somewhere else"));
                 }
                 match target {
