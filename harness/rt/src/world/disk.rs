@@ -1,26 +1,147 @@
-//! The simulated disks (contract; the implementation replaces this file).
+//! The simulated disks, one for each node: what a process writes, and what is left of it when the process has died.
+//!
+//! A disk is a [`Volume`]: files and directories in a page cache over what is durable. Writes land in the cache and
+//! are seen by every reader at once; syncing makes them durable; a crash does to the rest what its [`DiskFate`] says.
+//! Calls are made in the name of a [`Life`] and fail when it is over, so the `Drop` code of a crashed process, a
+//! database that tidies up after itself for instance, changes nothing.
+//!
+//! The model is ours, after turmoil-fs (which the design set out to embed) had been tried and read. It decides by path
+//! rather than by inode, so a handle follows whatever is created under its name; data that was cut off by `set_len` is
+//! back when the file grows again before a sync; a crash can neither keep everything nor tear anything but the end of a
+//! write, and directory entries never; and each read walks the list of all writes since the last sync, copying none of
+//! them away, which for a database that writes many small pages between syncs is where the time goes.
 
-use super::{Life, NodeId};
+use std::{io, sync::Arc};
+
+use spin::Mutex;
+
+use super::{Life, NodeId, Stream, World};
+
+mod content;
+mod namespace;
+mod volume;
+
+pub(crate) use self::volume::{Ino, Mode, Volume};
 
 /// What a crash leaves on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskFate {
-    /// Everything that was written, synced or not.
+    /// Everything that was written, synced or not: the process died, its kernel did not.
     Keep,
     /// What was synced.
     LoseUnsynced,
-    /// What was synced, and of the rest any part: writes are torn at block boundaries.
+    /// What was synced, and of the rest any part: writes are torn at block boundaries, in any order; of changes to
+    /// directories, as in a journaled file system, some number of the first survive.
     Torn,
-    /// Nothing.
+    /// Nothing: the machine comes back with a new disk.
     Wipe,
 }
 
 /// The disks of all nodes.
 #[derive(Default)]
-pub struct Disks {}
+pub struct Disks {
+    disks: Mutex<Vec<Arc<Disk>>>,
+}
 
 impl Disks {
-    pub(super) fn add_node(&self, _node: NodeId, _seed: u64) {}
-    pub(super) fn node_up(&self, _life: Life) {}
-    pub(super) fn node_down(&self, _node: NodeId, _fate: DiskFate) {}
+    pub(super) fn add_node(&self, node: NodeId, seed: u64) {
+        let mut disks = self.disks.lock();
+        assert_eq!(disks.len(), node.index(), "nodes are added in order");
+        disks.push(Arc::new(Disk {
+            state: Mutex::new(State { running: None, power_cut: None, volume: Volume::new(seed) }),
+        }));
+    }
+
+    pub(super) fn node_up(&self, life: Life) {
+        self.of(life.node).state.lock().running = Some(life.incarnation);
+    }
+
+    pub(super) fn node_down(&self, node: NodeId, fate: DiskFate) {
+        let disk = self.of(node);
+        let mut state = disk.state.lock();
+        state.end(fate);
+    }
+
+    /// How many calls have changed the node's disk, or made changes durable, since the start of the run.
+    pub fn changes(&self, node: NodeId) -> u64 {
+        self.of(node).state.lock().volume.changes()
+    }
+
+    /// Lets the process on a node make `changes` more [changes](Disks::changes) to its disk. Before the next one the disk
+    /// is cut off: what is on it suffers `fate` there and then, and nothing the process does reaches it any more. To
+    /// try a crash at every point between two writes; the process has yet to be [crashed](World::crash), and the fate
+    /// given then finds nothing left to do.
+    ///
+    /// # Panics
+    /// When no process runs on the node.
+    pub fn cut_power_after(&self, node: NodeId, changes: u64, fate: DiskFate) {
+        let disk = self.of(node);
+        let mut state = disk.state.lock();
+        assert!(state.running.is_some(), "no process runs on the node");
+        state.power_cut = Some(PowerCut { at: state.volume.changes() + changes, fate });
+    }
+
+    fn of(&self, node: NodeId) -> Arc<Disk> {
+        self.disks.lock()[node.index()].clone()
+    }
+}
+
+/// The disk of one node.
+pub(crate) struct Disk {
+    state: Mutex<State>,
+}
+
+struct State {
+    /// The incarnation that may use the disk now.
+    running: Option<u32>,
+    power_cut: Option<PowerCut>,
+    volume: Volume,
+}
+
+/// The process loses its disk when that many changes have been made.
+struct PowerCut {
+    at: u64,
+    fate: DiskFate,
+}
+
+impl State {
+    fn end(&mut self, fate: DiskFate) {
+        self.running = None;
+        self.power_cut = None;
+        self.volume.crash(fate);
+    }
+}
+
+/// A process's access to the disk of its node.
+#[derive(Clone)]
+pub(crate) struct Mount {
+    disk: Arc<Disk>,
+    incarnation: u32,
+}
+
+impl Mount {
+    /// The disk of the calling process.
+    pub(crate) fn here() -> io::Result<Mount> {
+        let world = World::current();
+        let life = world.here().ok_or_else(dead)?;
+        Ok(Mount { disk: world.disks.of(life.node), incarnation: life.incarnation })
+    }
+
+    /// Does something on the disk, if the process still lives.
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Volume) -> io::Result<R>) -> io::Result<R> {
+        let mut state = self.disk.state.lock();
+        if let Some(PowerCut { at, fate }) = state.power_cut
+            && at <= state.volume.changes()
+        {
+            state.end(fate);
+        }
+        if state.running != Some(self.incarnation) {
+            return Err(dead());
+        }
+        f(&mut state.volume)
+    }
+}
+
+fn dead() -> io::Error {
+    io::Error::other("no process of this node is running, or no longer the one that opened the file")
 }

@@ -1,10 +1,38 @@
-//! The simulated network (contract; the implementation replaces this file).
+//! The simulated network: machines with addresses, a link in each direction between any two of them, UDP and TCP.
+//!
+//! Each link has a policy (latency, loss, bandwidth) and draws from a stream of its own. Faults impose effects on links,
+//! which stack and draw from streams they bring. A packet meets the blocks of its link twice, as it is sent and as it
+//! arrives, so that a partition stops what is on its way. A packet to the own node takes 20 us and no fault.
+//!
+//! Sockets belong to the life that made them and go with it. UDP packets overtake each other as their latencies have it;
+//! the segments of a TCP connection do not (see [`tcp`]). A link's queue, if it has a bandwidth, is unbounded. There is no
+//! name resolution to fail: the name of a node is its host name, the first node is 10.0.0.1, and so on.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    net::IpAddr,
+    sync::{Arc, Weak},
+    task::{Context, Poll, Wake},
+    time::Duration,
+};
 
 use madsim::time::TimeHandle;
+use spin::Mutex;
 
+use self::{fabric::Fabric, queue::Queue, wake::Woken};
+pub(crate) use self::{sockets::here, table::Key, tcp::Ends};
 use super::{Death, Life, NodeId, Stream};
+
+mod buffers;
+mod fabric;
+mod link;
+mod packet;
+mod queue;
+mod sockets;
+mod table;
+mod tcp;
+mod udp;
+mod wake;
 
 /// How long a packet takes over a link.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,9 +40,19 @@ pub enum Latency {
     /// Always the same.
     Constant(Duration),
     /// Uniform between the two, both included.
-    Uniform { min: Duration, max: Duration },
+    Uniform {
+        /// The least.
+        min: Duration,
+        /// The most.
+        max: Duration,
+    },
     /// `min` plus an exponentially distributed part, so that the whole has the given mean.
-    Exponential { min: Duration, mean: Duration },
+    Exponential {
+        /// The least.
+        min: Duration,
+        /// The mean of the whole.
+        mean: Duration,
+    },
 }
 
 /// What a link does to packets when no fault is on it.
@@ -26,6 +64,14 @@ pub struct LinkPolicy {
     pub loss: f64,
     /// Bytes a second; packets queue behind each other. `None` for unlimited.
     pub bandwidth: Option<u64>,
+}
+
+impl Default for LinkPolicy {
+    /// A local network: 0.5 to 2 ms, no loss, no limit.
+    fn default() -> Self {
+        let latency = Latency::Uniform { min: Duration::from_micros(500), max: Duration::from_millis(2) };
+        LinkPolicy { latency, loss: 0.0, bandwidth: None }
+    }
 }
 
 /// What happens to a packet on a blocked link.
@@ -45,60 +91,138 @@ pub enum LinkEffect {
     /// Nothing gets through.
     Block(BlockMode),
     /// Every packet takes this much longer, plus a uniform part up to `jitter`.
-    Delay { by: Duration, jitter: Duration },
+    Delay {
+        /// The least.
+        by: Duration,
+        /// The most that comes on top.
+        jitter: Duration,
+    },
     /// Packets are lost with this probability, on top of the link's own.
-    Loss { probability: f64 },
+    Loss {
+        /// 0 to 1.
+        probability: f64,
+    },
 }
 
 /// Names an imposed effect, to lift it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EffectId(u64);
 
-/// The simulated network.
-pub struct Net {}
+/// The simulated network. See the [module](self).
+pub struct Net {
+    fabric: Mutex<Fabric>,
+    bell: Arc<Bell>,
+}
 
-impl Net {
-    pub(super) fn new(_time: TimeHandle) -> Arc<Net> {
-        Arc::new(Net {})
+/// What the network's timers wake. It does not own the network: the network owns the timers.
+struct Bell(Weak<Net>);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
     }
-    pub(super) fn init(&self, _seed: u64) {}
-    pub(super) fn add_node(&self, _node: NodeId, _name: &str) {}
-    pub(super) fn node_up(&self, _life: Life) {}
-    pub(super) fn node_down(&self, _node: NodeId, _death: Death) {}
-    pub(super) fn shut_down(&self) {}
-    /// The address of a node.
-    pub fn address(&self, _node: NodeId) -> IpAddr {
-        unimplemented!()
-    }
-    /// Sets what every link without a policy of its own does.
-    pub fn set_default(&self, _policy: LinkPolicy) {}
-    /// Sets what the link from one node to another does, in that direction.
-    pub fn set_link(&self, _from: NodeId, _to: NodeId, _policy: LinkPolicy) {}
-    /// Puts an effect on a link in one direction; `stream` gives the effect's own draws.
-    pub fn impose(&self, _from: NodeId, _to: NodeId, _effect: LinkEffect, _stream: Stream) -> EffectId {
-        EffectId(0)
-    }
-    /// Takes an effect off and says how many packets it touched.
-    pub fn lift(&self, _effect: EffectId) -> u64 {
-        0
-    }
-    /// How many packets an effect has touched so far.
-    pub fn touched(&self, _effect: EffectId) -> u64 {
-        0
-    }
-    /// A hash over every packet so far: time, link, kind, size, fate.
-    pub fn digest(&self) -> u64 {
-        0
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if let Some(net) = self.0.upgrade() {
+            net.ring();
+        }
     }
 }
 
-impl Default for LinkPolicy {
-    /// A local network: 0.5 to 2 ms, nothing lost, no limit.
-    fn default() -> Self {
-        LinkPolicy {
-            latency: Latency::Uniform { min: Duration::from_micros(500), max: Duration::from_millis(2) },
-            loss: 0.0,
-            bandwidth: None,
-        }
+impl Net {
+    pub(super) fn new(time: TimeHandle) -> Arc<Net> {
+        Arc::new_cyclic(|net| {
+            let bell = Arc::new(Bell(net.clone()));
+            Net { fabric: Mutex::new(Fabric::new(Queue::new(time, bell.clone()))), bell }
+        })
+    }
+
+    /// Runs `f` under the lock, then wakes whom it wants to wake.
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce(&mut Fabric, &mut Woken) -> R) -> R {
+        let mut woken = Woken::default();
+        let result = f(&mut self.fabric.lock(), &mut woken);
+        woken.wake();
+        result
+    }
+
+    /// A timer fired.
+    fn ring(&self) {
+        self.with(|fabric, woken| {
+            fabric.queue.in_callback = true;
+            fabric.advance(woken);
+            fabric.queue.in_callback = false;
+            woken.push(fabric.queue.call_pump());
+        });
+    }
+
+    /// Seeds the network and starts its pump, on the supervisor's node.
+    pub(super) fn init(&self, seed: u64) {
+        self.with(|fabric, _| fabric.init(seed));
+        let net = self.bell.0.clone();
+        madsim::task::spawn(poll_fn(move |cx| net.upgrade().map_or(Poll::Ready(()), |net| net.pump(cx))));
+    }
+
+    fn pump(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.with(|fabric, woken| {
+            woken.silent.extend(fabric.queue.pump(cx));
+            if fabric.is_closed() { Poll::Ready(()) } else { Poll::Pending }
+        })
+    }
+
+    pub(super) fn add_node(&self, _node: NodeId, name: &str) {
+        self.with(|fabric, _| fabric.add_node(name));
+    }
+
+    pub(super) fn node_up(&self, life: Life) {
+        self.with(|fabric, _| fabric.node_up(life));
+    }
+
+    pub(super) fn node_down(&self, node: NodeId, death: Death) {
+        self.with(|fabric, woken| fabric.node_down(node, death, woken));
+    }
+
+    pub(super) fn shut_down(&self) {
+        self.with(Fabric::shut_down);
+    }
+
+    /// The address of a node: 10.0.0.1 for the first.
+    pub fn address(&self, node: NodeId) -> IpAddr {
+        IpAddr::V4(Fabric::ip(node.0))
+    }
+
+    /// The node with that host name.
+    pub fn node_named(&self, name: &str) -> Option<NodeId> {
+        self.with(|fabric, _| fabric.node_named(name))
+    }
+
+    /// Sets what every link without a policy of its own does.
+    pub fn set_default(&self, policy: LinkPolicy) {
+        self.with(|fabric, _| fabric.set_default(policy));
+    }
+
+    /// Sets what the link from one node to another does, in that direction.
+    pub fn set_link(&self, from: NodeId, to: NodeId, policy: LinkPolicy) {
+        self.with(|fabric, _| fabric.set_link(from, to, policy));
+    }
+
+    /// Puts an effect on a link in one direction; `stream` gives the effect's own draws.
+    pub fn impose(&self, from: NodeId, to: NodeId, effect: LinkEffect, stream: Stream) -> EffectId {
+        self.with(|fabric, _| fabric.impose(from, to, effect, stream))
+    }
+
+    /// Takes an effect off and says how many packets it touched. What it held goes on, in the order it was sent in.
+    pub fn lift(&self, effect: EffectId) -> u64 {
+        self.with(|fabric, _| fabric.lift(effect))
+    }
+
+    /// How many packets an effect has touched so far: those whose fate or time of arrival it changed.
+    pub fn touched(&self, effect: EffectId) -> u64 {
+        self.with(|fabric, _| fabric.touched(effect))
+    }
+
+    /// A hash over every packet so far: time, link, kind, size, fate.
+    pub fn digest(&self) -> u64 {
+        self.with(|fabric, _| fabric.digest())
     }
 }

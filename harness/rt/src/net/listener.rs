@@ -1,0 +1,68 @@
+//! Listening TCP sockets of the simulation.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::{
+    addr::{ToSocketAddrs, resolve},
+    tcp::TcpStream,
+};
+use crate::world::net::{Key, Net, here};
+
+/// A TCP socket that accepts connections, as tokio's. Its backlog is 128.
+pub struct TcpListener {
+    net: Arc<Net>,
+    key: Key,
+    local: SocketAddr,
+}
+
+impl TcpListener {
+    /// Listens on a port; 0 for any.
+    ///
+    /// # Errors
+    /// `AddrInUse`; `AddrNotAvailable` if the address is none of this node's.
+    pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
+        let (net, life) = here()?;
+        let (key, local) = net.tcp_listen(life, resolve(&addr)?)?;
+        Ok(TcpListener { net, key, local })
+    }
+
+    /// Waits for a connection; gives it and the address of the peer.
+    ///
+    /// # Errors
+    /// `NotConnected` in a dead process.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    /// Like [`TcpListener::accept`].
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        self.net.tcp_accept(self.key, cx).map_ok(|ends| (TcpStream::new(self.net.clone(), ends), ends.2))
+    }
+
+    /// The address the socket listens on.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.local)
+    }
+}
+
+impl Drop for TcpListener {
+    fn drop(&mut self) {
+        self.net.tcp_unlisten(self.key);
+    }
+}
+
+impl fmt::Debug for TcpListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpListener").field("local", &self.local).finish_non_exhaustive()
+    }
+}

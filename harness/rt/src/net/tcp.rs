@@ -1,0 +1,290 @@
+//! TCP streams of the simulation, and their halves.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    io::{self, IoSlice},
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::addr::{ToSocketAddrs, resolve};
+use crate::world::net::{Ends, Key, Net, here};
+
+/// A TCP connection, as tokio's. Dropping it ends it as closing a socket does on Linux: gracefully, or with a reset
+/// if something was left unread.
+pub struct TcpStream {
+    net: Arc<Net>,
+    key: Key,
+    local: SocketAddr,
+    peer: SocketAddr,
+}
+
+impl TcpStream {
+    pub(super) fn new(net: Arc<Net>, (key, local, peer): Ends) -> Self {
+        TcpStream { net, key, local, peer }
+    }
+
+    /// Connects. Takes a round trip at least.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` if nobody listens there; `TimedOut` after 127 s without an answer; `NetworkUnreachable` if no
+    /// node has the address; if no node has the name.
+    pub async fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
+        let (net, life) = here()?;
+        let ends = net.tcp_connect(life, resolve(&addr)?)?;
+        let stream = TcpStream::new(net, ends);
+        poll_fn(|cx| stream.net.tcp_connected(stream.key, cx)).await?;
+        Ok(stream)
+    }
+
+    /// Our end.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.local)
+    }
+
+    /// The other end.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.peer)
+    }
+
+    /// True: the simulation never delays small segments.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    /// Accepted; the simulation never delays small segments.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn set_nodelay(&self, _nodelay: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Reads and leaves the bytes to be read again.
+    ///
+    /// # Errors
+    /// As reading.
+    pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        poll_fn(|cx| self.net.tcp_peek(self.key, cx, buf)).await
+    }
+
+    /// Splits the stream into halves that borrow it.
+    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
+        (ReadHalf(self), WriteHalf(self))
+    }
+
+    /// Splits the stream into halves that own it together. Dropping the write half ends our stream.
+    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        let stream = Arc::new(self);
+        (OwnedReadHalf(stream.clone()), OwnedWriteHalf { stream, ends_on_drop: true })
+    }
+
+    fn read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let count = ready!(self.net.tcp_read(self.key, cx, buf.initialize_unfilled()))?;
+        buf.advance(count);
+        Poll::Ready(Ok(()))
+    }
+
+    fn write(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.net.tcp_write(self.key, cx, bufs)
+    }
+
+    fn end(&self) -> io::Result<()> {
+        self.net.tcp_end(self.key)
+    }
+}
+
+impl Drop for TcpStream {
+    fn drop(&mut self) {
+        self.net.tcp_close(self.key);
+    }
+}
+
+impl fmt::Debug for TcpStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = f.debug_struct("TcpStream");
+        f.field("local", &self.local).field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+/// The reading half of a stream, see [`TcpStream::split`].
+#[derive(Debug)]
+pub struct ReadHalf<'a>(&'a TcpStream);
+
+/// The writing half of a stream, see [`TcpStream::split`].
+#[derive(Debug)]
+pub struct WriteHalf<'a>(&'a TcpStream);
+
+/// The reading half of a stream, see [`TcpStream::into_split`].
+#[derive(Debug)]
+pub struct OwnedReadHalf(Arc<TcpStream>);
+
+/// The writing half of a stream, see [`TcpStream::into_split`]. Dropping it ends our stream.
+#[derive(Debug)]
+pub struct OwnedWriteHalf {
+    stream: Arc<TcpStream>,
+    ends_on_drop: bool,
+}
+
+/// The halves given to `reunite` are of different streams.
+#[derive(Debug)]
+pub struct ReuniteError(pub OwnedReadHalf, pub OwnedWriteHalf);
+
+impl fmt::Display for ReuniteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tried to reunite halves that are not from the same socket")
+    }
+}
+
+impl std::error::Error for ReuniteError {}
+
+impl OwnedReadHalf {
+    /// Puts the halves together again.
+    ///
+    /// # Errors
+    /// If they are of different streams.
+    pub fn reunite(self, other: OwnedWriteHalf) -> Result<TcpStream, ReuniteError> {
+        if !Arc::ptr_eq(&self.0, &other.stream) {
+            return Err(ReuniteError(self, other));
+        }
+        other.forget();
+        Ok(Arc::into_inner(self.0).expect("a stream has two halves"))
+    }
+
+    /// Reads and leaves the bytes to be read again.
+    ///
+    /// # Errors
+    /// As reading.
+    pub async fn peek(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.peek(buf).await
+    }
+
+    /// Our end.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// The other end.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.peer_addr()
+    }
+}
+
+impl OwnedWriteHalf {
+    /// Puts the halves together again.
+    ///
+    /// # Errors
+    /// If they are of different streams.
+    pub fn reunite(self, other: OwnedReadHalf) -> Result<TcpStream, ReuniteError> {
+        other.reunite(self)
+    }
+
+    /// Drops the half and leaves our stream open.
+    pub fn forget(mut self) {
+        self.ends_on_drop = false;
+    }
+
+    /// Our end.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr()
+    }
+
+    /// The other end.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.peer_addr()
+    }
+}
+
+impl Drop for OwnedWriteHalf {
+    fn drop(&mut self) {
+        if self.ends_on_drop {
+            // It may have ended already.
+            let _ = self.stream.end();
+        }
+    }
+}
+
+/// `AsyncRead` for what leads to a stream.
+macro_rules! async_read {
+    ($type:ty, $self:ident => $stream:expr) => {
+        impl AsyncRead for $type {
+            #[inline]
+            fn poll_read(
+                $self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                $stream.read(cx, buf)
+            }
+        }
+    };
+}
+
+/// `AsyncWrite` for what leads to a stream. Written is sent, so there is nothing to flush.
+macro_rules! async_write {
+    ($type:ty, $self:ident => $stream:expr) => {
+        impl AsyncWrite for $type {
+            #[inline]
+            fn poll_write(
+                $self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                $stream.write(cx, &[IoSlice::new(buf)])
+            }
+
+            fn poll_write_vectored(
+                $self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                $stream.write(cx, bufs)
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                true
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn poll_shutdown($self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready($stream.end())
+            }
+        }
+    };
+}
+
+async_read!(TcpStream, self => self);
+async_read!(ReadHalf<'_>, self => self.0);
+async_read!(OwnedReadHalf, self => self.0);
+async_write!(TcpStream, self => self);
+async_write!(WriteHalf<'_>, self => self.0);
+async_write!(OwnedWriteHalf, self => self.stream);

@@ -1,0 +1,176 @@
+//! UDP sockets of the simulation.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+};
+
+use tokio::io::ReadBuf;
+
+use super::addr::{ToSocketAddrs, resolve};
+use crate::world::net::{Key, Net, here};
+
+/// A UDP socket, as tokio's. Sending never waits.
+pub struct UdpSocket {
+    net: Arc<Net>,
+    key: Key,
+    local: SocketAddr,
+}
+
+impl UdpSocket {
+    /// Binds a socket; port 0 for any.
+    ///
+    /// # Errors
+    /// `AddrInUse`; `AddrNotAvailable` if the address is none of this node's.
+    pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
+        let (net, life) = here()?;
+        let (key, local) = net.udp_bind(life, resolve(&addr)?)?;
+        Ok(UdpSocket { net, key, local })
+    }
+
+    /// The address the socket is bound to.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.local)
+    }
+
+    /// The address the socket is connected to.
+    ///
+    /// # Errors
+    /// `NotConnected`.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.net.udp_peer(self.key)
+    }
+
+    /// Sets the default destination, and receives only from there from now on.
+    ///
+    /// # Errors
+    /// If no node has the address.
+    pub async fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
+        self.net.udp_connect(self.key, resolve(&addr)?)
+    }
+
+    /// Sends a datagram to the connected peer.
+    ///
+    /// # Errors
+    /// `NotConnected`; `ConnectionRefused` if a link turned an earlier one down; if it is longer than 65,507 bytes.
+    pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        self.try_send(buf)
+    }
+
+    /// Like [`UdpSocket::send`], at once.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_send(&self, buf: &[u8]) -> io::Result<usize> {
+        self.net.udp_send(self.key, None, buf)
+    }
+
+    /// Like [`UdpSocket::send`]; never pending.
+    pub fn poll_send(&self, _cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.try_send(buf))
+    }
+
+    /// Sends a datagram.
+    ///
+    /// # Errors
+    /// If no node has the address; if it is longer than 65,507 bytes.
+    pub async fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], target: A) -> io::Result<usize> {
+        self.try_send_to(buf, resolve(&target)?)
+    }
+
+    /// Like [`UdpSocket::send_to`], at once.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_send_to(&self, buf: &[u8], target: SocketAddr) -> io::Result<usize> {
+        self.net.udp_send(self.key, Some(target), buf)
+    }
+
+    /// Like [`UdpSocket::send_to`]; never pending.
+    pub fn poll_send_to(
+        &self,
+        _cx: &mut Context<'_>,
+        buf: &[u8],
+        target: SocketAddr,
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.try_send_to(buf, target))
+    }
+
+    /// Receives a datagram; what does not fit into `buf` is lost.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` if a link turned down what was sent to the connected peer.
+    pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        poll_fn(|cx| self.net.udp_receive(self.key, cx, buf, false)).await
+    }
+
+    /// Receives a datagram from the connected peer.
+    ///
+    /// # Errors
+    /// As [`UdpSocket::recv_from`].
+    pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        Ok(self.recv_from(buf).await?.0)
+    }
+
+    /// Receives a datagram and leaves it to be received again.
+    ///
+    /// # Errors
+    /// As [`UdpSocket::recv_from`].
+    pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        poll_fn(|cx| self.net.udp_receive(self.key, cx, buf, true)).await
+    }
+
+    /// Receives a datagram that is there already.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is none; as [`UdpSocket::recv_from`].
+    pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        match self.net.udp_receive(self.key, &mut Context::from_waker(Waker::noop()), buf, false) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Like [`UdpSocket::try_recv_from`], for a connected socket.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        Ok(self.try_recv_from(buf)?.0)
+    }
+
+    /// Like [`UdpSocket::recv_from`].
+    pub fn poll_recv_from(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<SocketAddr>> {
+        let (count, from) = ready!(self.net.udp_receive(self.key, cx, buf.initialize_unfilled(), false))?;
+        buf.advance(count);
+        Poll::Ready(Ok(from))
+    }
+
+    /// Like [`UdpSocket::recv`].
+    pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.poll_recv_from(cx, buf).map_ok(|_| ())
+    }
+}
+
+impl Drop for UdpSocket {
+    fn drop(&mut self) {
+        self.net.udp_close(self.key);
+    }
+}
+
+impl fmt::Debug for UdpSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UdpSocket").field("local", &self.local).finish_non_exhaustive()
+    }
+}

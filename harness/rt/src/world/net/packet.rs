@@ -1,0 +1,114 @@
+//! What travels over a link, and the digest over all that did.
+
+use super::table::Key;
+
+/// A node and a port on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Endpoint {
+    pub(super) node: u32,
+    pub(super) port: u16,
+}
+
+/// A packet in flight. TCP's name connections by key: what a real stack finds by the four addresses and ports.
+#[derive(Debug)]
+pub(super) struct Packet {
+    pub(super) from: Endpoint,
+    pub(super) to: Endpoint,
+    /// Sent to 127.0.0.1 rather than to the node's address.
+    pub(super) loopback: bool,
+    pub(super) body: Body,
+    pub(super) data: Vec<u8>,
+    pub(super) sent: u64,
+    /// Its place in the order of sending.
+    pub(super) order: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// UDP.
+    Datagram,
+    /// TCP: asks for a connection.
+    Syn { from: Key, edge: u64 },
+    /// TCP: grants it.
+    SynAck { from: Key, to: Key, edge: u64 },
+    /// TCP: data, acknowledgement, end of the stream, or any of them.
+    Segment { from: Key, to: Key, seq: u64, ack: u64, edge: u64, fin: bool, probe: bool },
+    /// TCP: there is no such connection (any more).
+    Reset { to: Key },
+    /// A link turned a packet of this connection down (as ICMP "administratively prohibited").
+    ConnectionRejected { to: Key },
+    /// A link turned a datagram down.
+    DatagramRejected,
+}
+
+impl Packet {
+    /// Bytes on the wire: the payload, an IPv4 header, and UDP's or TCP's.
+    #[inline]
+    pub(super) fn size(&self) -> usize {
+        let headers = match self.body {
+            Body::Datagram | Body::DatagramRejected => 28,
+            _ => 40,
+        };
+        headers + self.data.len()
+    }
+
+    fn kind(&self) -> u64 {
+        match self.body {
+            Body::Datagram => 0,
+            Body::Syn { .. } => 1,
+            Body::SynAck { .. } => 2,
+            Body::Segment { fin: false, probe: false, .. } => 3,
+            Body::Segment { fin: true, .. } => 4,
+            Body::Segment { probe: true, .. } => 5,
+            Body::Reset { .. } => 6,
+            Body::ConnectionRejected { .. } => 7,
+            Body::DatagramRejected => 8,
+        }
+    }
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It reached a machine that runs.
+    Delivered,
+    /// The link lost it.
+    Lost,
+    /// A block swallowed it.
+    Blocked,
+    /// A block turned it down.
+    Rejected,
+    /// A block keeps it; its fate is told once more at the end.
+    Held,
+    /// The machine had no power.
+    NoPower,
+}
+
+/// A rolling hash: two folded multiplications for a packet (as wyhash and FxHash do), far below a packet's other costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Digest(u64);
+
+impl Digest {
+    pub(super) fn new(seed: u64) -> Self {
+        Digest(fold(seed ^ 0xA076_1D64_78BD_642F, 0xE703_7ED1_A0B4_28DB))
+    }
+
+    pub(super) fn value(self) -> u64 {
+        self.0
+    }
+
+    #[inline]
+    pub(super) fn record(&mut self, packet: &Packet, fate: Fate, at: u64) {
+        let ends = u64::from(packet.from.node) << 32 | u64::from(packet.to.node);
+        let ports = u64::from(packet.from.port) << 16 | u64::from(packet.to.port);
+        let rest = ports << 32 | (packet.data.len() as u64) << 8 | packet.kind() << 4 | fate as u64;
+        let times = fold(self.0 ^ packet.sent ^ 0x8EBC_6AF0_9C88_C6E3, at ^ 0x5895_65DA_CE71_6E8F);
+        self.0 = fold(times ^ ends ^ 0x1D8E_4E27_C47D_124F, rest ^ 0xEB44_ACCA_B455_D165);
+    }
+}
+
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}

@@ -1,0 +1,490 @@
+//! TCP in the kernel, event-driven: nothing ticks. What a process asks of it; [`input`] has what arrives and [`output`]
+//! what is sent and the timers.
+//!
+//! Follows RFC 9293, with Linux's constants where it leaves a choice:
+//!
+//! - A SYN is retransmitted after 1, 2, 4, .. 32 s and given up 127 s after the first (`tcp_syn_retries` 6).
+//! - Retransmission after RFC 6298's time-out, at least 200 ms above the round trip, doubling up to 120 s, given up after
+//!   15 retries (`tcp_retries2`), about 15 minutes; fast retransmission after three duplicate acknowledgements and
+//!   recovery hole by hole (RFC 6582, without SACK).
+//! - Acknowledgements ride on data, or go out with every second segment, or after 40 ms.
+//! - A window of 256 KiB, fixed; probes of a closed window.
+//! - Closing a stream with unread data resets it, and so does data for a closed one.
+//!
+//! Left out, since they add events and no behaviour that code under test could tell apart: congestion control (a sender
+//! fills the window at once), Nagle's algorithm (as with TCP_NODELAY), keep-alive (off by default everywhere), and
+//! the split into Ethernet frames (a segment carries up to 16 KiB, as offloading network cards have it). Segments of one
+//! connection do not overtake each other: routers keep flows in order. Only loss disorders them.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io::{self, IoSlice},
+    net::SocketAddr,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use self::{inbox::Inbox, rto::Rto};
+use super::{
+    Life,
+    fabric::{Binding, Fabric, TcpPort},
+    link::nanos,
+    packet::Endpoint,
+    table::Key,
+    udp::dead,
+    wake::{Waiters, Woken},
+};
+
+mod inbox;
+mod input;
+mod output;
+mod rto;
+
+/// How many connections may wait to be accepted, those still shaking hands included: tokio's and std's default.
+const BACKLOG: usize = 128;
+/// What a segment carries at most.
+const MAX_SEGMENT: usize = 16 << 10;
+/// How long the one who closed first remembers a connection (Linux's TCP_TIMEWAIT_LEN).
+const TIME_WAIT: u64 = nanos(Duration::from_secs(60));
+/// "No event": later than anything.
+const NEVER: u64 = u64::MAX;
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// SYN sent.
+    Opening,
+    /// SYN received through that listener, and answered.
+    Granting(Key),
+    /// Either side may still have ended its stream.
+    Open,
+    /// Both streams have ended; kept to answer retransmissions.
+    TimeWait,
+    /// Reset or timed out; kept until the process lets go of it.
+    Failed,
+}
+
+/// Who will close a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// The process holds a stream.
+    Process,
+    /// It waits to be accepted.
+    Backlog,
+    /// The kernel: the process has closed it.
+    Kernel,
+}
+
+/// One end of a connection.
+pub(super) struct Connection {
+    pub(super) local: Endpoint,
+    peer: Endpoint,
+    loopback: bool,
+    /// The other end, once it has answered.
+    peer_key: Option<Key>,
+    phase: Phase,
+    owner: Owner,
+    /// Whether `local.port` is taken for this connection alone.
+    holds_port: bool,
+    /// What went wrong, until someone has been told.
+    error: Option<io::ErrorKind>,
+    /// We ended our stream before the peer did.
+    closed_first: bool,
+
+    /// Bytes sent and not acknowledged, from `una` on.
+    unacknowledged: VecDeque<u8>,
+    una: u64,
+    /// The next position to send, past the end of the stream once that is sent.
+    next: u64,
+    /// Where the peer's window ends.
+    edge: u64,
+    fin_sent: bool,
+    rto: Rto,
+    /// A round trip under measurement: the position whose acknowledgement ends it, and when it began.
+    timed: Option<(u64, u64)>,
+    duplicate_acks: u8,
+    /// Recovery from loss lasts until this position is acknowledged.
+    recover: u64,
+    /// When the last segment sent will arrive: the next may not overtake it.
+    last_arrival: u64,
+    /// When to retransmit, to probe or to give up.
+    retransmit_at: Option<u64>,
+    /// When the event for it comes, or `NEVER`. Possibly earlier: it is then moved on, which spares most events.
+    retransmit_event: u64,
+    writer: Option<Waker>,
+
+    inbox: Inbox,
+    /// Segments with data since the last acknowledgement.
+    unanswered: u8,
+    acknowledge_at: Option<u64>,
+    acknowledge_event: u64,
+    reader: Option<Waker>,
+}
+
+impl Connection {
+    fn new(local: Endpoint, peer: Endpoint, loopback: bool, phase: Phase, owner: Owner) -> Self {
+        Connection {
+            local,
+            peer,
+            loopback,
+            peer_key: None,
+            phase,
+            owner,
+            holds_port: false,
+            error: None,
+            closed_first: false,
+            unacknowledged: VecDeque::new(),
+            una: 0,
+            next: 0,
+            edge: 0,
+            fin_sent: false,
+            rto: Rto::new(),
+            timed: None,
+            duplicate_acks: 0,
+            recover: 0,
+            last_arrival: 0,
+            retransmit_at: None,
+            retransmit_event: NEVER,
+            writer: None,
+            inbox: Inbox::default(),
+            unanswered: 0,
+            acknowledge_at: None,
+            acknowledge_event: NEVER,
+            reader: None,
+        }
+    }
+
+    /// Whether all that was sent, the end of the stream included, has arrived.
+    fn is_done_sending(&self) -> bool {
+        self.fin_sent && self.una == self.next
+    }
+
+    fn wake_both(&mut self, woken: &mut Woken) {
+        woken.push(self.reader.take());
+        woken.push(self.writer.take());
+    }
+
+    pub(super) fn silence(self, woken: &mut Woken) {
+        woken.silent.extend(self.reader);
+        woken.silent.extend(self.writer);
+    }
+}
+
+/// A listening socket.
+pub(super) struct Listener {
+    pub(super) binding: Binding,
+    /// Connections shaking hands: theirs and ours.
+    granting: BTreeMap<Key, Key>,
+    /// Connections to be accepted.
+    ready: VecDeque<Key>,
+    acceptors: Waiters,
+}
+
+impl Listener {
+    pub(super) fn silence(self, woken: &mut Woken) {
+        self.acceptors.silence(woken);
+    }
+}
+
+/// A connection as a stream shows it: key, local and peer address.
+pub(crate) type Ends = (Key, SocketAddr, SocketAddr);
+
+impl Fabric {
+    pub(super) fn tcp_listen(&mut self, life: Life, wish: SocketAddr) -> io::Result<(Key, SocketAddr)> {
+        if !self.is_alive(life) {
+            return Err(dead());
+        }
+        let node = life.node.0;
+        let mut binding = self.binding(node, wish)?;
+        if wish.port() == 0 {
+            binding.at.port = self.free_port(node, |host, port| host.tcp.contains_key(&port))?;
+            binding.shown.set_port(binding.at.port);
+        } else if self.host(node).tcp.contains_key(&wish.port()) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        let key = self.listeners.insert(Listener {
+            binding,
+            granting: BTreeMap::new(),
+            ready: VecDeque::new(),
+            acceptors: Waiters::default(),
+        });
+        self.host(node).tcp.insert(binding.at.port, TcpPort::Listener(key));
+        Ok((key, binding.shown))
+    }
+
+    pub(super) fn tcp_accept(&mut self, key: Key, cx: &mut Context<'_>) -> Poll<io::Result<Ends>> {
+        let Some(listener) = self.listeners.get_mut(key) else { return Poll::Ready(Err(dead())) };
+        while let Some(key) = listener.ready.pop_front() {
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.owner = Owner::Process;
+                let Connection { local, peer, loopback, .. } = *connection;
+                return Poll::Ready(Ok((key, Self::shown(local, loopback), Self::shown(peer, loopback))));
+            }
+        }
+        listener.acceptors.register(cx.waker());
+        Poll::Pending
+    }
+
+    /// Closes a listener; connections nobody has accepted are reset.
+    pub(super) fn tcp_unlisten(&mut self, key: Key, woken: &mut Woken) {
+        let Some(listener) = self.listeners.remove(key) else { return };
+        let Endpoint { node, port } = listener.binding.at;
+        self.host(node).tcp.remove(&port);
+        let now = self.tick();
+        for &connection in listener.granting.values().chain(&listener.ready) {
+            self.send_reset(now, connection);
+            self.forget(connection, woken);
+        }
+        listener.silence(woken);
+    }
+
+    /// Sends a SYN.
+    pub(super) fn tcp_connect(&mut self, life: Life, to: SocketAddr) -> io::Result<Ends> {
+        if !self.is_alive(life) {
+            return Err(dead());
+        }
+        let node = life.node.0;
+        let (peer, loopback) = self.route(node, to)?;
+        let port = self.free_port(node, |host, port| host.tcp.contains_key(&port))?;
+        self.host(node).tcp.insert(port, TcpPort::Outgoing);
+        let local = Endpoint { node, port };
+        let mut connection = Connection::new(local, peer, loopback, Phase::Opening, Owner::Process);
+        connection.holds_port = true;
+        let key = self.connections.insert(connection);
+        let now = self.tick();
+        self.end_time_waits(now);
+        self.send_syn(now, key);
+        Ok((key, Self::shown(local, loopback), Self::shown(peer, loopback)))
+    }
+
+    /// Waits for the answer to a SYN. Returns the waker this one replaces.
+    pub(super) fn tcp_connected(
+        &mut self,
+        key: Key,
+        cx: &mut Context<'_>,
+        woken: &mut Woken,
+    ) -> Poll<io::Result<()>> {
+        let Some(connection) = self.connections.get_mut(key) else { return Poll::Ready(Err(dead())) };
+        match connection.phase {
+            Phase::Opening => {
+                woken.silent.extend(connection.writer.replace(cx.waker().clone()));
+                Poll::Pending
+            }
+            Phase::Failed => {
+                let error = connection.error.take().unwrap_or(io::ErrorKind::NotConnected);
+                Poll::Ready(Err(error.into()))
+            }
+            Phase::Granting(_) | Phase::Open | Phase::TimeWait => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Takes as much of `buffers` as the peer's window has room for.
+    #[inline]
+    pub(super) fn tcp_write(
+        &mut self,
+        key: Key,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+        woken: &mut Woken,
+    ) -> Poll<io::Result<usize>> {
+        let now = self.tick();
+        let Some(connection) = self.connections.get_mut(key) else { return Poll::Ready(Err(dead())) };
+        if let Some(error) = connection.error.take() {
+            return Poll::Ready(Err(error.into()));
+        }
+        if connection.phase != Phase::Open || connection.fin_sent {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let room = connection.edge.saturating_sub(connection.next) as usize;
+        let wanted = buffers.iter().map(|b| b.len()).sum::<usize>();
+        if room == 0 && wanted > 0 {
+            match &connection.writer {
+                Some(writer) if writer.will_wake(cx.waker()) => {}
+                _ => woken.silent.extend(connection.writer.replace(cx.waker().clone())),
+            }
+            if connection.retransmit_at.is_none() {
+                self.arm_retransmission(now, key);
+            }
+            return Poll::Pending;
+        }
+        let mut left = room.min(wanted);
+        let written = left;
+        let mut bytes = buffers.iter();
+        let mut current: &[u8] = &[];
+        while left > 0 {
+            let mut data = self.buffers.take();
+            let length = left.min(MAX_SEGMENT);
+            while data.len() < length {
+                if current.is_empty() {
+                    current = bytes.next().expect("`left` counts the bytes of `buffers`");
+                }
+                let (taken, rest) = current.split_at(current.len().min(length - data.len()));
+                data.extend_from_slice(taken);
+                current = rest;
+            }
+            left -= length;
+            self.send_new(now, key, data);
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    /// Reads what has arrived, up to the length of `buffer`. 0 at the end of the stream.
+    #[inline]
+    pub(super) fn tcp_read(
+        &mut self,
+        key: Key,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+        woken: &mut Woken,
+    ) -> Poll<io::Result<usize>> {
+        let Some(connection) = self.connections.get_mut(key) else { return Poll::Ready(Err(dead())) };
+        if connection.inbox.waiting() > 0 {
+            let count = connection.inbox.read(buffer, &mut self.buffers);
+            if connection.phase == Phase::Open
+                && !connection.inbox.is_complete()
+                && connection.inbox.has_news()
+            {
+                let now = self.tick();
+                self.send_acknowledgement(now, key);
+            }
+            return Poll::Ready(Ok(count));
+        }
+        Self::nothing_to_read(connection, cx, buffer, woken)
+    }
+
+    /// Like [`Fabric::tcp_read`], but leaves the bytes to be read again.
+    pub(super) fn tcp_peek(
+        &mut self,
+        key: Key,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+        woken: &mut Woken,
+    ) -> Poll<io::Result<usize>> {
+        let Some(connection) = self.connections.get_mut(key) else { return Poll::Ready(Err(dead())) };
+        if connection.inbox.waiting() > 0 {
+            return Poll::Ready(Ok(connection.inbox.peek(buffer)));
+        }
+        Self::nothing_to_read(connection, cx, buffer, woken)
+    }
+
+    #[inline]
+    fn nothing_to_read(
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+        buffer: &[u8],
+        woken: &mut Woken,
+    ) -> Poll<io::Result<usize>> {
+        if let Some(error) = connection.error.take() {
+            return Poll::Ready(Err(error.into()));
+        }
+        if connection.inbox.is_complete() || connection.phase != Phase::Open || buffer.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        match &connection.reader {
+            Some(reader) if reader.will_wake(cx.waker()) => {}
+            _ => woken.silent.extend(connection.reader.replace(cx.waker().clone())),
+        }
+        Poll::Pending
+    }
+
+    /// Ends our stream.
+    pub(super) fn tcp_end(&mut self, key: Key) -> io::Result<()> {
+        let connection = self.connections.get(key).ok_or_else(dead)?;
+        if connection.phase != Phase::Open {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        if !connection.fin_sent {
+            let now = self.tick();
+            self.send_fin(now, key);
+        }
+        Ok(())
+    }
+
+    /// The process lets go of a connection.
+    pub(super) fn tcp_close(&mut self, key: Key, woken: &mut Woken) {
+        let now = self.tick();
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        woken.silent.extend(connection.reader.take());
+        woken.silent.extend(connection.writer.take());
+        if connection.phase != Phase::Open {
+            self.forget(key, woken);
+        } else if connection.inbox.waiting() > 0 {
+            self.send_reset(now, key);
+            self.forget(key, woken);
+        } else {
+            connection.owner = Owner::Kernel;
+            if !connection.fin_sent {
+                self.send_fin(now, key);
+            }
+            self.finish_if_done(now, key, woken);
+        }
+    }
+
+    /// Removes a connection and frees its port.
+    fn forget(&mut self, key: Key, woken: &mut Woken) {
+        if let Some(connection) = self.connections.remove(key) {
+            self.free_port_of(&connection);
+            connection.silence(woken);
+        }
+    }
+
+    fn free_port_of(&mut self, connection: &Connection) {
+        if connection.holds_port {
+            self.host(connection.local.node).tcp.remove(&connection.local.port);
+        }
+    }
+
+    /// Lets go of a connection that the process has closed, as far as the peer allows.
+    fn finish_if_done(&mut self, now: u64, key: Key, woken: &mut Woken) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.owner != Owner::Kernel || !connection.is_done_sending() {
+            return;
+        }
+        if !connection.inbox.is_complete() {
+            // FIN_WAIT_2 without a process: the peer has as long as Linux's tcp_fin_timeout.
+            self.arm_retransmission_at(now + TIME_WAIT, key);
+        } else if connection.closed_first {
+            connection.phase = Phase::TimeWait;
+            connection.retransmit_at = None;
+            let holds_port = std::mem::take(&mut connection.holds_port);
+            let local = connection.local;
+            if holds_port {
+                self.host(local.node).tcp.remove(&local.port);
+            }
+            self.lingering.push_back((now + TIME_WAIT, key));
+            self.end_time_waits(now);
+        } else {
+            self.forget(key, woken);
+        }
+    }
+
+    /// Forgets the connections whose TIME_WAIT is over. Called now and then: their answers matter, not their end.
+    fn end_time_waits(&mut self, now: u64) {
+        while let Some(&(end, key)) = self.lingering.front()
+            && end <= now
+        {
+            self.lingering.pop_front();
+            self.connections.remove(key);
+        }
+    }
+
+    /// Marks a connection as broken and tells whoever waits for it.
+    fn fail(&mut self, key: Key, error: io::ErrorKind, woken: &mut Woken) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if let (Phase::Granting(listener), Some(peer)) = (connection.phase, connection.peer_key) {
+            if let Some(listener) = self.listeners.get_mut(listener) {
+                listener.granting.remove(&peer);
+            }
+            return self.forget(key, woken);
+        }
+        if connection.owner == Owner::Kernel {
+            return self.forget(key, woken);
+        }
+        connection.phase = Phase::Failed;
+        connection.error = Some(error);
+        connection.unacknowledged = VecDeque::new();
+        connection.retransmit_at = None;
+        connection.acknowledge_at = None;
+        connection.wake_both(woken);
+    }
+}

@@ -1,0 +1,235 @@
+//! What TCP sends, and its two timers.
+
+use std::{io, time::Duration};
+
+use super::{
+    super::{
+        fabric::Fabric,
+        link::nanos,
+        packet::{Body, Packet},
+        queue::What,
+        table::Key,
+        wake::Woken,
+    },
+    Connection, MAX_SEGMENT, NEVER, Owner, Phase,
+};
+
+/// How long an acknowledgement waits for data to ride on (Linux's TCP_DELACK_MIN).
+const ACKNOWLEDGE_AFTER: u64 = nanos(Duration::from_millis(40));
+/// Linux's tcp_syn_retries, tcp_synack_retries, tcp_retries2, and tcp_orphan_retries.
+const SYN_RETRIES: u32 = 6;
+const SYN_ACK_RETRIES: u32 = 5;
+const RETRIES: u32 = 15;
+const ORPHAN_RETRIES: u32 = 8;
+
+impl Fabric {
+    /// Sends a packet of a connection, behind those before it.
+    #[inline]
+    fn send_on(&mut self, now: u64, key: Key, body: Body, data: Vec<u8>) {
+        let Some(connection) = self.connections.get(key) else { return };
+        let &Connection { local: from, peer: to, loopback, last_arrival, .. } = connection;
+        let packet = Packet { from, to, loopback, body, data, sent: now, order: 0 };
+        let arrival = self.transmit(now, packet, last_arrival);
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.last_arrival = arrival;
+        }
+    }
+
+    pub(super) fn send_syn(&mut self, now: u64, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.timed = (connection.rto.retries == 0).then_some((0, now));
+        let edge = connection.inbox.advertise();
+        self.arm_retransmission(now, key);
+        self.send_on(now, key, Body::Syn { from: key, edge }, Vec::new());
+    }
+
+    pub(super) fn send_syn_ack(&mut self, now: u64, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Some(to) = connection.peer_key else { return };
+        connection.timed = (connection.rto.retries == 0).then_some((0, now));
+        let edge = connection.inbox.advertise();
+        self.arm_retransmission(now, key);
+        self.send_on(now, key, Body::SynAck { from: key, to, edge }, Vec::new());
+    }
+
+    /// Sends a segment of an open connection, with all we have to acknowledge.
+    #[inline]
+    fn send_segment(&mut self, now: u64, key: Key, seq: u64, data: Vec<u8>, fin: bool, probe: bool) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Some(to) = connection.peer_key else { return };
+        connection.unanswered = 0;
+        connection.acknowledge_at = None;
+        let ack = connection.inbox.acknowledgement();
+        let edge = connection.inbox.advertise();
+        self.send_on(now, key, Body::Segment { from: key, to, seq, ack, edge, fin, probe }, data);
+    }
+
+    /// Sends data for the first time.
+    #[inline]
+    pub(super) fn send_new(&mut self, now: u64, key: Key, data: Vec<u8>) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let seq = connection.next;
+        connection.next += data.len() as u64;
+        connection.unacknowledged.extend(&data);
+        connection.timed.get_or_insert((connection.next, now));
+        if connection.retransmit_at.is_none() || connection.una == seq {
+            self.arm_retransmission(now, key);
+        }
+        self.send_segment(now, key, seq, data, false, false);
+    }
+
+    pub(super) fn send_fin(&mut self, now: u64, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let seq = connection.next;
+        connection.next += 1;
+        connection.fin_sent = true;
+        connection.closed_first = !connection.inbox.is_complete();
+        if connection.retransmit_at.is_none() || connection.una == seq {
+            self.arm_retransmission(now, key);
+        }
+        self.send_segment(now, key, seq, Vec::new(), true, false);
+    }
+
+    pub(super) fn send_acknowledgement(&mut self, now: u64, key: Key) {
+        let Some(connection) = self.connections.get(key) else { return };
+        let seq = connection.next;
+        self.send_segment(now, key, seq, Vec::new(), false, false);
+    }
+
+    /// Acknowledges with the next data, or after a while.
+    #[inline]
+    pub(super) fn acknowledge_later(&mut self, now: u64, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let at = now + ACKNOWLEDGE_AFTER;
+        connection.acknowledge_at = Some(at);
+        if connection.acknowledge_event > at {
+            connection.acknowledge_event = at;
+            self.queue.push(at, What::Acknowledge(key));
+        }
+    }
+
+    /// Sends the first segment once more that was not acknowledged.
+    pub(super) fn retransmit(&mut self, now: u64, key: Key) {
+        let mut data = self.buffers.take();
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        // Karn's algorithm: its acknowledgement says nothing about the round trip.
+        connection.timed = None;
+        let length = connection.unacknowledged.len().min(MAX_SEGMENT);
+        data.extend(connection.unacknowledged.range(..length));
+        let fin = connection.fin_sent && length == connection.unacknowledged.len();
+        let seq = connection.una;
+        self.send_segment(now, key, seq, data, fin, false);
+    }
+
+    /// Resets a connection: tells the peer, if there is one.
+    pub(in super::super) fn send_reset(&mut self, now: u64, key: Key) {
+        let Some(connection) = self.connections.get(key) else { return };
+        let Some(to) = connection.peer_key else { return };
+        if matches!(connection.phase, Phase::Open | Phase::Granting(_)) {
+            self.send_on(now, key, Body::Reset { to }, Vec::new());
+        }
+    }
+
+    /// Answers a packet for which there is no connection.
+    pub(super) fn refuse(&mut self, now: u64, packet: &Packet, to: Key) {
+        let Packet { from, to: local, loopback, .. } = *packet;
+        let body = Body::Reset { to };
+        let answer = Packet { from: local, to: from, loopback, body, data: Vec::new(), sent: now, order: 0 };
+        self.transmit(now, answer, 0);
+    }
+
+    #[inline]
+    pub(super) fn arm_retransmission(&mut self, now: u64, key: Key) {
+        if let Some(connection) = self.connections.get(key) {
+            let at = now + connection.rto.current();
+            self.arm_retransmission_at(at, key);
+        }
+    }
+
+    #[inline]
+    pub(super) fn arm_retransmission_at(&mut self, at: u64, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.retransmit_at = Some(at);
+        if connection.retransmit_event > at {
+            connection.retransmit_event = at;
+            self.queue.push(at, What::Retransmit(key));
+        }
+    }
+
+    /// An event of the acknowledgement timer.
+    pub(in super::super) fn acknowledgement_timer(&mut self, now: u64, at: u64, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.acknowledge_event != at {
+            return; // An earlier one has taken its place.
+        }
+        connection.acknowledge_event = NEVER;
+        match connection.acknowledge_at {
+            Some(due) if due > now => {
+                connection.acknowledge_event = due;
+                self.queue.push(due, What::Acknowledge(key));
+            }
+            Some(_) => self.send_acknowledgement(now, key),
+            None => {}
+        }
+    }
+
+    /// An event of the retransmission timer.
+    pub(in super::super) fn retransmission_timer(&mut self, now: u64, at: u64, key: Key, woken: &mut Woken) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.retransmit_event != at {
+            return; // An earlier one has taken its place.
+        }
+        connection.retransmit_event = NEVER;
+        match connection.retransmit_at {
+            Some(due) if due > now => {
+                connection.retransmit_event = due;
+                self.queue.push(due, What::Retransmit(key));
+            }
+            Some(_) => {
+                connection.retransmit_at = None;
+                self.retransmission_due(now, key, woken);
+            }
+            None => {}
+        }
+    }
+
+    fn retransmission_due(&mut self, now: u64, key: Key, woken: &mut Woken) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let orphan = connection.owner == Owner::Kernel;
+        let limit = match connection.phase {
+            Phase::Opening => SYN_RETRIES,
+            Phase::Granting(_) => SYN_ACK_RETRIES,
+            Phase::Open if orphan && connection.is_done_sending() => return self.forget(key, woken),
+            Phase::Open if orphan => ORPHAN_RETRIES,
+            Phase::Open => RETRIES,
+            Phase::TimeWait | Phase::Failed => return,
+        };
+        if connection.rto.retries >= limit {
+            return self.fail(key, io::ErrorKind::TimedOut, woken);
+        }
+        match connection.phase {
+            Phase::Opening => {
+                connection.rto.retries += 1;
+                self.send_syn(now, key);
+            }
+            Phase::Granting(_) => {
+                connection.rto.retries += 1;
+                self.send_syn_ack(now, key);
+            }
+            _ if connection.una < connection.next => {
+                connection.rto.retries += 1;
+                connection.recover = connection.next;
+                self.retransmit(now, key);
+                self.arm_retransmission(now, key);
+            }
+            // Nothing on its way, and someone waits for the window to open: ask whether it has.
+            _ if connection.writer.is_some() && connection.edge <= connection.next => {
+                connection.rto.retries += 1;
+                let seq = connection.next;
+                self.send_segment(now, key, seq, Vec::new(), false, true);
+                self.arm_retransmission(now, key);
+            }
+            _ => {}
+        }
+    }
+}
