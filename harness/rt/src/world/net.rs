@@ -231,7 +231,7 @@ impl Net {
         self.with(|fabric| fabric.touched(effect))
     }
 
-    /// A hash over every packet so far: time, link, kind, size, fate.
+    /// A hash over every packet so far: times, link, ports, kind, payload, fate.
     pub fn digest(&self) -> u64 {
         self.with(|fabric| fabric.digest())
     }

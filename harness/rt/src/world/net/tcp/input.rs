@@ -133,6 +133,9 @@ impl Fabric {
         connection.edge = connection.edge.max(segment.edge);
         if window_opened {
             self.woken.push(connection.writer.take());
+            if connection.una == connection.next {
+                connection.rto.retries = 0;
+            }
         }
         if segment.ack > connection.una && segment.ack <= connection.next {
             let acknowledged = (segment.ack - connection.una) as usize;
@@ -165,8 +168,7 @@ impl Fabric {
             }
         } else if segment.ack == connection.una {
             if connection.una == connection.next {
-                // An answer to a probe: the peer is there.
-                connection.rto.retries = 0;
+                connection.rto.probe_was_answered();
             } else if is_empty && !window_opened && !segment.fin && !segment.probe {
                 connection.duplicate_acks = connection.duplicate_acks.saturating_add(1);
                 if connection.duplicate_acks == 3 && connection.una >= connection.recover {
