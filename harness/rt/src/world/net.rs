@@ -5,7 +5,7 @@
 //! arrives, so that a partition stops what is on its way. A packet to the own node takes 20 us and no fault.
 //!
 //! Sockets belong to the life that made them and go with it. UDP packets overtake each other as their latencies have it;
-//! the segments of a TCP connection do not (see [`tcp`]). A link's queue, if it has a bandwidth, is unbounded. There is no
+//! the segments of a TCP connection do not, routers keep flows in order. A link's queue, if it has a bandwidth, is unbounded. There is no
 //! name resolution to fail: the name of a node is its host name, the first node is 10.0.0.1, and so on.
 
 use std::{
@@ -25,6 +25,7 @@ use super::{Death, Life, NodeId, Stream};
 
 mod buffers;
 mod fabric;
+mod host;
 mod link;
 mod packet;
 mod queue;

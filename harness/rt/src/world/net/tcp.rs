@@ -17,31 +17,25 @@
 //! connection do not overtake each other: routers keep flows in order. Only loss disorders them.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     io::{self, IoSlice},
     net::SocketAddr,
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
+pub(super) use self::listener::Listener;
 use self::{inbox::Inbox, rto::Rto};
 use super::{
-    Life,
-    fabric::{Binding, Fabric, TcpPort},
-    link::nanos,
-    packet::Endpoint,
-    table::Key,
-    udp::dead,
-    wake::{Waiters, Woken},
+    Life, fabric::Fabric, host::TcpPort, link::nanos, packet::Endpoint, table::Key, udp::dead, wake::Woken,
 };
 
 mod inbox;
 mod input;
+mod listener;
 mod output;
 mod rto;
 
-/// How many connections may wait to be accepted, those still shaking hands included: tokio's and std's default.
-const BACKLOG: usize = 128;
 /// What a segment carries at most.
 const MAX_SEGMENT: usize = 16 << 10;
 /// How long the one who closed first remembers a connection (Linux's TCP_TIMEWAIT_LEN).
@@ -168,74 +162,10 @@ impl Connection {
     }
 }
 
-/// A listening socket.
-pub(super) struct Listener {
-    pub(super) binding: Binding,
-    /// Connections shaking hands: theirs and ours.
-    granting: BTreeMap<Key, Key>,
-    /// Connections to be accepted.
-    ready: VecDeque<Key>,
-    acceptors: Waiters,
-}
-
-impl Listener {
-    pub(super) fn silence(self, woken: &mut Woken) {
-        self.acceptors.silence(woken);
-    }
-}
-
 /// A connection as a stream shows it: key, local and peer address.
 pub(crate) type Ends = (Key, SocketAddr, SocketAddr);
 
 impl Fabric {
-    pub(super) fn tcp_listen(&mut self, life: Life, wish: SocketAddr) -> io::Result<(Key, SocketAddr)> {
-        if !self.is_alive(life) {
-            return Err(dead());
-        }
-        let node = life.node.0;
-        let mut binding = self.binding(node, wish)?;
-        if wish.port() == 0 {
-            binding.at.port = self.free_port(node, |host, port| host.tcp.contains_key(&port))?;
-            binding.shown.set_port(binding.at.port);
-        } else if self.host(node).tcp.contains_key(&wish.port()) {
-            return Err(io::ErrorKind::AddrInUse.into());
-        }
-        let key = self.listeners.insert(Listener {
-            binding,
-            granting: BTreeMap::new(),
-            ready: VecDeque::new(),
-            acceptors: Waiters::default(),
-        });
-        self.host(node).tcp.insert(binding.at.port, TcpPort::Listener(key));
-        Ok((key, binding.shown))
-    }
-
-    pub(super) fn tcp_accept(&mut self, key: Key, cx: &mut Context<'_>) -> Poll<io::Result<Ends>> {
-        let Some(listener) = self.listeners.get_mut(key) else { return Poll::Ready(Err(dead())) };
-        while let Some(key) = listener.ready.pop_front() {
-            if let Some(connection) = self.connections.get_mut(key) {
-                connection.owner = Owner::Process;
-                let Connection { local, peer, loopback, .. } = *connection;
-                return Poll::Ready(Ok((key, Self::shown(local, loopback), Self::shown(peer, loopback))));
-            }
-        }
-        listener.acceptors.register(cx.waker());
-        Poll::Pending
-    }
-
-    /// Closes a listener; connections nobody has accepted are reset.
-    pub(super) fn tcp_unlisten(&mut self, key: Key) {
-        let Some(listener) = self.listeners.remove(key) else { return };
-        let Endpoint { node, port } = listener.binding.at;
-        self.host(node).tcp.remove(&port);
-        let now = self.tick();
-        for &connection in listener.granting.values().chain(&listener.ready) {
-            self.send_reset(now, connection);
-            self.forget(connection);
-        }
-        listener.silence(&mut self.woken);
-    }
-
     /// Sends a SYN.
     pub(super) fn tcp_connect(&mut self, life: Life, to: SocketAddr) -> io::Result<Ends> {
         if !self.is_alive(life) {

@@ -9,7 +9,8 @@ use std::{
 
 use super::{
     Life,
-    fabric::{Binding, Fabric},
+    fabric::Fabric,
+    host::Binding,
     packet::{Body, Endpoint, Packet},
     table::Key,
     wake::{Waiters, Woken},

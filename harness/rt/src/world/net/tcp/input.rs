@@ -4,11 +4,12 @@ use std::{collections::VecDeque, io};
 
 use super::{
     super::{
-        fabric::{Fabric, TcpPort},
+        fabric::Fabric,
+        host::TcpPort,
         packet::{Body, Packet},
         table::Key,
     },
-    BACKLOG, Connection, Owner, Phase,
+    Connection, Owner, Phase,
     inbox::Brought,
 };
 
@@ -41,7 +42,7 @@ impl Fabric {
         }
         // A late copy of the SYN of a connection that has long been opened, or the backlog is full.
         let is_copy = self.connections.get(from).is_some_and(|c| c.phase != Phase::Opening);
-        if is_copy || listener.granting.len() + listener.ready.len() >= BACKLOG {
+        if is_copy || listener.is_full() {
             return;
         }
         let phase = Phase::Granting(listener_key);
