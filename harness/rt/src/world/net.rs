@@ -4,9 +4,10 @@
 //! which stack and draw from streams they bring. A packet meets the blocks of its link twice, as it is sent and as it
 //! arrives, so that a partition stops what is on its way. A packet to the own node takes 20 us and no fault.
 //!
-//! Sockets belong to the life that made them and go with it. UDP packets overtake each other as their latencies have it;
-//! the segments of a TCP connection do not, routers keep flows in order. A link's queue, if it has a bandwidth, is unbounded. There is no
-//! name resolution to fail: the name of a node is its host name, the first node is 10.0.0.1, and so on.
+//! Sockets belong to the life that made them and go with it. UDP packets overtake each other as their latencies have
+//! it; the segments of a TCP connection do not, because routers keep flows in order. A link's queue, if it has a
+//! bandwidth, is unbounded. There is no name resolution to fail: the name of a node is its host name, the first node is
+//! 10.0.0.1, and so on.
 
 use std::{
     future::poll_fn,
