@@ -329,6 +329,16 @@ impl World {
     }
 }
 
+/// The node whose task runs now and the virtual time, for a panic hook: where there is no world or no task, the
+/// answer is none, and zero.
+pub fn whereabouts() -> (Option<NodeId>, Duration) {
+    let Some(time) = TimeHandle::try_current() else { return (None, Duration::ZERO) };
+    let world = World::current();
+    // A panic may come from within the list's lock.
+    let node = world.nodes.try_lock().and_then(|nodes| World::position(&nodes, plugin::node()));
+    (node.map(|at| NodeId(at as u32)), time.elapsed())
+}
+
 /// The wall clock of the calling node.
 pub(crate) fn wall_clock() -> SystemTime {
     TimeHandle::current().now_time()

@@ -1,5 +1,10 @@
 //! Judging a history: invariants, conditions, violations.
 
+pub(crate) mod combinator;
+pub mod consistency;
+pub(crate) mod judge;
+pub(crate) mod pattern;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};

@@ -1,10 +1,28 @@
 //! One run: a spec and a seed go in, a report comes out.
 
+mod capture;
+mod clients;
+pub(crate) mod cluster;
+mod engine;
+mod execute;
+mod record;
+
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    clients::ClientDriver,
+    execute::{execute, explain},
+};
 use crate::{check::Violation, history::Record};
+
+/// How to execute a run. None of it changes what happens in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExecuteOptions {
+    /// Whether the report of a run that passed carries its history too.
+    pub keep_history: bool,
+}
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,6 +113,19 @@ pub struct RunReport {
 }
 
 impl RunReport {
+    /// The report of a run that nobody is left to report on, or that never began: a verdict and nothing else.
+    pub(crate) fn lost(seed: u64, verdict: Verdict) -> Self {
+        RunReport {
+            seed,
+            verdict,
+            digest: Digest::default(),
+            virtual_time: Duration::ZERO,
+            wall_us: 0,
+            coverage: Coverage::default(),
+            history: Vec::new(),
+        }
+    }
+
     /// Whether the run passed.
     pub fn passed(&self) -> bool {
         self.verdict == Verdict::Passed

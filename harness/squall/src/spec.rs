@@ -1,11 +1,176 @@
 //! The spec language: what a person writes to say which system runs, what breaks, and what must hold.
 //!
-//! A file is parsed into a tree that knows the place of each of its nodes, and the tree is read into the [`model`] with serde.
-//! What the types cannot express (a target that matches nothing, an event no node emits, a fault after the end) is
-//! checked against the [`Registry`](crate::Registry) afterwards. All errors of a file are reported at once, each with
-//! its place, path and remedy.
+//! A file is parsed into a [tree](Tree) that knows the place of each of its nodes, and the tree is read into the [`model`]
+//! with serde. What the types cannot express (a target that matches nothing, an event no node emits, a fault after the
+//! end) is checked against the [`Registry`] afterwards. All errors of a file are reported at once, each with its place,
+//! path and remedy.
 
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::Registry;
+
+mod de;
+mod diagnostic;
+mod files;
 mod leaf;
 pub mod model;
+mod path;
+mod schema;
+mod spanned;
+mod tree;
+mod validate;
 
-pub use self::model::Spec;
+pub use self::{
+    diagnostic::{Code, Diagnostic, Diagnostics},
+    files::discover,
+    leaf::BadLeaf,
+    model::Spec,
+    schema::schema,
+    spanned::{Span, Spanned},
+    tree::{MAX_BYTES, Tree},
+};
+use self::{
+    path::{Path as TreePath, Step},
+    tree::Node,
+};
+
+/// A spec that is in order.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The spec, with the system's defaults filled into `params`.
+    pub spec: Spec,
+    /// Its name, from its path below `specs/`: `saga::crash_after_charge`.
+    pub name: String,
+    /// Its file, as it was given.
+    pub path: PathBuf,
+    /// The file's text.
+    pub text: String,
+}
+
+/// Reads the spec in a file.
+///
+/// # Errors
+/// Everything that is wrong with it, or why it cannot be read.
+pub fn load(path: &Path, registry: &Registry) -> Result<Loaded, Diagnostics> {
+    let text = files::read(path)?;
+    let spec = parse_spec(&files::shown(path), &text, registry)?;
+    Ok(Loaded { spec, name: files::spec_name(path), path: path.to_owned(), text })
+}
+
+/// Reads a spec from a text; `name` stands for its file.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(name: &str, text: &str, registry: &Registry) -> Result<Loaded, Diagnostics> {
+    files::check_size(name, text.len())?;
+    let spec = parse_spec(name, text, registry)?;
+    let path = PathBuf::from(name);
+    Ok(Loaded { spec, name: files::spec_name(&path), path, text: text.to_owned() })
+}
+
+fn parse_spec(name: &str, text: &str, registry: &Registry) -> Result<Spec, Diagnostics> {
+    let (tree, mut errors) = tree::parse(text);
+    let Some(mut tree) = tree else {
+        let hidden = errors.iter().any(|error| error.code != Code::Empty);
+        return Err(Diagnostics::in_text(name, text, errors, hidden));
+    };
+    if !matches!(tree.node, Node::Map(_)) {
+        let message = format!("a spec is a mapping, and this is {}", tree.describe());
+        let help = "write `key: value` lines, beginning with `spec: 1` and `system: NAME`";
+        errors.push(Diagnostic::new(Code::WrongType, "", tree.span, message, help));
+        return Err(Diagnostics::in_text(name, text, errors, false));
+    }
+    prepare(&mut tree, &mut errors);
+    let read = de::read::<Spec>(&mut tree, &TreePath::default());
+    let mut exhaustive = read.exhaustive && read.value.is_some();
+    errors.extend(read.errors);
+    let spec = read.value.map(|mut spec| {
+        validate::validate(&mut spec, &mut tree, registry, &mut errors);
+        spec
+    });
+    if errors.len() > de::MAX_ERRORS {
+        errors.truncate(de::MAX_ERRORS);
+        exhaustive = false;
+    }
+    match spec {
+        Some(spec) if errors.is_empty() => Ok(spec),
+        _ => Err(Diagnostics::in_text(name, text, errors, !exhaustive)),
+    }
+}
+
+/// Reports and removes what no type would: keys without values, and a version that is missing.
+fn prepare(tree: &mut Tree, errors: &mut Vec<Diagnostic>) {
+    let top = tree.span;
+    remove_nulls(tree, &mut TreePath::default(), errors);
+    if let Node::Map(entries) = &mut tree.node
+        && !entries.iter().any(|entry| entry.name() == "spec")
+    {
+        let help = "begin the file with `spec: 1`, the version of the language";
+        errors.push(Diagnostic::new(Code::MissingKey, "", top, "`spec` is missing", help));
+        let key = Tree { span: top, node: Node::Text("spec".into()) };
+        entries.push(tree::Entry { key, value: Tree { span: top, node: Node::Int(1) } });
+    }
+}
+
+fn remove_nulls(tree: &mut Tree, path: &mut TreePath, errors: &mut Vec<Diagnostic>) {
+    match &mut tree.node {
+        Node::Map(entries) => {
+            for entry in entries {
+                let name = entry.name().to_owned();
+                // What is null there is for the system's own types to say.
+                if name == "params" && path.0.is_empty() && entry.value.node != Node::Null {
+                    continue;
+                }
+                path.push(Step::Key(name.clone()));
+                if entry.value.node == Node::Null {
+                    let message = format!("`{name}` has no value");
+                    let help = "indent what belongs to it, or leave the key out";
+                    errors.push(Diagnostic::new(
+                        Code::NoValue,
+                        path.to_string(),
+                        entry.key.span,
+                        message,
+                        help,
+                    ));
+                    entry.value.node = Node::Removed;
+                } else {
+                    remove_nulls(&mut entry.value, path, errors);
+                }
+                path.pop();
+            }
+        }
+        Node::List(items) => {
+            for (i, item) in items.iter_mut().enumerate() {
+                path.push(Step::Index(i));
+                if item.node == Node::Null {
+                    let help = "write something after the `-`, or leave it out";
+                    let (path, span) = (path.to_string(), item.span);
+                    errors.push(Diagnostic::new(Code::NoValue, path, span, "an empty list item", help));
+                    item.node = Node::Removed;
+                } else {
+                    remove_nulls(item, path, errors);
+                }
+                path.pop();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Reads a system's parameters from `params:`. Gives them complete, as JSON, and what is wrong with them; what is wrong is left
+/// out, or if it cannot be, all parameters have their defaults.
+///
+/// # Panics
+/// When parameters cannot be written as JSON.
+pub(crate) fn read_params<P: DeserializeOwned + Serialize + Default>(
+    params: &mut Tree,
+) -> (serde_json::Value, Vec<Diagnostic>) {
+    let mut at = TreePath::default();
+    at.push(Step::Key("params".into()));
+    let read = de::read::<P>(params, &at);
+    let params =
+        serde_json::to_value(read.value.unwrap_or_default()).expect("parameters can be written as JSON");
+    (params, read.errors)
+}

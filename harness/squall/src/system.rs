@@ -13,7 +13,7 @@ use crate::{
 
 mod registry;
 
-pub use self::registry::{AnySystem, Registry};
+pub use self::registry::{AnySystem, Registry, Sampler};
 
 /// Whatever went wrong in a node.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -137,6 +137,11 @@ pub struct Node {
 }
 
 impl Node {
+    /// The node's name in histories, as `payments[1]`.
+    pub fn name(&self) -> String {
+        node_name(&self.group, self.index)
+    }
+
     /// The group's name; `clients` for a client.
     pub fn group(&self) -> &str {
         &self.group
@@ -167,6 +172,11 @@ impl Node {
 /// The host name of a node, as `payments-1`.
 pub(crate) fn host_name(group: &str, index: u32) -> String {
     format!("{group}-{index}")
+}
+
+/// The name of a node in specs and histories, as `payments[1]`.
+pub(crate) fn node_name(group: &str, index: u32) -> String {
+    format!("{group}[{index}]")
 }
 
 /// The operations of a system, by name.

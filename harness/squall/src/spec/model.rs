@@ -1,47 +1,13 @@
 //! The types of a spec, version 1. What is written here is the language: serde reads it and the JSON Schema is made
 //! from it.
 
-use std::{ops::Deref, time::Duration};
+use std::time::Duration;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A value and where it stands in its file, for errors that are found after parsing. Reads and compares like the
-/// value itself.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(transparent)]
-pub struct Spanned<T> {
-    /// The value.
-    pub value: T,
-    /// Where it was written.
-    #[serde(skip)]
-    pub span: Span,
-}
-
-/// A place in a source file: bytes `start..end` of file number `file` of the spec (0 is the spec itself, the others
-/// are includes). The default is nowhere.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Span {
-    /// Which file.
-    pub file: u32,
-    /// First byte.
-    pub start: u32,
-    /// One past the last byte.
-    pub end: u32,
-}
-
-impl<T> Deref for Spanned<T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        &self.value
-    }
-}
-
-impl<T: PartialEq> PartialEq for Spanned<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.value == other.value
-    }
-}
+pub use super::spanned::{Span, Spanned};
 
 /// A duration that is drawn anew for each seed: `2s`, or `1s..3s`, uniform with both ends included.
 /// Units: `ns`, `us`, `ms`, `s`, `m`, `h`; `1.5s` is fine, a bare number is not.
@@ -118,22 +84,24 @@ pub struct Link {
 }
 
 /// A whole spec.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The version of the language: 1.
     pub spec: Spanned<u32>,
     /// What the spec shows, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
     /// The system to run.
     pub system: Spanned<String>,
     /// `hardened` (the default), or the name of a flaw.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<Spanned<String>>,
     /// The system's parameters; `squall describe SYSTEM` lists them.
     #[serde(default)]
     pub params: Spanned<serde_json::Value>,
     /// Sizes of node groups that differ from the system's default.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub topology: IndexMap<Spanned<String>, Spanned<u32>>,
     /// What the network is like when nothing is broken.
     #[serde(default)]
@@ -159,26 +127,29 @@ pub struct Spec {
 }
 
 /// The network without faults.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
     /// Every link without an entry in `links`.
     #[serde(default)]
     pub default: LinkSpec,
     /// Links that differ. Later entries win.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub links: IndexMap<Spanned<Link>, LinkSpec>,
 }
 
 /// One link's behaviour without faults.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinkSpec {
     /// One-way latency. Default: `500us..2ms`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
     /// Probability that a packet is lost. Default: 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<Probability>,
     /// Bytes a second. Default: unlimited.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<Bandwidth>,
 }
 
@@ -197,7 +168,7 @@ pub enum Latency {
 }
 
 /// What clients do.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Workload {
     /// How many clients. Default: 3.
@@ -205,20 +176,21 @@ pub struct Workload {
     /// How many operations in all. Default: 30.
     pub ops: Spanned<u32>,
     /// How many a second in all, from the start of the run. Default: spread evenly over warmup and chaos.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
     /// Weights of operations; an operation that is not named is not performed. Default: the system's weights.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub mix: IndexMap<Spanned<String>, u32>,
 }
 
 impl Default for Workload {
     fn default() -> Self {
-        let spanned = |value| Spanned { value, span: Span::default() };
-        Workload { clients: spanned(3), ops: spanned(30), rate: None, mix: IndexMap::new() }
+        Workload { clients: 3.into(), ops: 30.into(), rate: None, mix: IndexMap::new() }
     }
 }
 
 /// The phases of a run. Faults heal when settle begins.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Phases {
     /// Without faults, at the start. Default: 1s.
@@ -229,46 +201,66 @@ pub struct Phases {
     pub settle: Spanned<Dur>,
 }
 
+impl Default for Phases {
+    fn default() -> Self {
+        let seconds = |n| Dur(Duration::from_secs(n));
+        Phases { warmup: seconds(1), chaos: seconds(20).into(), settle: seconds(10).into() }
+    }
+}
+
 /// A fault: exactly one kind, exactly one schedule (`at`, `every` or `when`), and how long it lasts.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// Names it in reports and keys its random draws.
     pub id: Spanned<String>,
     /// Cut links.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub partition: Option<Spanned<Partition>>,
     /// Slow links down.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub delay: Option<Spanned<Delay>>,
     /// Lose packets.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<Spanned<Loss>>,
     /// End processes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub crash: Option<Spanned<Crash>>,
     /// Stop processes for a while.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pause: Option<Spanned<Pause>>,
     /// Strike at this time since the start of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Spanned<DurationRange>>,
     /// Strike again and again, within `between`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub every: Option<Spanned<Every>>,
     /// Strike when a node reports something.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<Spanned<Trigger>>,
     /// For `every`: the first and the last moment to strike. Default: the chaos phase.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub between: Option<Spanned<(Dur, Dur)>>,
     /// For `every` and `when`: strike at most this often. Default for `when`: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<Spanned<u32>>,
     /// How long it lasts. Default: until settle begins. A crash lasts until its `restart_after`.
-    #[serde(rename = "for")]
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
     pub lasts: Option<Spanned<DurationRange>>,
 }
 
 /// Cut links: exactly one of `isolate`, `split`, `one_way`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Partition {
     /// Cut these nodes off from all others. (They still reach each other.)
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub isolate: Option<Spanned<Target>>,
     /// Cut these groups of nodes off from each other; nodes in none of them keep all links.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<Vec<Spanned<Target>>>,
     /// Cut only this direction.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub one_way: Option<Spanned<Link>>,
     /// What happens to packets. Default: drop.
     #[serde(default)]
@@ -276,7 +268,7 @@ pub struct Partition {
 }
 
 /// What happens to packets at a cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PartitionMode {
     /// They vanish; senders retransmit and time out.
@@ -289,7 +281,7 @@ pub enum PartitionMode {
 }
 
 /// Slow links down.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delay {
     /// Which links.
@@ -297,11 +289,12 @@ pub struct Delay {
     /// By how much, drawn once a strike.
     pub by: DurationRange,
     /// Up to how much more, drawn for each packet. Default: 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub jitter: Option<Dur>,
 }
 
 /// Lose packets.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Loss {
     /// Which links.
@@ -311,7 +304,7 @@ pub struct Loss {
 }
 
 /// End processes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Crash {
     /// Whose.
@@ -320,11 +313,12 @@ pub struct Crash {
     #[serde(default)]
     pub disk: DiskFate,
     /// When it starts again. At least 1ms. Default: when settle begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub restart_after: Option<Spanned<DurationRange>>,
 }
 
 /// What a crash leaves on the disk, and so what kind of crash it was.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DiskFate {
     /// Everything: the process died and the machine lives on, so peers see resets.
@@ -339,7 +333,7 @@ pub enum DiskFate {
 }
 
 /// Stop processes for a while, as a long garbage collection or a stalled hypervisor does.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pause {
     /// Whose.
@@ -356,22 +350,24 @@ pub enum Every {
 }
 
 /// Strike when a node reports something.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Trigger {
     /// The event's name.
     pub event: Spanned<String>,
     /// Fields that must have these values.
-    #[serde(default, rename = "where")]
+    #[serde(default, rename = "where", skip_serializing_if = "IndexMap::is_empty")]
     pub fields: IndexMap<Spanned<String>, Scalar>,
     /// Which occurrence, from 1; drawn once a run. Default: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub nth: Option<CountRange>,
     /// How long after it. Default: 0ms, before the node's next step.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<DurationRange>,
 }
 
 /// A plain value in a spec.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Scalar {
     /// true or false
@@ -411,7 +407,7 @@ pub struct EventPattern {
 }
 
 /// Something that must come true, and stay true to the end.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Eventually {
     /// How long it may take.
@@ -433,7 +429,7 @@ pub enum EventuallyThat {
 }
 
 /// From when on `eventually` counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum After {
     /// The last heal, at the latest the start of settle.
@@ -444,24 +440,27 @@ pub enum After {
 }
 
 /// How many such events a run may have.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Count {
     /// The event's name.
     pub event: Spanned<String>,
     /// Fields that must have these values.
-    #[serde(default, rename = "where")]
+    #[serde(default, rename = "where", skip_serializing_if = "IndexMap::is_empty")]
     pub fields: IndexMap<Spanned<String>, Scalar>,
     /// Count apart for each value of this field.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub per: Option<Spanned<String>>,
     /// At least so many.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub at_least: Option<u64>,
     /// At most so many.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub at_most: Option<u64>,
 }
 
 /// A precedence: no `then` without an earlier `first`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
     /// What must come first.
@@ -469,6 +468,7 @@ pub struct Order {
     /// What may come only then.
     pub then: EventPattern,
     /// Both with the same value of this field.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub per: Option<Spanned<String>>,
 }
 
@@ -483,9 +483,15 @@ pub enum Expect {
 }
 
 /// How to explore.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Explore {
     /// How many seeds. Default: 200.
     pub seeds: Spanned<u64>,
+}
+
+impl Default for Explore {
+    fn default() -> Self {
+        Explore { seeds: 200.into() }
+    }
 }

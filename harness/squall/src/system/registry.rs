@@ -1,8 +1,21 @@
 //! The systems that a binary knows, by name, with their types erased.
 
-use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
+use std::{collections::BTreeMap, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
 
-use super::{EventKind, Flaw, Group, System};
+use proptest::{
+    strategy::{Strategy, ValueTree},
+    test_runner::TestRunner,
+};
+
+use super::{BoxError, EventKind, Flaw, Group, Node, Operations, System};
+use crate::{
+    check::{Condition, Invariant},
+    run::ClientDriver,
+    spec::{self, Diagnostic, Tree},
+};
+
+/// A boxed future of code under test.
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A system without its type. Parameters travel as JSON, checked and with defaults filled in.
 pub trait AnySystem: Send + Sync {
@@ -15,6 +28,8 @@ pub trait AnySystem: Send + Sync {
     /// # Errors
     /// What serde says of the first wrong one.
     fn complete_params(&self, params: &serde_json::Value) -> Result<serde_json::Value, serde_json::Error>;
+    /// Reads `params:` of a spec: the parameters with defaults filled in, and what is wrong with them.
+    fn read_params(&self, params: &mut Tree) -> (serde_json::Value, Vec<Diagnostic>);
     /// The JSON Schema of the parameters.
     fn params_schema(&self) -> schemars::Schema;
     /// See [`System::groups`].
@@ -29,6 +44,35 @@ pub trait AnySystem: Send + Sync {
     fn conditions(&self, params: &serde_json::Value) -> Vec<String>;
     /// See [`System::flaws`].
     fn flaws(&self) -> &'static [Flaw];
+    /// The parameters with the named flaw in.
+    fn with_flaw(&self, params: &serde_json::Value, flaw: &'static str) -> serde_json::Value;
+    /// The invariants, fresh for one run.
+    fn build_invariants(&self, params: &serde_json::Value) -> Vec<Box<dyn Invariant>>;
+    /// The conditions, fresh for one run.
+    fn build_conditions(&self, params: &serde_json::Value) -> Vec<Box<dyn Condition>>;
+    /// Draws operations.
+    fn sampler(&self, params: &serde_json::Value) -> Box<dyn Sampler>;
+    /// The process of one node.
+    fn run_node(&self, node: Node, params: &serde_json::Value) -> BoxFuture<Result<(), BoxError>>;
+    /// The process of one client: it performs what `driver` hands out.
+    fn run_client(&self, node: Node, params: &serde_json::Value, driver: ClientDriver) -> BoxFuture<()>;
+}
+
+/// Draws operations of a system as data.
+pub trait Sampler {
+    /// Draws one of the given kind, by position in [`AnySystem::operations`].
+    fn draw(&self, kind: usize, runner: &mut TestRunner) -> serde_json::Value;
+}
+
+impl<Op: serde::Serialize + std::fmt::Debug + 'static> Sampler for Operations<Op> {
+    fn draw(&self, kind: usize, runner: &mut TestRunner) -> serde_json::Value {
+        let kind = &self.kinds[kind];
+        let tree = kind
+            .strategy
+            .new_tree(runner)
+            .unwrap_or_else(|reason| panic!("the strategy of operation `{}` gives up: {reason}", kind.name));
+        serde_json::to_value(tree.current()).expect("an operation is plain data")
+    }
 }
 
 struct Erased<S>(PhantomData<fn() -> S>);
@@ -53,6 +97,9 @@ impl<S: System> AnySystem for Erased<S> {
         }
         serde_json::to_value(serde_json::from_value::<S::Params>(params.clone())?)
     }
+    fn read_params(&self, params: &mut Tree) -> (serde_json::Value, Vec<Diagnostic>) {
+        spec::read_params::<S::Params>(params)
+    }
     fn params_schema(&self) -> schemars::Schema {
         schemars::schema_for!(S::Params)
     }
@@ -73,6 +120,34 @@ impl<S: System> AnySystem for Erased<S> {
     }
     fn flaws(&self) -> &'static [Flaw] {
         S::flaws()
+    }
+    fn with_flaw(&self, params: &serde_json::Value, flaw: &'static str) -> serde_json::Value {
+        let mut params = typed::<S>(params);
+        S::apply_variant(&mut params, flaw);
+        serde_json::to_value(params).expect("parameters are plain data")
+    }
+    fn build_invariants(&self, params: &serde_json::Value) -> Vec<Box<dyn Invariant>> {
+        S::invariants(&typed::<S>(params))
+    }
+    fn build_conditions(&self, params: &serde_json::Value) -> Vec<Box<dyn Condition>> {
+        S::conditions(&typed::<S>(params))
+    }
+    fn sampler(&self, params: &serde_json::Value) -> Box<dyn Sampler> {
+        Box::new(S::operations(&typed::<S>(params)))
+    }
+    fn run_node(&self, node: Node, params: &serde_json::Value) -> BoxFuture<Result<(), BoxError>> {
+        Box::pin(S::run_node(node, typed::<S>(params)))
+    }
+    fn run_client(&self, node: Node, params: &serde_json::Value, mut driver: ClientDriver) -> BoxFuture<()> {
+        let params = typed::<S>(params);
+        Box::pin(async move {
+            let mut session = S::open_session(node, params).await;
+            while let Some(op) = driver.next().await {
+                let op: S::Op = serde_json::from_value(op).expect("a planned operation reads back");
+                let outcome = S::perform(&mut session, op).await;
+                driver.complete(outcome);
+            }
+        })
     }
 }
 

@@ -1,0 +1,242 @@
+//! The checks that a spec builds from events: `never`, `eventually`, `count`, `order`. (`sometimes` is judged over all seeds,
+//! so it is only counted here, by the [judge](super::judge).)
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Breach, Condition, End, Invariant, pattern::Pattern};
+use crate::{
+    history::{Kind, Phase, Record},
+    spec::model::After,
+};
+
+/// No such event.
+pub(crate) struct Never {
+    pub label: String,
+    pub pattern: Pattern,
+    /// Events it could have been.
+    pub seen: u64,
+}
+
+impl Invariant for Never {
+    fn name(&self) -> &str {
+        &self.label
+    }
+
+    fn observe(&mut self, record: &Record) -> Result<(), Breach> {
+        let Some((name, fields)) = record.event() else { return Ok(()) };
+        self.seen += 1;
+        if self.pattern.matches(name, fields) {
+            return Err(Breach::new("never", format!("{name} {fields} must never happen")));
+        }
+        Ok(())
+    }
+
+    fn exercised(&self) -> u64 {
+        self.seen
+    }
+}
+
+/// What `eventually` waits for.
+pub(crate) enum Goal {
+    /// A condition that must come to hold and go on holding.
+    Condition(Box<dyn Condition>),
+    /// An event that must come.
+    Event(Pattern),
+}
+
+/// Something that must have come true in time, and stay true to the end of the run.
+pub(crate) struct Eventually {
+    pub label: String,
+    pub goal: Goal,
+    pub within: Duration,
+    pub after: After,
+    /// For a condition, since when it has held; for an event, its last time.
+    pub since: Option<Duration>,
+    /// For an event: the first in the settle phase, or of all where the wait begins with the run.
+    pub in_time: Option<Duration>,
+    pub settled: bool,
+    /// How often it was seen not to hold: only then is there something to wait for.
+    pub times_open: u64,
+}
+
+impl Eventually {
+    pub fn new(label: String, goal: Goal, within: Duration, after: After) -> Self {
+        let since = match &goal {
+            Goal::Condition(condition) => condition.holds().then_some(Duration::ZERO),
+            Goal::Event(_) => None,
+        };
+        Eventually { label, goal, within, after, since, in_time: None, settled: false, times_open: 0 }
+    }
+}
+
+impl Invariant for Eventually {
+    fn name(&self) -> &str {
+        &self.label
+    }
+
+    fn observe(&mut self, record: &Record) -> Result<(), Breach> {
+        if record.kind == Kind::Phase(Phase::Settle) {
+            self.settled = true;
+        }
+        match &mut self.goal {
+            Goal::Condition(condition) => {
+                condition.observe(record);
+                if !condition.holds() {
+                    self.times_open += u64::from(self.since.is_some() || self.times_open == 0);
+                    self.since = None;
+                } else if self.since.is_none() {
+                    self.since = Some(record.at);
+                }
+            }
+            Goal::Event(pattern) => {
+                let counts = self.settled || self.after == After::Start;
+                if counts
+                    && self.in_time.is_none()
+                    && record.event().is_some_and(|(name, fields)| pattern.matches(name, fields))
+                {
+                    self.in_time = Some(record.at);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, end: &End) -> Result<(), Breach> {
+        let from = match self.after {
+            After::Heal => end.healed_at,
+            After::Start => Duration::ZERO,
+        };
+        let deadline = from + self.within;
+        match &self.goal {
+            Goal::Condition(condition) => match self.since {
+                None => Err(Breach::new(
+                    "never_held",
+                    format!("{} does not hold at the end: {}", condition.name(), condition.because()),
+                )),
+                Some(since) if since > deadline => Err(Breach::new(
+                    "too_late",
+                    format!("{} came to hold only at {since:?}, due by {deadline:?}", condition.name()),
+                )),
+                Some(_) => Ok(()),
+            },
+            Goal::Event(pattern) => {
+                self.times_open += 1;
+                match self.in_time {
+                    None => Err(Breach::new("never_came", format!("no {pattern} came after {from:?}"))),
+                    Some(at) if at > deadline => Err(Breach::new(
+                        "too_late",
+                        format!("{pattern} came only at {at:?}, due by {deadline:?}"),
+                    )),
+                    Some(_) => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn exercised(&self) -> u64 {
+        self.times_open
+    }
+}
+
+/// So many such events, in all or for each value of a field.
+pub(crate) struct Count {
+    pub label: String,
+    pub pattern: Pattern,
+    pub per: Option<String>,
+    pub at_least: Option<u64>,
+    pub at_most: Option<u64>,
+    pub counts: BTreeMap<String, u64>,
+}
+
+impl Invariant for Count {
+    fn name(&self) -> &str {
+        &self.label
+    }
+
+    fn observe(&mut self, record: &Record) -> Result<(), Breach> {
+        let Some((name, fields)) = record.event() else { return Ok(()) };
+        if !self.pattern.matches(name, fields) {
+            return Ok(());
+        }
+        let key = match &self.per {
+            Some(field) => fields.get(field).map(ToString::to_string).unwrap_or_default(),
+            None => String::new(),
+        };
+        let of = self.per.as_ref().map(|field| format!(" with {field}={key}")).unwrap_or_default();
+        let count = self.counts.entry(key).or_default();
+        *count += 1;
+        match self.at_most {
+            Some(most) if *count > most => {
+                Err(Breach::new("too_many", format!("{count} {}{of}, at most {most} allowed", self.pattern)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, _end: &End) -> Result<(), Breach> {
+        let Some(least) = self.at_least else { return Ok(()) };
+        let short = match &self.per {
+            Some(field) => self
+                .counts
+                .iter()
+                .find(|(_, count)| **count < least)
+                .map(|(key, count)| (format!(" with {field}={key}"), *count)),
+            None => {
+                let count = self.counts.values().sum::<u64>();
+                (count < least).then(|| (String::new(), count))
+            }
+        };
+        match short {
+            Some((of, count)) => Err(Breach::new(
+                "too_few",
+                format!("{count} {}{of}, at least {least} required", self.pattern),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn exercised(&self) -> u64 {
+        self.counts.values().sum()
+    }
+}
+
+/// No `then` without an earlier `first`.
+pub(crate) struct Order {
+    pub label: String,
+    pub first: Pattern,
+    pub then: Pattern,
+    pub per: Option<String>,
+    pub opened: BTreeMap<String, u64>,
+    pub judged: u64,
+}
+
+impl Invariant for Order {
+    fn name(&self) -> &str {
+        &self.label
+    }
+
+    fn observe(&mut self, record: &Record) -> Result<(), Breach> {
+        let Some((name, fields)) = record.event() else { return Ok(()) };
+        let key = match &self.per {
+            Some(field) => fields.get(field).map(ToString::to_string).unwrap_or_default(),
+            None => String::new(),
+        };
+        // `then` is judged first: an event that is both does not precede itself.
+        if self.then.matches(name, fields) {
+            self.judged += 1;
+            if !self.opened.contains_key(&key) {
+                let of = self.per.as_ref().map(|field| format!(" with {field}={key}")).unwrap_or_default();
+                let message = format!("{} without an earlier {}{of}", self.then, self.first);
+                return Err(Breach::new("out_of_order", message));
+            }
+        }
+        if self.first.matches(name, fields) {
+            self.opened.entry(key).or_insert(record.seq);
+        }
+        Ok(())
+    }
+
+    fn exercised(&self) -> u64 {
+        self.judged
+    }
+}

@@ -1,0 +1,164 @@
+//! The judge of a run: every check of the spec, shown every record.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Breach, End, Invariant, Violation,
+    combinator::{Count, Eventually, Goal, Never, Order},
+    consistency,
+    pattern::Pattern,
+};
+use crate::{
+    history::Record,
+    spec::model::{Check, EventuallyThat, Spec},
+    system::AnySystem,
+};
+
+struct Sometimes {
+    label: String,
+    pattern: Pattern,
+    seen: u64,
+}
+
+/// All checks of one run.
+pub(crate) struct Judge {
+    invariants: Vec<Box<dyn Invariant>>,
+    sometimes: Vec<Sometimes>,
+}
+
+impl Judge {
+    /// The checks of a spec, fresh. The spec must be valid for the system.
+    pub fn new(spec: &Spec, system: &dyn AnySystem, params: &serde_json::Value) -> Self {
+        let mut judge = Judge { invariants: Vec::new(), sometimes: Vec::new() };
+        let mut own = system.build_invariants(params);
+        let mut conditions = system.build_conditions(params);
+        for check in &spec.check {
+            let label = label(check);
+            let invariant: Box<dyn Invariant> = match &check.value {
+                Check::Named(name) => match own.iter().position(|i| i.name() == name) {
+                    Some(i) => own.swap_remove(i),
+                    None => consistency::builtin(name).expect("a valid spec names known invariants, once"),
+                },
+                Check::Never(pattern) => Box::new(Never { label, pattern: Pattern::new(pattern), seen: 0 }),
+                Check::Eventually(eventually) => {
+                    let goal = match &eventually.that {
+                        EventuallyThat::Condition(name) => {
+                            let i = conditions.iter().position(|c| c.name() == name.value);
+                            match i {
+                                Some(i) => Goal::Condition(conditions.swap_remove(i)),
+                                None => {
+                                    // Named twice: each `eventually` takes one of its own.
+                                    let fresh = system.build_conditions(params);
+                                    let found = fresh.into_iter().find(|c| c.name() == name.value);
+                                    Goal::Condition(found.expect("a valid spec names known conditions"))
+                                }
+                            }
+                        }
+                        EventuallyThat::Event(pattern) => Goal::Event(Pattern::new(pattern)),
+                    };
+                    Box::new(Eventually::new(label, goal, eventually.within.0, eventually.after))
+                }
+                Check::Sometimes(patterns) => {
+                    judge.sometimes.extend(patterns.iter().map(|pattern| {
+                        let pattern = Pattern::new(pattern);
+                        Sometimes { label: pattern.to_string(), pattern, seen: 0 }
+                    }));
+                    continue;
+                }
+                Check::Count(count) => Box::new(Count {
+                    label,
+                    pattern: Pattern::of(&count.event.value, count.fields.iter().map(|(k, v)| (&k.value, v))),
+                    per: count.per.as_ref().map(|per| per.value.clone()),
+                    at_least: count.at_least,
+                    at_most: count.at_most,
+                    counts: BTreeMap::new(),
+                }),
+                Check::Order(order) => Box::new(Order {
+                    label,
+                    first: Pattern::new(&order.first),
+                    then: Pattern::new(&order.then),
+                    per: order.per.as_ref().map(|per| per.value.clone()),
+                    opened: BTreeMap::new(),
+                    judged: 0,
+                }),
+            };
+            judge.invariants.push(invariant);
+        }
+        judge
+    }
+
+    /// Shows the next record to every check, and returns the first violation.
+    pub fn observe(&mut self, record: &Record) -> Option<Violation> {
+        if let Some((name, fields)) = record.event() {
+            for sometimes in &mut self.sometimes {
+                sometimes.seen += u64::from(sometimes.pattern.matches(name, fields));
+            }
+        }
+        for invariant in &mut self.invariants {
+            if let Err(breach) = invariant.observe(record) {
+                return Some(violation(&**invariant, breach, record.seq, record.at));
+            }
+        }
+        None
+    }
+
+    /// Shows the end of the run to every check; `last` is the history's last record.
+    pub fn finish(&mut self, end: &End, last: u64) -> Option<Violation> {
+        for invariant in &mut self.invariants {
+            if let Err(breach) = invariant.finish(end) {
+                return Some(violation(&**invariant, breach, last, end.ended_at));
+            }
+        }
+        None
+    }
+
+    /// Per check, how often it had something to judge.
+    pub fn exercised(&self) -> BTreeMap<String, u64> {
+        self.invariants.iter().map(|i| (i.name().to_owned(), i.exercised())).collect()
+    }
+
+    /// Per `sometimes` pattern, how often it was seen.
+    pub fn sometimes(&self) -> BTreeMap<String, u64> {
+        self.sometimes.iter().map(|sometimes| (sometimes.label.clone(), sometimes.seen)).collect()
+    }
+}
+
+fn violation(invariant: &dyn Invariant, breach: Breach, seq: u64, at: std::time::Duration) -> Violation {
+    let mut evidence = breach.evidence;
+    evidence.push(seq);
+    evidence.sort_unstable();
+    evidence.dedup();
+    Violation {
+        invariant: invariant.name().to_owned(),
+        class: breach.class.to_owned(),
+        message: breach.message,
+        at,
+        evidence,
+    }
+}
+
+/// How a line of `check:` is shown to a person; also the name of the invariant it makes.
+pub(crate) fn label(check: &Check) -> String {
+    match check {
+        Check::Named(name) => name.clone(),
+        Check::Never(pattern) => format!("never {}", Pattern::new(pattern)),
+        Check::Eventually(eventually) => match &eventually.that {
+            EventuallyThat::Condition(name) => format!("eventually {}", name.value),
+            EventuallyThat::Event(pattern) => format!("eventually {}", Pattern::new(pattern)),
+        },
+        Check::Sometimes(patterns) => {
+            let names: Vec<_> = patterns.iter().map(|pattern| Pattern::new(pattern).to_string()).collect();
+            format!("sometimes {}", names.join(", "))
+        }
+        Check::Count(count) => {
+            let pattern = Pattern::of(&count.event.value, count.fields.iter().map(|(k, v)| (&k.value, v)));
+            match &count.per {
+                Some(per) => format!("count {pattern} per {}", per.value),
+                None => format!("count {pattern}"),
+            }
+        }
+        Check::Order(order) => {
+            format!("order {} before {}", Pattern::new(&order.first), Pattern::new(&order.then))
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! From a spec and a seed to a plan: every client operation and every fault with its time.
+//!
+//! A plan has no randomness left but the keyed streams that a run draws from as it goes (which member `one(orders)` is,
+//! how long a packet takes). Each fault draws from a stream of its own, keyed by its id, and so does each client:
+//! adding or removing one leaves the others as they were.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use serde::{Deserialize, Serialize};
+use squall_rt::world::Stream;
+
+use crate::{
+    spec::{
+        Spec,
+        model::{
+            CountRange, DiskFate, Dur, DurationRange, Every, Fault, Link, PartitionMode, Probability, Scalar,
+            Target,
+        },
+    },
+    system::{AnySystem, Sampler},
+};
+
+/// What a run will do. See the [module](self).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The seed it was drawn from; it also keys what the run itself draws.
+    pub seed: u64,
+    /// The phases' ends, since the start of the run.
+    pub phases: PhaseEnds,
+    /// What clients do, by time.
+    pub operations: Vec<PlannedOperation>,
+    /// What breaks, in the order of the spec.
+    pub faults: Vec<PlannedFault>,
+}
+
+/// When each phase ends, since the start of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhaseEnds {
+    /// The end of warmup and start of chaos.
+    pub warmup: Dur,
+    /// The end of chaos and start of settle.
+    pub chaos: Dur,
+    /// The end of the run.
+    pub settle: Dur,
+}
+
+/// One client operation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedOperation {
+    /// Which client performs it, from 0.
+    pub client: u32,
+    /// Not before this time; later if the client's previous operation is still open.
+    pub at: Dur,
+    /// The operation as the system's `Op`.
+    pub op: serde_json::Value,
+}
+
+impl PlannedOperation {
+    /// The operation's name: the variant of the system's `Op`.
+    pub fn name(&self) -> &str {
+        match &self.op {
+            serde_json::Value::String(name) => name,
+            serde_json::Value::Object(map) => map.keys().next().map_or("", String::as_str),
+            _ => "",
+        }
+    }
+}
+
+/// One strike of a fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedFault {
+    /// The fault's id in the spec.
+    pub fault: String,
+    /// Which of its strikes this is, from 1.
+    pub strike: u32,
+    /// When it strikes.
+    pub start: Start,
+    /// What it does.
+    pub action: Action,
+    /// How long it lasts; until settle begins if not given.
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<Dur>,
+}
+
+impl PlannedFault {
+    /// The name of this strike in histories: the fault's id, with `#n` from the second on.
+    pub fn name(&self) -> String {
+        if self.strike == 1 { self.fault.clone() } else { format!("{}#{}", self.fault, self.strike) }
+    }
+}
+
+/// When a fault strikes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// At this time since the start of the run.
+    At(Dur),
+    /// After the n-th such event.
+    When(PlannedTrigger),
+}
+
+/// An event to wait for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedTrigger {
+    /// The event's name.
+    pub event: String,
+    /// Fields that must have these values.
+    #[serde(rename = "where", default, skip_serializing_if = "IndexMap::is_empty")]
+    pub fields: IndexMap<String, Scalar>,
+    /// Which occurrence, from 1.
+    pub nth: u64,
+    /// How long after it.
+    pub after: Dur,
+}
+
+/// What a fault does, with its numbers drawn. Targets are resolved when it strikes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Cut links.
+    Partition {
+        /// Which.
+        cut: Cut,
+        /// What happens to packets.
+        mode: PartitionMode,
+    },
+    /// Slow links down.
+    Delay {
+        /// Which.
+        link: Link,
+        /// By how much.
+        by: Dur,
+        /// Up to how much more, for each packet.
+        jitter: Dur,
+    },
+    /// Lose packets.
+    Loss {
+        /// On which links.
+        link: Link,
+        /// The share that is lost.
+        rate: Probability,
+    },
+    /// End processes.
+    Crash {
+        /// Whose.
+        node: Target,
+        /// What the disk keeps.
+        disk: DiskFate,
+    },
+    /// Stop processes.
+    Pause {
+        /// Whose.
+        node: Target,
+    },
+}
+
+/// The links that a partition cuts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cut {
+    /// Between these nodes and all others, both ways.
+    Isolate(Target),
+    /// Between these groups, both ways.
+    Split(Vec<Target>),
+    /// These directed links.
+    OneWay(Link),
+}
+
+impl Plan {
+    /// Draws the plan of a seed. The spec must be valid for the system; `params` are complete, with the variant applied.
+    ///
+    /// It must run in the run's own thread and world: a strategy that iterates over a `HashMap` is deterministic only there.
+    pub(crate) fn draw(system: &dyn AnySystem, params: &serde_json::Value, spec: &Spec, seed: u64) -> Plan {
+        let warmup = spec.phases.warmup.0;
+        let chaos = warmup + spec.phases.chaos.0;
+        let settle = chaos + spec.phases.settle.0;
+        Plan {
+            seed,
+            phases: PhaseEnds { warmup: Dur(warmup), chaos: Dur(chaos), settle: Dur(settle) },
+            operations: draw_operations(system, params, spec, seed, warmup, chaos),
+            faults: spec.faults.iter().flat_map(|fault| draw_fault(fault, seed, warmup, chaos)).collect(),
+        }
+    }
+}
+
+/// Operations go round robin over the clients. The n-th of all starts in the n-th interval, at a drawn moment of it; the
+/// first interval starts halfway through warmup, when services are up.
+fn draw_operations(
+    system: &dyn AnySystem,
+    params: &serde_json::Value,
+    spec: &Spec,
+    seed: u64,
+    warmup: Duration,
+    chaos: Duration,
+) -> Vec<PlannedOperation> {
+    let clients = *spec.workload.clients;
+    let count = *spec.workload.ops;
+    if clients == 0 || count == 0 {
+        return Vec::new();
+    }
+    let kinds = system.operations(params);
+    let weight = |(name, default): &(&'static str, u32)| {
+        if spec.workload.mix.is_empty() {
+            return *default;
+        }
+        spec.workload.mix.iter().find(|(key, _)| key.value == *name).map_or(0, |(_, weight)| *weight)
+    };
+    let weights: Vec<u64> = kinds.iter().map(|kind| u64::from(weight(kind))).collect();
+    let total: u64 = weights.iter().sum();
+    if total == 0 {
+        return Vec::new();
+    }
+    let start = warmup / 2;
+    let interval = match spec.workload.rate {
+        Some(rate) => Duration::from_secs_f64(1.0 / rate.per_second),
+        None => (chaos - start) / count,
+    };
+    let sampler = system.sampler(params);
+    let mut sources: Vec<_> = (0..clients).map(|client| ClientSource::new(seed, client)).collect();
+    (0..count)
+        .map(|n| {
+            let client = n % clients;
+            let source = &mut sources[client as usize];
+            let at = start + interval * n + interval.mul_f64(source.stream.unit());
+            let op = source.draw(&*sampler, &weights, total);
+            PlannedOperation { client, at: Dur(at), op }
+        })
+        .collect()
+}
+
+/// Where one client's operations come from.
+struct ClientSource {
+    stream: Stream,
+    runner: TestRunner,
+}
+
+impl ClientSource {
+    fn new(seed: u64, client: u32) -> Self {
+        let entity = client.to_string();
+        let mut key = Stream::new(seed, "operations", &entity);
+        let mut bytes = [0; 32];
+        for chunk in bytes.chunks_exact_mut(8) {
+            chunk.copy_from_slice(&key.next_u64().to_le_bytes());
+        }
+        // Config's default reads PROPTEST_* variables: what bears on generation is set here, whatever they say.
+        let config = Config {
+            failure_persistence: None,
+            max_local_rejects: 65_536,
+            max_global_rejects: 1_024,
+            max_flat_map_regens: 1_000_000,
+            ..Config::default()
+        };
+        ClientSource {
+            stream: Stream::new(seed, "client", &entity),
+            runner: TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)),
+        }
+    }
+
+    fn draw(&mut self, sampler: &dyn Sampler, weights: &[u64], total: u64) -> serde_json::Value {
+        let mut left = self.stream.range(0..total);
+        let kind = weights.iter().position(|weight| match left.checked_sub(*weight) {
+            Some(rest) => {
+                left = rest;
+                false
+            }
+            None => true,
+        });
+        sampler.draw(kind.expect("the draw lies below the sum of the weights"), &mut self.runner)
+    }
+}
+
+fn draw_fault(fault: &Fault, seed: u64, warmup: Duration, chaos: Duration) -> Vec<PlannedFault> {
+    let mut stream = Stream::new(seed, "fault", &fault.id.value);
+    starts(fault, &mut stream, warmup, chaos)
+        .into_iter()
+        .zip(1..)
+        .map(|(start, strike)| {
+            let (action, own_end) = draw_action(fault, &mut stream);
+            let lasts = own_end.or_else(|| fault.lasts.as_ref().map(|range| draw(range, &mut stream)));
+            PlannedFault { fault: fault.id.value.clone(), strike, start, action, lasts }
+        })
+        .collect()
+}
+
+fn draw(range: &DurationRange, stream: &mut Stream) -> Dur {
+    Dur(stream.duration(range.min, range.max))
+}
+
+fn draw_count(range: CountRange, stream: &mut Stream) -> u64 {
+    stream.range(range.min..range.max + 1)
+}
+
+/// When the fault strikes.
+fn starts(fault: &Fault, stream: &mut Stream, warmup: Duration, chaos: Duration) -> Vec<Start> {
+    if let Some(at) = &fault.at {
+        return vec![Start::At(draw(at, stream))];
+    }
+    if let Some(trigger) = &fault.when {
+        let nth = trigger.nth.map_or(1, |range| draw_count(range, stream));
+        let times = fault.times.as_ref().map_or(1, |times| times.value);
+        return (0..u64::from(times))
+            .map(|i| {
+                let after = trigger.after.map_or(Dur(Duration::ZERO), |range| draw(&range, stream));
+                Start::When(PlannedTrigger {
+                    event: trigger.event.value.clone(),
+                    fields: trigger.fields.iter().map(|(k, v)| (k.value.clone(), v.clone())).collect(),
+                    nth: nth + i,
+                    after,
+                })
+            })
+            .collect();
+    }
+    let Some(every) = &fault.every else { return Vec::new() };
+    let (first, last) = fault.between.as_ref().map_or((warmup, chaos), |between| (between.0.0, between.1.0));
+    let most = fault.times.as_ref().map_or(usize::MAX, |times| times.value as usize);
+    let mut at = first;
+    let mut starts = Vec::new();
+    loop {
+        at += match &every.value {
+            Every::Interval(range) => draw(range, stream).0,
+            Every::Poisson(mean) => stream.exponential(*mean),
+        }
+        .max(Duration::from_millis(1));
+        if at > last || starts.len() >= most {
+            return starts;
+        }
+        starts.push(Start::At(Dur(at)));
+    }
+}
+
+/// The action with its numbers drawn and, for a crash, when it ends.
+fn draw_action(fault: &Fault, stream: &mut Stream) -> (Action, Option<Dur>) {
+    if let Some(partition) = &fault.partition {
+        let cut = if let Some(target) = &partition.isolate {
+            Cut::Isolate(target.value.clone())
+        } else if let Some(link) = &partition.one_way {
+            Cut::OneWay(link.value.clone())
+        } else {
+            Cut::Split(partition.split.iter().flatten().map(|target| target.value.clone()).collect())
+        };
+        return (Action::Partition { cut, mode: partition.mode }, None);
+    }
+    if let Some(delay) = &fault.delay {
+        let by = draw(&delay.by, stream);
+        let jitter = delay.jitter.unwrap_or_default();
+        return (Action::Delay { link: delay.link.value.clone(), by, jitter }, None);
+    }
+    if let Some(loss) = &fault.loss {
+        return (Action::Loss { link: loss.link.value.clone(), rate: loss.rate }, None);
+    }
+    if let Some(crash) = &fault.crash {
+        let restart = crash.restart_after.as_ref().map(|range| draw(range, stream));
+        return (Action::Crash { node: crash.node.value.clone(), disk: crash.disk }, restart);
+    }
+    let pause = fault.pause.as_ref().expect("a valid fault has exactly one kind");
+    (Action::Pause { node: pause.node.value.clone() }, None)
+}

@@ -1,0 +1,315 @@
+//! Executes one run: a fresh thread, a fresh world, the supervisor that brings it from warmup to its verdict.
+
+use std::{
+    any::Any,
+    cell::RefCell,
+    collections::BTreeMap,
+    panic::{self, PanicHookInfo},
+    sync::{Arc, Mutex, Once, OnceLock, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use squall_rt::world::{self, StrayTasks, World, net::LinkPolicy};
+
+use super::{
+    Coverage, Digest, ExecuteOptions, RunReport, Verdict,
+    capture::{self, CaptureGuard},
+    clients::Clients,
+    cluster::Cluster,
+    engine::Engine,
+    record::{Recorded, Recorder},
+};
+use crate::{
+    check::judge::Judge,
+    fault::target,
+    history::{Kind, Phase},
+    plan::Plan,
+    spec::{
+        Spec,
+        model::{Latency, LinkSpec},
+    },
+    system::{AnySystem, Registry},
+};
+
+/// The stack of a run's thread. Code under test gets what tokio would give its workers.
+const STACK: usize = 2 << 20;
+
+/// Executes the run that `spec` and `seed` define. Blocks until it has ended.
+///
+/// A panic of code under test ends the run with [`Verdict::Panicked`]. A run that loops for ever, aborts or overflows its
+/// stack takes this process with it: workers are there for that.
+///
+/// # Panics
+/// When the spec is not valid for the registry.
+pub fn execute(registry: &Registry, spec: &Spec, seed: u64, options: ExecuteOptions) -> RunReport {
+    let system = system_of(registry, spec);
+    let started = Instant::now();
+    let shared = Arc::new(Shared::default());
+    let outcome = on_fresh_thread(&shared, || {
+        world::run(seed, |world| supervise(world, system.clone(), spec, shared.clone()))
+    });
+    let mut report = match outcome {
+        Ok(Ok(())) => shared.report(seed),
+        Ok(Err(stray)) => shared.undecided(seed, &stray),
+        Err(payload) => shared.panicked(seed, &*payload),
+    };
+    report.wall_us = started.elapsed().as_micros() as u64;
+    if report.passed() && !options.keep_history {
+        report.history = Vec::new();
+    }
+    report
+}
+
+/// Draws the plan that [`execute`] would run, without running it.
+///
+/// # Panics
+/// When the spec is not valid for the registry.
+pub fn explain(registry: &Registry, spec: &Spec, seed: u64) -> Plan {
+    let system = system_of(registry, spec);
+    let shared = Arc::new(Shared::default());
+    let plan = on_fresh_thread(&shared, || {
+        let params = params_of(&*system, spec);
+        let system = &*system;
+        world::run(seed, |_| async move { Plan::draw(system, &params, spec, seed) })
+    });
+    match plan {
+        Ok(Ok(plan)) => plan,
+        Ok(Err(stray)) => panic!("{stray}"),
+        Err(payload) => panic::resume_unwind(payload),
+    }
+}
+
+fn system_of(registry: &Registry, spec: &Spec) -> Arc<dyn AnySystem> {
+    registry.get(&spec.system.value).expect("a valid spec names a known system").clone()
+}
+
+/// The parameters of a spec with its variant applied.
+fn params_of(system: &dyn AnySystem, spec: &Spec) -> serde_json::Value {
+    let flaw = spec.variant.as_ref().and_then(|name| system.flaws().iter().find(|f| f.name == name.value));
+    match flaw {
+        Some(flaw) => system.with_flaw(&spec.params.value, flaw.name),
+        None => spec.params.value.clone(),
+    }
+}
+
+/// Runs `f` on a thread of its own, where a panic is noted in `shared` rather than printed.
+fn on_fresh_thread<T: Send>(
+    shared: &Arc<Shared>,
+    f: impl FnOnce() -> T + Send,
+) -> Result<T, Box<dyn Any + Send>> {
+    install_panic_hook();
+    thread::scope(|scope| {
+        thread::Builder::new()
+            .name("run".to_owned())
+            .stack_size(STACK)
+            .spawn_scoped(scope, || {
+                NOTED.with(|noted| *noted.borrow_mut() = Some(shared.clone()));
+                f()
+            })
+            .expect("the system can start a thread")
+            .join()
+    })
+}
+
+/// What outlives the run's thread.
+#[derive(Default)]
+struct Shared {
+    recorder: OnceLock<Arc<Recorder>>,
+    names: OnceLock<Vec<Arc<str>>>,
+    panic: Mutex<Option<NotedPanic>>,
+    done: Mutex<Option<(Recorded, Coverage, Duration)>>,
+}
+
+struct NotedPanic {
+    location: String,
+    node: String,
+    at: Duration,
+}
+
+thread_local! {
+    static NOTED: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
+}
+
+/// On a run's thread a panic is noted; elsewhere it is printed as ever.
+fn install_panic_hook() {
+    static INSTALL: Once = Once::new();
+    INSTALL.call_once(|| {
+        let default = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let shared = NOTED.with(|noted| noted.try_borrow().ok().and_then(|noted| noted.clone()));
+            match shared {
+                Some(shared) => shared.note(info),
+                None => default(info),
+            }
+        }));
+    });
+}
+
+impl Shared {
+    fn note(&self, info: &PanicHookInfo<'_>) {
+        let location = info.location().map_or_else(String::new, |location| {
+            format!("{}:{}:{}", location.file(), location.line(), location.column())
+        });
+        let (node, at) = world::whereabouts();
+        let node = node
+            .and_then(|node| self.names.get()?.get(node.index()).map(|name| name.to_string()))
+            .unwrap_or_else(|| "the harness".to_owned());
+        let mut noted = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
+        // The first panic is the cause; a second one, while unwinding, is its consequence.
+        noted.get_or_insert(NotedPanic { location, node, at });
+    }
+
+    fn report(&self, seed: u64) -> RunReport {
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (recorded, coverage, virtual_time) =
+            done.expect("a supervisor that returned has left its results");
+        RunReport {
+            seed,
+            verdict: match (recorded.violation, recorded.undecided) {
+                (Some(violation), _) => Verdict::Violated(violation),
+                (None, Some(reason)) => Verdict::Undecided { reason },
+                (None, None) => Verdict::Passed,
+            },
+            digest: recorded.digest,
+            virtual_time,
+            wall_us: 0,
+            coverage,
+            history: recorded.records,
+        }
+    }
+
+    fn undecided(&self, seed: u64, stray: &StrayTasks) -> RunReport {
+        RunReport { verdict: Verdict::Undecided { reason: stray.to_string() }, ..self.report(seed) }
+    }
+
+    fn panicked(&self, seed: u64, payload: &(dyn Any + Send)) -> RunReport {
+        let message = payload
+            .downcast_ref::<&str>()
+            .map(|s| (*s).to_owned())
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "a panic without a message".to_owned());
+        let noted = self.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (location, node, at) = noted.map_or_else(
+            || (String::new(), "the harness".to_owned(), Duration::ZERO),
+            |noted| (noted.location, noted.node, noted.at),
+        );
+        let recorded = self.recorder.get().map(|recorder| recorder.take(0));
+        let (digest, history) =
+            recorded.map_or((Digest::default(), Vec::new()), |recorded| (recorded.digest, recorded.records));
+        RunReport {
+            seed,
+            verdict: Verdict::Panicked { message, location, node, at },
+            digest,
+            virtual_time: at,
+            wall_us: 0,
+            coverage: Coverage::default(),
+            history,
+        }
+    }
+}
+
+async fn supervise(world: Arc<World>, system: Arc<dyn AnySystem>, spec: &Spec, shared: Arc<Shared>) {
+    let params = params_of(&*system, spec);
+    let plan = Plan::draw(&*system, &params, spec, world.seed());
+    let recorder = Recorder::new(world.clone(), Judge::new(spec, &*system, &params));
+    let _ = shared.recorder.set(recorder.clone());
+    let clients = Clients::new(recorder.clone(), *spec.workload.clients, &plan.operations);
+    let groups: Vec<(Arc<str>, u32)> = system
+        .groups(&params)
+        .iter()
+        .map(|group| {
+            let size = spec.topology.iter().find(|(name, _)| name.value == group.name);
+            (group.name.into(), size.map_or(group.size, |(_, size)| size.value))
+        })
+        .collect();
+    let declared = capture::Declared::new(system.events());
+    let (cluster, serve_starts) =
+        Cluster::build(world.clone(), recorder.clone(), system, params, &groups, clients.clone());
+    let names: Vec<_> = cluster.nodes().map(|node| cluster.name(node).clone()).collect();
+    recorder.set_names(names.clone());
+    let _ = shared.names.set(names);
+    shape_network(spec, &cluster);
+
+    let guard = CaptureGuard::enter(recorder.clone(), world.clone(), declared);
+    let mut tasks = vec![squall_rt::task::spawn(serve_starts)];
+    recorder.record(Kind::Phase(Phase::Warmup));
+    let ids = spec.faults.iter().map(|fault| fault.id.value.clone());
+    let (engine, fault_tasks) = Engine::start(cluster.clone(), recorder.clone(), plan.faults, ids);
+    tasks.extend(fault_tasks);
+    cluster.start_all();
+
+    let phases = plan.phases;
+    let run_through = async {
+        world.sleep_until(phases.warmup.0).await;
+        recorder.record(Kind::Phase(Phase::Chaos));
+        world.sleep_until(phases.chaos.0).await;
+        engine.settle();
+        recorder.record(Kind::Phase(Phase::Settle));
+        world.sleep_until(phases.settle.0).await;
+    };
+    tokio::select! {
+        biased;
+        () = recorder.stopped() => {}
+        () = run_through => {
+            clients.close();
+            recorder.finish(phases.chaos.0);
+        }
+    }
+    drop(guard);
+    for task in tasks {
+        task.abort();
+    }
+    let virtual_time = world.now();
+    let recorded = recorder.take(world.net().digest());
+    let coverage = Coverage {
+        faults: engine.counts(),
+        exercised: recorded.exercised.clone(),
+        sometimes: recorded.sometimes.clone(),
+        ops: count_outcomes(&recorded),
+    };
+    *shared.done.lock().unwrap_or_else(PoisonError::into_inner) = Some((recorded, coverage, virtual_time));
+}
+
+fn count_outcomes(recorded: &Recorded) -> [u64; 3] {
+    let mut ops = [0; 3];
+    for record in &recorded.records {
+        match record.kind {
+            Kind::Ok(..) => ops[0] += 1,
+            Kind::Fail(..) => ops[1] += 1,
+            Kind::Info(..) => ops[2] += 1,
+            _ => {}
+        }
+    }
+    ops
+}
+
+/// Sets the links as the spec's `network:` says.
+fn shape_network(spec: &Spec, cluster: &Cluster) {
+    let net = cluster.world().net();
+    let default = link_policy(&spec.network.default, LinkPolicy::default());
+    net.set_default(default);
+    let mut draws = cluster.world().stream("topology", "links");
+    let mut policies = BTreeMap::new();
+    for (link, own) in &spec.network.links {
+        for pair in target::links(&link.value, cluster, &mut draws) {
+            policies.insert(pair, link_policy(own, default));
+        }
+    }
+    for ((from, to), policy) in policies {
+        net.set_link(from, to, policy);
+    }
+}
+
+/// What a spec says of a link, over what holds otherwise.
+fn link_policy(spec: &LinkSpec, otherwise: LinkPolicy) -> LinkPolicy {
+    LinkPolicy {
+        latency: match spec.latency {
+            None => otherwise.latency,
+            Some(Latency::Uniform(range)) => world::net::Latency::Uniform { min: range.min, max: range.max },
+            Some(Latency::Exponential { min, mean }) => world::net::Latency::Exponential { min, mean },
+        },
+        loss: spec.loss.map_or(otherwise.loss, |loss| loss.0),
+        bandwidth: spec.bandwidth.map_or(otherwise.bandwidth, |bandwidth| Some(bandwidth.bytes_per_second)),
+    }
+}

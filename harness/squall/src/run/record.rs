@@ -1,0 +1,306 @@
+//! The recorder: everything that happens in a run passes through it, once, in order. It builds the history and its digest,
+//! shows each record to the judge, and lets faults that wait for an event strike at it.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    time::Duration,
+};
+
+use squall_rt::world::{Life, NodeId, World};
+use tokio::sync::{Notify, oneshot};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{Digest, engine::Engine};
+use crate::{
+    check::{End, Violation, judge::Judge, pattern::Pattern},
+    history::{Fields, Kind, Lifecycle, Phase, Record},
+};
+
+/// A fault that waits for an event.
+pub(crate) struct ArmedTrigger {
+    /// Which planned fault.
+    pub fault: usize,
+    pub pattern: Pattern,
+    /// How many more matches it takes.
+    pub remaining: u64,
+    /// Whether it strikes right at the event.
+    pub at_once: bool,
+    /// Tells the fault's task when the event was.
+    pub fire: Option<oneshot::Sender<Duration>>,
+}
+
+struct State {
+    records: Vec<Record>,
+    hasher: Xxh3,
+    judge: Judge,
+    triggers: Vec<ArmedTrigger>,
+    roles: BTreeMap<String, BTreeSet<NodeId>>,
+    incarnations: BTreeMap<NodeId, u32>,
+    names: Vec<Arc<str>>,
+    violation: Option<Violation>,
+    /// Why the run cannot be judged.
+    undecided: Option<String>,
+}
+
+/// Builds the history of one run.
+pub(crate) struct Recorder {
+    world: Arc<World>,
+    state: Mutex<State>,
+    stopped: Notify,
+    engine: OnceLock<Weak<Engine>>,
+}
+
+impl Recorder {
+    pub fn new(world: Arc<World>, judge: Judge) -> Arc<Self> {
+        Arc::new(Recorder {
+            world,
+            state: Mutex::new(State {
+                records: Vec::new(),
+                hasher: Xxh3::new(),
+                judge,
+                triggers: Vec::new(),
+                roles: BTreeMap::new(),
+                incarnations: BTreeMap::new(),
+                names: Vec::new(),
+                violation: None,
+                undecided: None,
+            }),
+            stopped: Notify::new(),
+            engine: OnceLock::new(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Names the nodes, in order of creation.
+    pub fn set_names(&self, names: Vec<Arc<str>>) {
+        self.state().names = names;
+    }
+
+    /// Hands over the faults that wait for events, and who lets them strike.
+    pub fn arm(&self, engine: &Arc<Engine>, triggers: Vec<ArmedTrigger>) {
+        self.state().triggers = triggers;
+        self.engine.set(Arc::downgrade(engine)).unwrap_or_else(|_| unreachable!("a run is armed once"));
+    }
+
+    /// Appends to the history. After a violation nothing is recorded any more.
+    pub fn record(&self, kind: Kind) {
+        let now = self.world.now();
+        let mut state = self.state();
+        if state.violation.is_some() || state.undecided.is_some() {
+            return;
+        }
+        let record = Record { seq: state.records.len() as u64, at: now, kind };
+        feed(&mut state.hasher, &record);
+        if let Some(violation) = state.judge.observe(&record) {
+            state.violation = Some(violation);
+            self.stopped.notify_one();
+        }
+        state.records.push(record);
+    }
+
+    /// A node reported something.
+    pub fn event(&self, life: Life, name: Cow<'static, str>, fields: Fields) {
+        let due = {
+            let mut state = self.state();
+            match &*name {
+                "role.acquired" | "role.lost" => {
+                    if let Some(role) = fields.text("role") {
+                        let holders = state.roles.entry(role.to_owned()).or_default();
+                        if name == "role.acquired" {
+                            holders.insert(life.node);
+                        } else {
+                            holders.remove(&life.node);
+                        }
+                    }
+                }
+                _ => {}
+            }
+            let mut due = Vec::new();
+            for trigger in &mut state.triggers {
+                if trigger.remaining > 0 && trigger.pattern.matches(&name, &fields) {
+                    trigger.remaining -= 1;
+                    if trigger.remaining == 0 {
+                        due.push((trigger.fault, trigger.at_once, trigger.fire.take()));
+                    }
+                }
+            }
+            state.triggers.retain(|trigger| trigger.remaining > 0);
+            due
+        };
+        let node = self.node_name(life.node);
+        self.record(Kind::Event { node, incarnation: life.incarnation, name, fields });
+        let now = self.world.now();
+        for (fault, at_once, fire) in due {
+            if at_once && let Some(engine) = self.engine.get().and_then(Weak::upgrade) {
+                engine.strike(fault);
+            }
+            if let Some(fire) = fire {
+                // The fault's task is gone only when the run is over.
+                let _ = fire.send(now);
+            }
+        }
+    }
+
+    fn node_name(&self, node: NodeId) -> Cow<'static, str> {
+        Cow::Owned(self.state().names[node.index()].to_string())
+    }
+
+    /// Something became of a process.
+    pub fn lifecycle(&self, node: NodeId, incarnation: u32, change: Lifecycle) {
+        {
+            let mut state = self.state();
+            state.incarnations.insert(node, incarnation);
+            if matches!(change, Lifecycle::Crashed | Lifecycle::Exited(_)) {
+                for holders in state.roles.values_mut() {
+                    holders.remove(&node);
+                }
+            }
+        }
+        self.record(Kind::Node { node: self.node_name(node), incarnation, change });
+    }
+
+    /// Something became of the process that was started last on a node.
+    pub fn lifecycle_of_last(&self, node: NodeId, change: Lifecycle) {
+        let incarnation = self.state().incarnations.get(&node).copied().unwrap_or(0);
+        self.lifecycle(node, incarnation, change);
+    }
+
+    /// Who holds a role now.
+    pub fn role(&self, role: &str) -> BTreeSet<NodeId> {
+        self.state().roles.get(role).cloned().unwrap_or_default()
+    }
+
+    /// The run cannot be judged: it ends here.
+    pub fn give_up(&self, reason: String) {
+        let mut state = self.state();
+        if state.violation.is_none() {
+            state.undecided.get_or_insert(reason);
+            self.stopped.notify_one();
+        }
+    }
+
+    /// Waits for a violation, or for what makes the run undecidable.
+    pub async fn stopped(&self) {
+        self.stopped.notified().await;
+    }
+
+    /// The run is over: what can only be known now is judged, unless a violation has ended it.
+    pub fn finish(&self, healed_at: Duration) {
+        self.record(Kind::Phase(Phase::End));
+        let ended_at = self.world.now();
+        let mut state = self.state();
+        if state.violation.is_none() {
+            let last = state.records.len().saturating_sub(1) as u64;
+            state.violation = state.judge.finish(&End { healed_at, ended_at }, last);
+        }
+    }
+
+    /// Takes out what was recorded. `rest` is mixed into the digest.
+    pub fn take(&self, rest: u64) -> Recorded {
+        let mut state = self.state();
+        state.hasher.update(&rest.to_le_bytes());
+        Recorded {
+            digest: Digest(state.hasher.digest()),
+            records: std::mem::take(&mut state.records),
+            violation: state.violation.take(),
+            undecided: state.undecided.take(),
+            exercised: state.judge.exercised(),
+            sometimes: state.judge.sometimes(),
+        }
+    }
+}
+
+/// What a run left.
+pub(crate) struct Recorded {
+    pub digest: Digest,
+    pub records: Vec<Record>,
+    pub violation: Option<Violation>,
+    pub undecided: Option<String>,
+    pub exercised: BTreeMap<String, u64>,
+    pub sometimes: BTreeMap<String, u64>,
+}
+
+/// Hashes a record in a canonical form: time, then the variant's number and its parts, texts with their lengths.
+fn feed(hasher: &mut Xxh3, record: &Record) {
+    hasher.update(&(record.at.as_nanos() as u64).to_le_bytes());
+    match &record.kind {
+        Kind::Invoke(operation, fields) => feed_operation(hasher, 1, operation, fields),
+        Kind::Ok(operation, fields) => feed_operation(hasher, 2, operation, fields),
+        Kind::Fail(operation, fields) => feed_operation(hasher, 3, operation, fields),
+        Kind::Info(operation, fields) => feed_operation(hasher, 4, operation, fields),
+        Kind::Event { node, incarnation, name, fields } => {
+            hasher.update(&[5]);
+            feed_text(hasher, node);
+            hasher.update(&incarnation.to_le_bytes());
+            feed_text(hasher, name);
+            feed_fields(hasher, fields);
+        }
+        Kind::FaultStart { fault, what } => {
+            hasher.update(&[6]);
+            feed_text(hasher, fault);
+            feed_text(hasher, what);
+        }
+        Kind::FaultHeal { fault, what } => {
+            hasher.update(&[7]);
+            feed_text(hasher, fault);
+            feed_text(hasher, what);
+        }
+        Kind::Node { node, incarnation, change } => {
+            hasher.update(&[8]);
+            feed_text(hasher, node);
+            hasher.update(&incarnation.to_le_bytes());
+            match change {
+                Lifecycle::Started => hasher.update(&[1]),
+                Lifecycle::Crashed => hasher.update(&[2]),
+                Lifecycle::Exited(reason) => {
+                    hasher.update(&[3]);
+                    feed_text(hasher, reason);
+                }
+                Lifecycle::Paused => hasher.update(&[4]),
+                Lifecycle::Resumed => hasher.update(&[5]),
+            }
+        }
+        Kind::Phase(phase) => hasher.update(&[9, *phase as u8]),
+    }
+}
+
+fn feed_operation(hasher: &mut Xxh3, tag: u8, operation: &crate::history::Operation, fields: &Fields) {
+    hasher.update(&[tag]);
+    hasher.update(&operation.id.to_le_bytes());
+    hasher.update(&operation.client.to_le_bytes());
+    feed_text(hasher, &operation.name);
+    feed_fields(hasher, fields);
+}
+
+fn feed_text(hasher: &mut Xxh3, text: &str) {
+    hasher.update(&(text.len() as u32).to_le_bytes());
+    hasher.update(text.as_bytes());
+}
+
+fn feed_fields(hasher: &mut Xxh3, fields: &Fields) {
+    use crate::history::Value;
+    for (name, value) in fields.iter() {
+        feed_text(hasher, name);
+        match value {
+            Value::Bool(b) => hasher.update(&[1, u8::from(*b)]),
+            Value::Int(i) => {
+                hasher.update(&[2]);
+                hasher.update(&i.to_le_bytes());
+            }
+            Value::Float(x) => {
+                hasher.update(&[3]);
+                hasher.update(&x.to_bits().to_le_bytes());
+            }
+            Value::Text(text) => {
+                hasher.update(&[4]);
+                feed_text(hasher, text);
+            }
+        }
+    }
+    hasher.update(&[0]);
+}

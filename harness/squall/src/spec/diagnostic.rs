@@ -1,0 +1,330 @@
+//! What is wrong with a spec, for a person and for a program.
+//!
+//! Every diagnostic has a code, a message, a place, the path of the entry in the spec, and a remedy. People see them with the
+//! source line, in the style of rustc; programs get one JSON object each.
+
+use std::fmt;
+
+use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
+use serde_json::json;
+
+use super::spanned::Span;
+
+/// The kinds of errors, shown as `S012`. A code keeps its meaning for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Code {
+    /// There is no such file or directory.
+    NoSuchPath = 1,
+    /// The directory holds no spec.
+    NoSpecs = 2,
+    /// The file cannot be read, or is not text.
+    Unreadable = 3,
+    /// The file is larger than a spec may be.
+    TooLarge = 4,
+    /// The file holds nothing.
+    Empty = 5,
+    /// The text is not YAML.
+    Syntax = 6,
+    /// A mapping has the same key twice.
+    DuplicateKey = 7,
+    /// Aliases expand to too much, or to themselves; or the nesting is too deep.
+    Expansion = 8,
+    /// YAML that specs do not use: several documents, tags, merge keys, keys that are not text.
+    Unsupported = 9,
+    /// A key without a value.
+    NoValue = 10,
+    /// A key that means nothing here.
+    UnknownKey = 11,
+    /// A key that must be there is not.
+    MissingKey = 12,
+    /// A value of the wrong type.
+    WrongType = 13,
+    /// A value that cannot be read: a duration, a range, a target, a choice.
+    BadValue = 14,
+    /// A version of the language that this build does not know.
+    Version = 15,
+    /// No system of that name.
+    UnknownSystem = 20,
+    /// No variant of that name.
+    UnknownVariant = 21,
+    /// No invariant of that name.
+    UnknownInvariant = 22,
+    /// No condition of that name.
+    UnknownCondition = 23,
+    /// No operation of that name.
+    UnknownOperation = 24,
+    /// No node group of that name.
+    UnknownGroup = 25,
+    /// No node emits that event.
+    UnknownEvent = 26,
+    /// The event has no such field.
+    UnknownField = 27,
+    /// A target or a link that no node can match.
+    MatchesNothing = 28,
+    /// Not exactly one kind, schedule or form.
+    NotExactlyOne = 30,
+    /// Entries that exclude each other.
+    Conflict = 31,
+    /// Two entries with one name.
+    DuplicateName = 32,
+    /// A time outside of the run, or of the part of it where it has a meaning.
+    OutsideRun = 33,
+    /// A number that makes the entry do nothing, or is beyond what a run can do.
+    OutOfRange = 34,
+    /// An expectation that cannot come true.
+    Expectation = 35,
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "S{:03}", *self as u16)
+    }
+}
+
+/// One error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What kind of error.
+    pub code: Code,
+    /// What is wrong, in a line.
+    pub message: String,
+    /// The entry, as `faults[2].crash.node`; empty for the spec as a whole.
+    pub path: String,
+    /// Where it is written.
+    pub span: Span,
+    /// A word or two for the caret; may be empty.
+    pub label: String,
+    /// Other places that have to do with it.
+    pub related: Vec<(Span, String)>,
+    /// What to do about it.
+    pub help: String,
+}
+
+impl Diagnostic {
+    /// A diagnostic without label and related places.
+    pub fn new(
+        code: Code,
+        path: impl Into<String>,
+        span: Span,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Diagnostic {
+            code,
+            message: message.into(),
+            path: path.into(),
+            span,
+            label: String::new(),
+            related: Vec::new(),
+            help: help.into(),
+        }
+    }
+
+    /// Writes something beside the caret.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// Names another place.
+    pub fn related(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.related.push((span, label.into()));
+        self
+    }
+}
+
+/// All errors of a file (or of a search for files), in the order of their places.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diagnostics {
+    name: String,
+    text: Option<String>,
+    list: Vec<Diagnostic>,
+    truncated: bool,
+}
+
+impl Diagnostics {
+    /// Errors of the file `name` with this text, sorted by place.
+    pub(super) fn in_text(name: &str, text: &str, mut list: Vec<Diagnostic>, truncated: bool) -> Self {
+        list.sort_by_key(|d| (d.span.start, d.span.end, d.code));
+        Diagnostics { name: name.to_owned(), text: Some(text.to_owned()), list, truncated }
+    }
+
+    /// An error of the file or directory `name`, whose text plays no part.
+    pub(super) fn at_path(name: &str, diagnostic: Diagnostic) -> Self {
+        Diagnostics { name: name.to_owned(), text: None, list: vec![diagnostic], truncated: false }
+    }
+
+    /// The file or directory, as it was given.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The errors.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Diagnostic> {
+        self.list.iter()
+    }
+
+    /// How many there are: at least one.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none, which does not happen in an `Err`.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Shows the errors to a person, with ANSI colours if asked. Ends in a newline.
+    pub fn render(&self, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let mut out = String::new();
+        for diagnostic in &self.list {
+            out.push_str(&renderer.render(&[self.report(diagnostic)]));
+            out.push_str("\n\n");
+        }
+        if self.truncated {
+            out.push_str("There may be more errors. These come first.\n\n");
+        }
+        out.pop();
+        out
+    }
+
+    fn report<'a>(&'a self, diagnostic: &'a Diagnostic) -> annotate_snippets::Group<'a> {
+        let place: Element<'_> = match &self.text {
+            Some(text) if !text.trim().is_empty() => {
+                let mut primary = AnnotationKind::Primary.span(caret(text, diagnostic.span));
+                if !diagnostic.label.is_empty() {
+                    primary = primary.label(diagnostic.label.as_str());
+                }
+                let related = diagnostic.related.iter().map(|(span, label)| {
+                    AnnotationKind::Context.span(caret(text, *span)).label(label.as_str())
+                });
+                Snippet::source(text).path(self.name.as_str()).annotation(primary).annotations(related).into()
+            }
+            Some(_) => Origin::path(self.name.as_str()).line(1).char_column(1).into(),
+            None => Origin::path(self.name.as_str()).into(),
+        };
+        let mut report = Level::ERROR
+            .primary_title(diagnostic.message.as_str())
+            .id(diagnostic.code.to_string())
+            .element(place);
+        if self.text.is_some() {
+            let path = if diagnostic.path.is_empty() { "(the whole spec)" } else { &diagnostic.path };
+            report =
+                report.element(Level::NOTE.with_name(Some("path")).message(normalize_untrusted_str(path)));
+        }
+        report.element(Level::HELP.message(normalize_untrusted_str(&diagnostic.help)))
+    }
+
+    /// One JSON object per error: `code`, `message`, `file`, `line`, `column` (from 1, in characters), `end_line`, `end_column`,
+    /// `path`, `help`, and `related`, a list of `message`, `line` and `column`. An error that is about a path and not
+    /// about a text has no lines and columns.
+    pub fn to_json(&self) -> Vec<serde_json::Value> {
+        let objects = self.list.iter().map(|d| {
+            let mut object = json!({
+                "code": d.code.to_string(),
+                "message": d.message,
+                "file": self.name,
+                "path": d.path,
+                "help": d.help,
+            });
+            if let Some(text) = &self.text {
+                let (line, column) = line_column(text, d.span.start);
+                let (end_line, end_column) = line_column(text, d.span.end);
+                let related = d.related.iter().map(|(span, message)| {
+                    let (line, column) = line_column(text, span.start);
+                    json!({ "message": message, "line": line, "column": column })
+                });
+                object["line"] = line.into();
+                object["column"] = column.into();
+                object["end_line"] = end_line.into();
+                object["end_column"] = end_column.into();
+                object["related"] = related.collect();
+            }
+            object
+        });
+        objects.collect()
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// What to underline: the first line of a span that goes over several.
+fn caret(text: &str, span: Span) -> std::ops::Range<usize> {
+    let floor = |at: u32| {
+        let at = (at as usize).min(text.len());
+        (0..=at).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
+    };
+    let (start, end) = (floor(span.start), floor(span.end));
+    let span = &text[start..end.max(start)];
+    start..start + span.lines().next().unwrap_or("").trim_end().len()
+}
+
+/// Line and column from 1, the column in characters.
+fn line_column(text: &str, at: u32) -> (usize, usize) {
+    let before = &text[..caret(text, Span { file: 0, start: at, end: at }).start];
+    let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+/// The candidate of which this is a misspelling, if any is near enough.
+pub(super) fn typo_of<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let written = plain(written);
+    candidates
+        .into_iter()
+        .map(|candidate| (candidate, strsim::damerau_levenshtein(&written, &plain(candidate))))
+        .filter(|(candidate, distance)| distance * 3 <= written.chars().count().max(candidate.len()))
+        .min_by_key(|(_, distance)| *distance)
+        .map(|(candidate, _)| candidate)
+}
+
+/// The candidate that was probably meant: a near spelling, or a longer or shorter form.
+pub(super) fn did_you_mean<'a>(
+    written: &str,
+    candidates: impl IntoIterator<Item = &'a str> + Clone,
+) -> Option<&'a str> {
+    let within = |a: &str, b: &str| a.len() >= 4 && b.contains(a);
+    let short = plain(written);
+    typo_of(written, candidates.clone()).or_else(|| {
+        candidates.into_iter().find(|candidate| {
+            let other = plain(candidate);
+            within(&short, &other) || within(&other, &short)
+        })
+    })
+}
+
+/// What people mix up: case, dashes, underscores, spaces.
+fn plain(name: &str) -> String {
+    name.to_lowercase().replace(['-', ' '], "_")
+}
+
+/// A list for a sentence: "`a`, `b`, `c`"; "none" for none.
+pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// Help for a name that is not known: the probable one, and all there are.
+pub(super) fn name_help(written: &str, what: &str, known: &[&str]) -> String {
+    let all = format!("{what}: {}", listed(known.iter().copied()));
+    match did_you_mean(written, known.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`? {all}"),
+        None => all,
+    }
+}
+
+/// At most 40 characters of what was written, on a line.
+pub(super) fn excerpt(text: &str) -> String {
+    let mut shown: String = text.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(40).is_some() {
+        shown.push('…');
+    }
+    shown
+}

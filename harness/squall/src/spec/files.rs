@@ -1,0 +1,160 @@
+//! Specs as files: finding them, reading them, naming them.
+
+use std::{
+    fs::{self, File},
+    io::{ErrorKind, Read},
+    path::{Component, Path, PathBuf},
+};
+
+use super::{
+    diagnostic::{Code, Diagnostic, Diagnostics, did_you_mean},
+    spanned::Span,
+    tree::MAX_BYTES,
+};
+
+/// A path as it is shown, with slashes on every platform.
+pub(super) fn shown(path: &Path) -> String {
+    let shown = path.display().to_string();
+    if std::path::MAIN_SEPARATOR == '/' { shown } else { shown.replace(std::path::MAIN_SEPARATOR, "/") }
+}
+
+fn error(path: &Path, code: Code, message: impl Into<String>, help: impl Into<String>) -> Diagnostics {
+    Diagnostics::at_path(&shown(path), Diagnostic::new(code, "", Span::default(), message, help))
+}
+
+/// The text of a spec's file, if it is UTF-8 and small enough.
+pub(super) fn read(path: &Path) -> Result<String, Diagnostics> {
+    let failed = |e: &std::io::Error| match e.kind() {
+        ErrorKind::NotFound => no_such_path(path),
+        _ => unreadable(path, e),
+    };
+    if fs::metadata(path).map_err(|e| failed(&e))?.is_dir() {
+        let help = "name a file in it; the commands that take directories look for specs in them";
+        return Err(error(path, Code::Unreadable, format!("`{}` is a directory", shown(path)), help));
+    }
+    let file = File::open(path).map_err(|e| failed(&e))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
+    check_size(&shown(path), bytes.len())?;
+    String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        let bytes = e.into_bytes();
+        let bad = bytes[at];
+        // The place is that of the first replacement character; the text before it is intact.
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let start = u32::try_from(at).expect("a file of at most a mebibyte");
+        let diagnostic = Diagnostic::new(
+            Code::Unreadable,
+            "",
+            Span { file: 0, start, end: start + 3 },
+            format!("the file is not UTF-8: byte 0x{bad:02x}"),
+            "save it as UTF-8",
+        );
+        Diagnostics::in_text(&shown(path), &text, vec![diagnostic], true)
+    })
+}
+
+/// Refuses files that no person wrote.
+pub(super) fn check_size(name: &str, bytes: usize) -> Result<(), Diagnostics> {
+    if bytes <= MAX_BYTES {
+        return Ok(());
+    }
+    let message = format!("`{name}` is larger than {} MiB", MAX_BYTES >> 20);
+    let help = "a spec is a page or two: is this the right file?";
+    Err(Diagnostics::at_path(name, Diagnostic::new(Code::TooLarge, "", Span::default(), message, help)))
+}
+
+fn no_such_path(path: &Path) -> Diagnostics {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut siblings: Vec<String> = fs::read_dir(parent)
+        .map(|entries| entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect())
+        .unwrap_or_default();
+    siblings.sort();
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let help = match did_you_mean(&name, siblings.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean `{}`?", shown(&path.with_file_name(meant))),
+        None => "give the path of a spec, or of a directory of specs".to_owned(),
+    };
+    error(path, Code::NoSuchPath, format!("there is no `{}`", shown(path)), help)
+}
+
+fn unreadable(path: &Path, e: &std::io::Error) -> Diagnostics {
+    error(
+        path,
+        Code::Unreadable,
+        format!("cannot read `{}`: {e}", shown(path)),
+        "check the path and its permissions",
+    )
+}
+
+fn is_spec(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "yaml" || e == "yml")
+}
+
+/// The specs among these paths: files as they are, and the `*.yaml` and `*.yml` below directories, sorted. Directories named `lib`
+/// hold parts of specs, and with hidden ones they are passed over, unless they are given themselves.
+///
+/// # Errors
+/// A path that does not exist or cannot be read, or a directory without specs: the first of them.
+pub fn discover(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Diagnostics> {
+    let mut found = Vec::new();
+    for path in paths {
+        let meta = fs::metadata(path).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => no_such_path(path),
+            _ => unreadable(path, &e),
+        })?;
+        if !meta.is_dir() {
+            found.push(path.clone());
+            continue;
+        }
+        let before = found.len();
+        search(path, &mut found)?;
+        if found.len() == before {
+            let message = format!("there are no specs in `{}`", shown(path));
+            return Err(error(path, Code::NoSpecs, message, "specs are files that end in .yaml or .yml"));
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    found.retain(|path| seen.insert(path.clone()));
+    Ok(found)
+}
+
+fn search(directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), Diagnostics> {
+    let entries = fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let mut entries = entries.map_err(|e| unreadable(directory, &e))?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let name = entry.file_name();
+        let kind = entry.file_type().map_err(|e| unreadable(&path, &e))?;
+        if name.to_string_lossy().starts_with('.') {
+            continue;
+        }
+        // A linked directory is not followed (it may lead back here), a linked file is.
+        if kind.is_dir() {
+            if name != "lib" {
+                search(&path, found)?;
+            }
+        } else if is_spec(&path) && path.is_file() {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// A spec's name from its path below the last `specs` directory: `specs/saga/calm.yaml` is `saga::calm`.
+pub(super) fn spec_name(path: &Path) -> String {
+    let stem = path.with_extension("");
+    let parts: Vec<String> = stem
+        .components()
+        .filter_map(|part| match part {
+            Component::Normal(part) => Some(part.to_string_lossy().into_owned()),
+            _ => None,
+        })
+        .collect();
+    let below = match parts.iter().rposition(|part| part == "specs") {
+        Some(specs) if specs + 1 < parts.len() => &parts[specs + 1..],
+        _ => &parts[parts.len().saturating_sub(1)..],
+    };
+    below.join("::")
+}

@@ -1,0 +1,346 @@
+//! What must hold and what must happen: checks, event patterns, expectations, plain values.
+
+use std::{borrow::Cow, fmt, marker::PhantomData};
+
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
+    ser::SerializeMap,
+};
+
+use crate::spec::model::{
+    Check, Count, EventPattern, Eventually, EventuallyThat, Expect, Order, Scalar, Spanned,
+};
+
+/// Text, or a mapping of a derived type.
+enum TextOr<T> {
+    Text(String),
+    Map(T),
+}
+
+struct TextOrVisitor<T> {
+    what: &'static str,
+    map: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for TextOrVisitor<T> {
+    type Value = TextOr<T>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(TextOr::Text(text.to_owned()))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(TextOr::Map)
+    }
+}
+
+fn text_or<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+    what: &'static str,
+) -> Result<TextOr<T>, D::Error> {
+    deserializer.deserialize_any(TextOrVisitor { what, map: PhantomData })
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LongPattern {
+    /// The event's name.
+    event: Spanned<String>,
+    /// Fields that must have these values.
+    #[serde(default, rename = "where")]
+    fields: IndexMap<Spanned<String>, Scalar>,
+}
+
+impl From<LongPattern> for EventPattern {
+    fn from(LongPattern { event, fields }: LongPattern) -> Self {
+        EventPattern { event, fields }
+    }
+}
+
+/// A name in short, or a pattern at length, as [`Spanned`] reads it.
+struct NameOrPattern<const WHAT: usize>(TextOr<LongPattern>);
+
+const EVENT: usize = 0;
+const THAT: usize = 1;
+const WHATS: [&str; 2] = [
+    "an event, as `saga.completed` or `{ event: saga.step_done, where: { step: charge } }`",
+    "a condition's name, as `no_open_sagas`, or an event, as `{ event: saga.completed }`",
+];
+
+impl<'de, const WHAT: usize> Deserialize<'de> for NameOrPattern<WHAT> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text_or(deserializer, WHATS[WHAT]).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for EventPattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Spanned { value: NameOrPattern(read), span } =
+            Spanned::<NameOrPattern<EVENT>>::deserialize(deserializer)?;
+        Ok(match read {
+            TextOr::Text(value) => EventPattern { event: Spanned { value, span }, fields: IndexMap::new() },
+            TextOr::Map(long) => long.into(),
+        })
+    }
+}
+
+fn serialize_long<S: Serializer>(pattern: &EventPattern, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    map.serialize_entry("event", &pattern.event)?;
+    if !pattern.fields.is_empty() {
+        map.serialize_entry("where", &pattern.fields)?;
+    }
+    map.end()
+}
+
+impl Serialize for EventPattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.fields.is_empty() {
+            self.event.serialize(serializer)
+        } else {
+            serialize_long(self, serializer)
+        }
+    }
+}
+
+impl JsonSchema for EventPattern {
+    fn schema_name() -> Cow<'static, str> {
+        "EventPattern".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Events by name (`saga.completed`), or by name and fields.",
+            "anyOf": [{ "type": "string" }, LongPattern::json_schema(generator)],
+            "examples": ["saga.completed", { "event": "saga.step_done", "where": { "step": "charge" } }],
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for EventuallyThat {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Spanned { value: NameOrPattern(read), span } =
+            Spanned::<NameOrPattern<THAT>>::deserialize(deserializer)?;
+        Ok(match read {
+            TextOr::Text(value) => EventuallyThat::Condition(Spanned { value, span }),
+            TextOr::Map(long) => EventuallyThat::Event(long.into()),
+        })
+    }
+}
+
+impl Serialize for EventuallyThat {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            EventuallyThat::Condition(name) => name.serialize(serializer),
+            EventuallyThat::Event(pattern) => serialize_long(pattern, serializer),
+        }
+    }
+}
+
+impl JsonSchema for EventuallyThat {
+    fn schema_name() -> Cow<'static, str> {
+        "EventuallyThat".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A condition of the system, by name; or an event that must occur.",
+            "anyOf": [{ "type": "string" }, LongPattern::json_schema(generator)],
+            "examples": ["no_open_sagas", { "event": "saga.completed" }],
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Expect {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ExpectVisitor;
+        impl<'de> Visitor<'de> for ExpectVisitor {
+            type Value = Expect;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`pass` or `{ violates: INVARIANT }`")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Expect, E> {
+                match text {
+                    "pass" => Ok(Expect::Pass),
+                    other => Err(E::custom(format_args!(
+                        "bad expectation `{other}`\nwrite `pass`, or name an invariant: `{{ violates: {} }}`",
+                        if matches!(other, "fail" | "violates" | "violation") { "INVARIANT" } else { other }
+                    ))),
+                }
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Expect, A::Error> {
+                let Violates { violates } = Violates::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Expect::Violates(violates))
+            }
+        }
+        deserializer.deserialize_any(ExpectVisitor)
+    }
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Violates {
+    /// The invariant that some run must violate, and no run anything else.
+    violates: Spanned<String>,
+}
+
+impl Serialize for Expect {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Expect::Pass => serializer.serialize_str("pass"),
+            Expect::Violates(violates) => Violates { violates: violates.clone() }.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for Expect {
+    fn schema_name() -> Cow<'static, str> {
+        "Expect".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What the verdict must be: every run passes, or some run violates the named invariant and no run \
+                violates anything else.",
+            "anyOf": [{ "const": "pass" }, Violates::json_schema(generator)],
+            "examples": ["pass", { "violates": "saga_atomicity" }],
+        })
+    }
+}
+
+/// The kinds of check that take arguments.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum CheckKind {
+    Never,
+    Eventually,
+    Sometimes,
+    Count,
+    Order,
+}
+
+/// A key where there may be none.
+struct OneKeyOnly;
+
+impl<'de> Deserialize<'de> for OneKeyOnly {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        Err(de::Error::custom(format_args!(
+            "`{key}` does not belong here: each check is a list item of its own\nstart another item with `- {key}:`, or, \
+             if it is an argument of the check above, indent it further"
+        )))
+    }
+}
+
+impl<'de> Deserialize<'de> for Check {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CheckVisitor;
+        impl<'de> Visitor<'de> for CheckVisitor {
+            type Value = Check;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a check, as `saga_atomicity` or `never: saga.lost`")
+            }
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Check, E> {
+                Ok(Check::Named(name.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Check, A::Error> {
+                let Some(kind) = map.next_key()? else {
+                    return Err(de::Error::custom(
+                        "an empty check\nname an invariant, as `- saga_atomicity`",
+                    ));
+                };
+                let check = match kind {
+                    CheckKind::Never => Check::Never(map.next_value()?),
+                    CheckKind::Eventually => Check::Eventually(map.next_value()?),
+                    CheckKind::Sometimes => Check::Sometimes(map.next_value()?),
+                    CheckKind::Count => Check::Count(map.next_value()?),
+                    CheckKind::Order => Check::Order(map.next_value()?),
+                };
+                if map.next_key::<OneKeyOnly>()?.is_some() {
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Ok(check)
+            }
+        }
+        deserializer.deserialize_any(CheckVisitor)
+    }
+}
+
+impl Serialize for Check {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Check::Named(name) = self {
+            return serializer.serialize_str(name);
+        }
+        let mut map = serializer.serialize_map(Some(1))?;
+        match self {
+            Check::Named(_) => {}
+            Check::Never(pattern) => map.serialize_entry("never", pattern)?,
+            Check::Eventually(eventually) => map.serialize_entry("eventually", eventually)?,
+            Check::Sometimes(patterns) => map.serialize_entry("sometimes", patterns)?,
+            Check::Count(count) => map.serialize_entry("count", count)?,
+            Check::Order(order) => map.serialize_entry("order", order)?,
+        }
+        map.end()
+    }
+}
+
+impl JsonSchema for Check {
+    fn schema_name() -> Cow<'static, str> {
+        "Check".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let long = |name: &str, about: &str, arguments: Schema| {
+            json_schema!({
+                "type": "object",
+                "description": about,
+                "properties": { name: arguments },
+                "required": [name],
+                "additionalProperties": false,
+            })
+        };
+        json_schema!({
+            "description": "Something that must hold.",
+            "anyOf": [
+                { "type": "string", "description": "An invariant of the system or of the harness, by name." },
+                long("never", "No such event.", generator.subschema_for::<EventPattern>()),
+                long("eventually", "Holds by then, and from then on to the end.", generator.subschema_for::<Eventually>()),
+                long("sometimes", "Each seen in at least one run, over all seeds.", generator.subschema_for::<Vec<EventPattern>>()),
+                long("count", "So many such events in each run.", generator.subschema_for::<Count>()),
+                long("order", "Every `then` has a `first` before it.", generator.subschema_for::<Order>()),
+            ],
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ScalarVisitor;
+        impl Visitor<'_> for ScalarVisitor {
+            type Value = Scalar;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a plain value, as `charge`, `3` or `true`")
+            }
+            fn visit_bool<E>(self, b: bool) -> Result<Scalar, E> {
+                Ok(Scalar::Bool(b))
+            }
+            fn visit_i64<E>(self, n: i64) -> Result<Scalar, E> {
+                Ok(Scalar::Int(n))
+            }
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<Scalar, E> {
+                i64::try_from(n).map(Scalar::Int).map_err(|_| {
+                    E::custom(format_args!(
+                        "the number {n} is too large\nif it is an identifier, quote it: \"{n}\""
+                    ))
+                })
+            }
+            fn visit_f64<E>(self, x: f64) -> Result<Scalar, E> {
+                Ok(Scalar::Float(x))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
+                Ok(Scalar::Text(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
