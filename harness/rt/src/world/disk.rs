@@ -1,6 +1,6 @@
 //! The simulated disks, one for each node: what a process writes, and what is left of it when the process has died.
 //!
-//! A disk is a [`Volume`]: files and directories in a page cache over what is durable. Writes land in the cache and are
+//! A disk is a `Volume`: files and directories in a page cache over what is durable. Writes land in the cache and are
 //! seen by every reader at once; syncing makes them durable, and nothing else does, however long it takes; a crash does
 //! to the rest what its [`DiskFate`] says. Calls are made in the name of a [`Life`] and fail when it is over, so the
 //! `Drop` code of a crashed process, a database that tidies up after itself for instance, changes nothing.
