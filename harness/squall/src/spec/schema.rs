@@ -9,7 +9,12 @@ use crate::{Registry, system::AnySystem};
 /// operations and parameters.
 pub fn schema(registry: Option<&Registry>) -> Value {
     let mut schema = schemars::schema_for!(Spec).to_value();
+    refuse_null(&mut schema);
     schema["title"] = "squall spec, version 1".into();
+    schema["properties"]["params"] = json!({
+        "type": "object",
+        "description": "The system's parameters; `squall describe SYSTEM` lists them.",
+    });
     schema["properties"]["spec"] = json!({ "const": 1, "description": "The version of the language." });
     let Some(registry) = registry else { return schema };
     let systems: Vec<_> = registry
@@ -22,6 +27,31 @@ pub fn schema(registry: Option<&Registry>) -> Value {
         registry.iter().map(|system| system_schema(system.as_ref(), &mut definitions)).collect();
     schema["$defs"].as_object_mut().expect("the language has more than one type").append(&mut definitions);
     schema
+}
+
+/// An entry of a spec may be left out, but not be null, as `Option` would have it.
+fn refuse_null(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if let Some(Value::Array(types)) = object.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    object["type"] = only.clone();
+                }
+            }
+            if let Some(Value::Array(either)) = object.get_mut("anyOf") {
+                either.retain(|one| one["type"] != "null");
+                if let [Value::Object(only)] = either.as_mut_slice() {
+                    let mut only = std::mem::take(only);
+                    object.remove("anyOf");
+                    object.append(&mut only);
+                }
+            }
+            object.values_mut().for_each(refuse_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(refuse_null),
+        _ => {}
+    }
 }
 
 /// What the choice of a system says about the rest. The types of its parameters go to `definitions`.

@@ -102,8 +102,7 @@ impl Context<'_> {
         if eventually.within.0 > room {
             let message =
                 format!("{} is longer than {whose}, which is {}", eventually.within.value, shown(room));
-            let help =
-                format!("shorten it, or lengthen `phases.settle`: what is due after the end is never judged");
+            let help = "shorten it, or lengthen `phases.settle`: what is due after the end is never judged";
             self.report(at.key("within").error(Code::OutsideRun, message, help));
         }
     }
