@@ -64,7 +64,7 @@ pub fn a_flaw_is_caught() {
     let spec = &ended.of_kind("spec")[0];
     let seed = spec["caught"]["seed"].as_u64().expect("the seed that caught it");
     assert_eq!(spec["runs"], seed + 1, "it stops at the first");
-    run(squall(&["run", "fixtures/flaw/caught.yaml"])).with(0).says(&format!("(caught by seed {seed})"));
+    run(squall(&["run", "fixtures/flaw/caught.yaml"])).with(0).says(&format!("(by seed {seed})"));
 }
 
 pub fn a_flaw_that_is_not_caught_is_1() {

@@ -50,7 +50,7 @@ pub(crate) fn table(reports: &[SpecReport<'_>]) -> String {
 
 fn verdict_cell(report: &SpecReport<'_>) -> String {
     match (&report.outcome.verdict, &report.outcome.caught) {
-        (SpecVerdict::Passed, Some(caught)) => format!("passed (caught by seed {})", caught.seed),
+        (SpecVerdict::Passed, Some(caught)) => format!("passed\n(by seed {})", caught.seed),
         (SpecVerdict::Nondeterministic(_), _) => "NOT DETERMINISTIC".to_owned(),
         (verdict @ SpecVerdict::Passed, None) => word(verdict).to_owned(),
         (verdict, _) => word(verdict).to_uppercase(),
