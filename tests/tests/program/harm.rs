@@ -4,7 +4,6 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::Path,
     process::{Child, Command, Stdio},
-    thread::sleep,
     time::{Duration, Instant},
 };
 
@@ -86,12 +85,17 @@ fn is_running(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
+#[expect(clippy::disallowed_methods, reason = "the tests of the program are not in a simulation")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
 #[track_caller]
 fn wait_for(what: &str, mut reached: impl FnMut() -> bool) {
     let since = Instant::now();
     while !reached() {
         assert!(since.elapsed() < Duration::from_secs(20), "{what}");
-        sleep(Duration::from_millis(20));
+        pause(Duration::from_millis(20));
     }
 }
 
@@ -107,7 +111,7 @@ pub fn workers_end_with_their_parent() {
     // Workers in the middle of a run that never ends.
     let mut parent = start(squall(&["run", "fixtures/harm/hang.yaml", "--jobs", "2", "--run-timeout", "1h"]));
     wait_for("two workers run", || children(parent.id()).len() >= 2);
-    sleep(Duration::from_millis(300));
+    pause(Duration::from_millis(300));
     let workers = children(parent.id());
     parent.kill().expect("it runs");
     parent.wait().expect("it was killed");
