@@ -56,7 +56,10 @@ fn versions_count_in_the_stream_and_positions_in_the_log() {
 fn streams_whose_names_are_prefixes_of_each_other_stay_apart() {
     let log = log();
     for (id, stream) in [(1, "a"), (2, "a/b"), (3, "a\0"), (4, "")] {
-        assert_eq!(log.append(deposits(stream, Expected::None, id, &[1])).expect("new"), appended(1, id as u64));
+        assert_eq!(
+            log.append(deposits(stream, Expected::None, id, &[1])).expect("new"),
+            appended(1, id as u64)
+        );
     }
     assert_eq!(places(&log.read_stream("a", 0).expect("readable")), [(1, "a", 1)]);
 }

@@ -11,8 +11,8 @@ use std::{
 
 use squall_patterns::{
     cqrs::{
-        CommandError, Commands, Projector, ReadError, ReadModel, RebuildError, Relay, RelaySettings, Ship, Token,
-        WhenBehind,
+        CommandError, Commands, Projector, ReadError, ReadModel, RebuildError, Relay, RelaySettings, Ship,
+        Token, WhenBehind,
         account::{Account, AccountCommand, AccountEvent, Balance, Balances, Refusal},
     },
     event_log::{Appended, Batch, Cause, Event, EventLog, Expected, GroupCommit, Log, Recorded, Settled},
@@ -158,7 +158,8 @@ fn a_rebuild_mends_rows_that_were_wrong_and_says_so() {
         let mut wrong = three();
         wrong[0].event = AccountEvent::Deposited { amount: 1_000 };
         model.deliver(0, wrong).await.expect("applied");
-        let rebuilt = model.rebuild(|after| async move { fetch(&three(), after).await }).await.expect("rebuilt");
+        let rebuilt =
+            model.rebuild(|after| async move { fetch(&three(), after).await }).await.expect("rebuilt");
         assert!(!rebuilt.equal);
         assert_eq!(balance(&model, "a"), (17, 2, 3));
     });
@@ -192,7 +193,9 @@ fn a_rebuild_that_is_given_up_leaves_nothing_behind() {
         model.deliver(0, three()).await.expect("applied");
         // It has applied two events when its source fails; a second one hangs and is dropped.
         let failed = model
-            .rebuild(|after| async move { if after == 0 { fetch(&three(), 0).await } else { Err("gone".to_owned()) } })
+            .rebuild(|after| async move {
+                if after == 0 { fetch(&three(), 0).await } else { Err("gone".to_owned()) }
+            })
             .await;
         assert!(matches!(&failed, Err(RebuildError::Source(e)) if e == "gone"), "{failed:?}");
         let hanging = model.rebuild(|after| async move {
@@ -203,7 +206,8 @@ fn a_rebuild_that_is_given_up_leaves_nothing_behind() {
         });
         assert!(timeout(TICK, hanging).await.is_err());
         assert_eq!(balance(&model, "a"), (17, 2, 3));
-        let rebuilt = model.rebuild(|after| async move { fetch(&three(), after).await }).await.expect("rebuilt");
+        let rebuilt =
+            model.rebuild(|after| async move { fetch(&three(), after).await }).await.expect("rebuilt");
         assert_eq!((rebuilt.position, rebuilt.rows, rebuilt.equal), (3, 2, true));
     });
 }
@@ -258,7 +262,9 @@ fn overtaken_decisions_are_made_anew_and_none_is_lost() {
         let withdrawals: Vec<_> = (1..=5)
             .map(|id| {
                 let accounts = accounts.clone();
-                task::spawn(async move { accounts.handle("a", id, &AccountCommand::Withdraw { amount: 1 }).await })
+                task::spawn(
+                    async move { accounts.handle("a", id, &AccountCommand::Withdraw { amount: 1 }).await },
+                )
             })
             .collect();
         let mut accepted = 0;
@@ -288,7 +294,10 @@ fn a_command_that_comes_again_has_its_first_result() {
 
         let withdraw = AccountCommand::Withdraw { amount: 6 };
         let refused = accounts.handle("a", 2, &withdraw).await;
-        assert!(matches!(refused, Err(CommandError::Refused(Refusal::Overdraft { balance: 5 }))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(CommandError::Refused(Refusal::Overdraft { balance: 5 }))),
+            "{refused:?}"
+        );
         accounts.handle("a", 3, &AccountCommand::Deposit { amount: 100 }).await.expect("accepted");
         let again = accounts.handle("a", 2, &withdraw).await;
         assert!(
@@ -332,7 +341,13 @@ async fn replica(model: Model) -> (Client, Arc<AtomicBool>) {
 }
 
 fn settings() -> RelaySettings {
-    RelaySettings { batch: 2, heartbeat: 5 * TICK, backoff: TICK, max_backoff: 5 * TICK, ..RelaySettings::default() }
+    RelaySettings {
+        batch: 2,
+        heartbeat: 5 * TICK,
+        backoff: TICK,
+        max_backoff: 5 * TICK,
+        ..RelaySettings::default()
+    }
 }
 
 async fn append(log: &impl Log<AccountEvent>, id: u128, amounts: &[i64]) -> u64 {
@@ -385,7 +400,8 @@ fn the_relay_fills_a_replica_that_lost_its_disk() {
         sleep(20 * TICK).await;
         relay.abort();
         let saved = cursors.begin_read().expect("readable");
-        let table = saved.open_table(TableDefinition::<&str, u64>::new("relay.cursors")).expect("the cursors");
+        let table =
+            saved.open_table(TableDefinition::<&str, u64>::new("relay.cursors")).expect("the cursors");
         assert_eq!(table.get("r").expect("readable").map(|position| position.value()), Some(3));
 
         let second = model();
