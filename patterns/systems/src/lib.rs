@@ -1,8 +1,12 @@
-//! Small clusters built from the patterns, each with a workload, invariants and flawed variants.
+//! Small clusters built from the patterns, one module each: nodes, workload, invariants, and flawed variants that the specs
+//! must catch.
 
 pub mod accounts_cqrs;
+pub mod guarded_upstream;
 
-/// All systems.
+/// The systems of this crate.
 pub fn registry() -> squall::Registry {
-    squall::Registry::new().with::<accounts_cqrs::AccountsCqrs>()
+    squall::Registry::new()
+        .with::<accounts_cqrs::AccountsCqrs>()
+        .with::<guarded_upstream::GuardedUpstream>()
 }
