@@ -34,14 +34,12 @@ impl History {
         self.record(Kind::Event { node: node.into(), incarnation, name: name.into(), fields })
     }
 
+    /// What and where, and how it came about: the cause, the index in its batch, and what the batch expected.
     fn staged_as(
         self,
         position: i64,
-        stream: &str,
-        version: i64,
-        cause: &str,
-        index: i64,
-        expected: &str,
+        (stream, version): (&str, i64),
+        (cause, index, expected): (&str, i64, &str),
         quantity: i64,
     ) -> Self {
         let fields = Fields::new()
@@ -59,7 +57,7 @@ impl History {
     /// An event of a command of its own, which expected what it found.
     fn staged(self, position: i64, stream: &str, version: i64, cause: &str, quantity: i64) -> Self {
         let expected = (version - 1).to_string();
-        self.staged_as(position, stream, version, cause, 0, &expected, quantity)
+        self.staged_as(position, (stream, version), (cause, 0, &expected), quantity)
     }
 
     fn committed(self, first: i64, last: i64) -> Self {
@@ -199,8 +197,8 @@ fn a_sound_log_passes() {
         .told_ok("c1", "a", 1, 1)
         .decided("c4", 1)
         .decided("c4", 2)
-        .staged_as(4, "a", 3, "c4", 0, "2", 1)
-        .staged_as(5, "a", 4, "c4", 1, "2", -7)
+        .staged_as(4, ("a", 3), ("c4", 0, "2"), 1)
+        .staged_as(5, ("a", 4), ("c4", 1, "2"), -7)
         .committed(4, 5)
         .rejected("c5")
         .told_failed("c5")
@@ -231,7 +229,7 @@ fn flaw_unsynced_log_a_log_that_lost_what_it_had_committed() {
 fn flaw_no_expected_version_an_event_on_a_version_that_was_not_decided_on() {
     let history = three().decided("c4", 2).decided("c5", 2).appended(4, "a", 3, "c4", 1);
     assert_eq!(
-        history.staged_as(5, "a", 4, "c5", 0, "any", 1).committed(5, 5).log_breach(),
+        history.staged_as(5, ("a", 4), ("c5", 0, "any"), 1).committed(5, 5).log_breach(),
         Some("lost_update")
     );
 }
@@ -239,10 +237,10 @@ fn flaw_no_expected_version_an_event_on_a_version_that_was_not_decided_on() {
 #[test]
 fn an_append_that_ignores_what_it_expected() {
     for (expected, version) in [("1", 3), ("none", 3), ("3", 3)] {
-        let history = three().staged_as(4, "a", version, "c4", 0, expected, 1).committed(4, 4);
+        let history = three().staged_as(4, ("a", version), ("c4", 0, expected), 1).committed(4, 4);
         assert_eq!(history.log_breach(), Some("expectation_ignored"), "{expected}");
     }
-    let history = three().staged_as(4, "new", 1, "c4", 0, "exists", 1).committed(4, 4);
+    let history = three().staged_as(4, ("new", 1), ("c4", 0, "exists"), 1).committed(4, 4);
     assert_eq!(history.log_breach(), Some("expectation_ignored"));
 }
 
@@ -266,8 +264,8 @@ fn a_command_with_two_effects() {
 #[test]
 fn a_batch_of_which_a_part_is_durable() {
     let history = three()
-        .staged_as(4, "a", 3, "c4", 0, "2", 1)
-        .staged_as(5, "a", 4, "c4", 1, "2", 1)
+        .staged_as(4, ("a", 3), ("c4", 0, "2"), 1)
+        .staged_as(5, ("a", 4), ("c4", 1, "2"), 1)
         .crashed(COMMAND)
         .log_opened(4);
     assert_eq!(history.log_breach(), Some("torn_batch"));
@@ -275,7 +273,7 @@ fn a_batch_of_which_a_part_is_durable() {
 
 #[test]
 fn a_batch_in_another_order() {
-    let history = three().staged_as(4, "a", 3, "c4", 1, "2", 1).committed(4, 4);
+    let history = three().staged_as(4, ("a", 3), ("c4", 1, "2"), 1).committed(4, 4);
     assert_eq!(history.log_breach(), Some("batch_order"));
 }
 
