@@ -30,9 +30,7 @@ mod relay;
 
 pub use self::{
     commands::{Aggregate, CommandError, Commands},
-    projection::{
-        Projection, Projector, ReadError, ReadModel, RebuildError, Rebuilt, Row, View, WhenBehind,
-    },
+    projection::{Projection, Projector, ReadError, ReadModel, RebuildError, Rebuilt, Row, View, WhenBehind},
     relay::{ReadLog, Relay, RelaySettings, Ship, Shipped},
 };
 

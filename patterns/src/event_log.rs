@@ -64,9 +64,9 @@ impl Cause {
     /// When the content does not serialise, as a map with an unknown length does not.
     pub fn new(id: u128, content: &impl Serialize) -> Self {
         let bytes = postcard::to_stdvec(content).expect("a command is plain data");
-        let fingerprint = bytes
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+        let fingerprint = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
         Cause { id, fingerprint }
     }
 }

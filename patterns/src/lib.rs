@@ -4,3 +4,5 @@
 pub mod circuit_breaker;
 pub mod cqrs;
 pub mod event_log;
+pub mod idempotency;
+pub mod saga;

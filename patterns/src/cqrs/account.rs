@@ -199,7 +199,8 @@ mod tests {
 
     #[test]
     fn the_balance_is_the_fold_of_the_events() {
-        let (account, decision) = after(&[Open { initial: 50 }, Deposit { amount: 20 }, Withdraw { amount: 70 }]);
+        let (account, decision) =
+            after(&[Open { initial: 50 }, Deposit { amount: 20 }, Withdraw { amount: 70 }]);
         assert_eq!(account, Account { open: true, balance: 70 });
         assert_eq!(decision, Ok(vec![AccountEvent::Withdrawn { amount: 70 }]));
     }

@@ -135,7 +135,9 @@ fn answer<A: Aggregate>(settled: Settled) -> Result<Appended, CommandError<A::Re
         Settled::Appended(appended) => Ok(appended),
         Settled::Rejected(reason) => Err(match postcard::from_bytes(&reason) {
             Ok(refusal) => CommandError::Refused(refusal),
-            Err(e) => CommandError::Log(LogError::Corrupt { at: "a rejection".to_owned(), reason: e.to_string() }),
+            Err(e) => {
+                CommandError::Log(LogError::Corrupt { at: "a rejection".to_owned(), reason: e.to_string() })
+            }
         }),
     }
 }

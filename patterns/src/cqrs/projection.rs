@@ -34,7 +34,9 @@ pub trait Projection: Send + Sync + 'static {
 }
 
 /// A row of a read model, stored in postcard's encoding.
-pub trait Row: Serialize + DeserializeOwned + Default + Clone + PartialEq + Debug + Send + Sync + 'static {
+pub trait Row:
+    Serialize + DeserializeOwned + Default + Clone + PartialEq + Debug + Send + Sync + 'static
+{
     /// The version of the stream that it shows; 0 for the default row.
     fn version(&self) -> u64;
     /// The one number that tells most about it, for reports.

@@ -20,6 +20,9 @@ use crate::event_log::{Event, Log, LogError, Recorded};
 /// Replica to the position that it is known to have reached.
 const CURSORS: TableDefinition<&str, u64> = TableDefinition::new("relay.cursors");
 
+/// How many positions the saved cursor lags behind, at most, while the relay is busy.
+const SAVE_EVERY: u64 = 1024;
+
 /// Delivers events to a replica.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(bound = "E: Event")]
@@ -178,15 +181,22 @@ impl<L> Relay<L> {
                 }
                 if failures > 0 {
                     sleep(self.pause(failures)).await;
-                } else if cursor >= *head.borrow() {
-                    // Only now: it spares a sync for each shipment, and the replica knows better anyway.
-                    if cursor != saved {
-                        self.save_cursor(cursor)?;
-                        saved = cursor;
+                    continue;
+                }
+                let caught_up = cursor >= *head.borrow();
+                let idle = if caught_up {
+                    match timeout(self.settings.heartbeat, head.changed()).await {
+                        Ok(Ok(())) => false,
+                        Ok(Err(_)) => return Ok(()),
+                        Err(_) => true,
                     }
-                    if let Ok(Err(_)) = timeout(self.settings.heartbeat, head.changed()).await {
-                        return Ok(());
-                    }
+                } else {
+                    false
+                };
+                // Now and then is enough: it spares a sync for each shipment, and the replica knows better anyway.
+                if cursor != saved && (idle || cursor.abs_diff(saved) >= SAVE_EVERY) {
+                    self.save_cursor(cursor)?;
+                    saved = cursor;
                 }
             }
         }

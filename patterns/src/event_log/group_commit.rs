@@ -7,10 +7,7 @@ use squall_rt::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{
-    AppendError, Batch, Cause, Event, EventLog, Log, LogError, Recorded, Settled,
-    store::Entry,
-};
+use super::{AppendError, Batch, Cause, Event, EventLog, Log, LogError, Recorded, Settled, store::Entry};
 
 /// At most so many entries in a transaction, and so many more in the queue; beyond, appends wait.
 const GROUP: usize = 256;

@@ -2,9 +2,7 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use redb::{
-    Database, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError, WriteTransaction,
-};
+use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 use tokio::sync::watch;
 
 use super::{AppendError, Appended, Batch, Cause, Event, LogError, Recorded, Settled};
@@ -120,7 +118,11 @@ impl<E: Event> EventLog<E> {
     pub fn settled(&self, stream: &str, cause: Cause) -> Result<Option<Settled>, AppendError> {
         let read = self.database.begin_read().map_err(LogError::from)?;
         let causes = read.open_table(CAUSES).map_err(LogError::from)?;
-        find_cause(&causes, stream, cause)
+        let settled = find_cause(&causes, stream, cause)?;
+        if settled.is_some() {
+            tracing::info!(target: "event_log", stream, cause = %cause, "repeated");
+        }
+        Ok(settled)
     }
 
     /// See [`Log::read_stream`](super::Log::read_stream).
@@ -222,8 +224,14 @@ impl<'t> Staging<'t> {
         for (index, event) in (0u32..).zip(events) {
             version += 1;
             self.head += 1;
-            let recorded =
-                Recorded { position: self.head, stream: stream.clone(), version, cause: cause.id, index, event };
+            let recorded = Recorded {
+                position: self.head,
+                stream: stream.clone(),
+                version,
+                cause: cause.id,
+                index,
+                event,
+            };
             self.insert(&recorded)?;
             // Before the commit: whoever reads the reports learns what a crash in the middle of it may have left.
             tracing::info!(

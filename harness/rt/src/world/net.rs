@@ -67,9 +67,9 @@ pub struct LinkPolicy {
 }
 
 impl Default for LinkPolicy {
-    /// 1 to 10 ms, no loss, no limit.
+    /// A local network: 0.5 to 2 ms, no loss, no limit.
     fn default() -> Self {
-        let latency = Latency::Uniform { min: Duration::from_millis(1), max: Duration::from_millis(10) };
+        let latency = Latency::Uniform { min: Duration::from_micros(500), max: Duration::from_millis(2) };
         LinkPolicy { latency, loss: 0.0, bandwidth: None }
     }
 }

@@ -46,10 +46,20 @@ pub(super) fn read<T: DeserializeOwned>(tree: &mut Tree, at: &Path) -> Read<T> {
             Err(error) => error,
         };
         let steps = error.steps();
-        let Some(node) = steps.iter().try_fold(&mut *tree, |node, step| node.child_mut(step)) else {
-            unreachable!("an error's path leads to the node it came from")
-        };
-        if !is_consequence(&error, node) {
+        if let (Kind::Unknown(meant), Some((Step::Key(key), parent))) = (error.kind(), steps.split_last()) {
+            let entries = tree.at_mut(parent).entries_mut();
+            if let Some(meant) = meant.filter(|meant| !entries.iter().any(|entry| entry.name() == *meant)) {
+                // What is in it is read as what was meant, so that its errors are found too.
+                errors.push(error.into_diagnostic(at, Span::default()));
+                let entry =
+                    entries.iter_mut().find(|entry| entry.name() == key).expect("the key that was read");
+                entry.key.node = Node::Text(meant.to_owned());
+                continue;
+            }
+        }
+        let consequence = is_consequence(&error, tree, &steps);
+        let node = tree.at_mut(&steps);
+        if !consequence {
             errors.push(error.into_diagnostic(at, node.span));
         }
         if steps.is_empty() {
@@ -60,13 +70,20 @@ pub(super) fn read<T: DeserializeOwned>(tree: &mut Tree, at: &Path) -> Read<T> {
     Read { value: None, errors, exhaustive: false }
 }
 
-/// Whether an error is there only because an entry of this node was removed.
-fn is_consequence(error: &Error, node: &Tree) -> bool {
+/// Whether an error is there only because of another that has been reported.
+fn is_consequence(error: &Error, tree: &mut Tree, steps: &[Step]) -> bool {
     match error.kind() {
-        Kind::Missing(field) => node.child(&Step::Key(field.to_owned())).is_some_and(Tree::is_removed),
-        Kind::Other => match &node.node {
+        Kind::Missing(field) => {
+            tree.at_mut(steps).child(&Step::Key(field.to_owned())).is_some_and(Tree::is_removed)
+        }
+        // What follows an entry that was left empty was meant to be in it.
+        Kind::Unknown(_) => steps.split_last().is_some_and(|(_, parent)| {
+            let mut siblings = tree.at_mut(parent).entries_mut().iter();
+            siblings.any(|entry| entry.value.is_removed() && entry.value.span.start == entry.value.span.end)
+        }),
+        Kind::Other => match &tree.at_mut(steps).node {
             Node::List(items) => items.iter().any(Tree::is_removed),
-            Node::Map(entries) => entries.iter().any(|e| e.value.is_removed()),
+            Node::Map(entries) => entries.iter().any(|entry| entry.value.is_removed()),
             _ => false,
         },
     }
@@ -121,6 +138,9 @@ impl<'de> De<'de> {
             Node::List(items) => Ok(items),
             Node::Map(_) => {
                 Err(self.expected(what, format!("begin each item with `- `, or write {example}")))
+            }
+            Node::Text(text) if text.len() <= 40 && !text.contains([',', '[', '{', '\n']) => {
+                Err(self.expected(what, format!("write `[{text}]`")))
             }
             _ => Err(self.expected(what, format!("write {example}"))),
         }
@@ -199,9 +219,9 @@ impl<'de> Deserializer<'de> for De<'de> {
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.tree.node {
             Node::Text(text) => self.here(visitor.visit_borrowed_str(text)),
-            Node::Bool(b) => Err(self.expected("text", format!("quote it if it is a name: \"{b}\""))),
-            Node::Int(n) => Err(self.expected("text", format!("quote it if it is a name: \"{n}\""))),
-            Node::Float(x) => Err(self.expected("text", format!("quote it if it is a name: \"{x}\""))),
+            Node::Bool(b) => Err(self.expected("text", format!("quote it: \"{b}\""))),
+            Node::Int(n) => Err(self.expected("text", format!("quote it: \"{n}\""))),
+            Node::Float(x) => Err(self.expected("text", format!("quote it: \"{x}\""))),
             _ => Err(self.expected("text", "write a name or a line of text here")),
         }
     }

@@ -274,26 +274,35 @@ fn line_column(text: &str, at: u32) -> (usize, usize) {
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-/// The candidate that was probably meant, if any is near enough.
-pub(super) fn did_you_mean<'a>(
-    written: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    let written = written.to_lowercase().replace(['-', ' '], "_");
+/// The candidate of which this is a misspelling, if any is near enough.
+pub(super) fn typo_of<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let written = plain(written);
     candidates
         .into_iter()
-        .map(|candidate| {
-            let other = candidate.to_lowercase().replace('-', "_");
-            let contained = written.len() >= 4
-                && other.len() >= 4
-                && (other.contains(&written) || written.contains(&other));
-            let score = strsim::jaro_winkler(&written, &other).max(if contained { 0.85 } else { 0.0 });
-            let near = strsim::damerau_levenshtein(&written, &other) * 3 <= written.chars().count().max(3);
-            (candidate, if near { score.max(0.9) } else { score })
-        })
-        .filter(|(_, score)| *score >= 0.85)
-        .max_by(|(_, a), (_, b)| a.total_cmp(b))
+        .map(|candidate| (candidate, strsim::damerau_levenshtein(&written, &plain(candidate))))
+        .filter(|(candidate, distance)| distance * 3 <= written.chars().count().max(candidate.len()))
+        .min_by_key(|(_, distance)| *distance)
         .map(|(candidate, _)| candidate)
+}
+
+/// The candidate that was probably meant: a near spelling, or a longer or shorter form.
+pub(super) fn did_you_mean<'a>(
+    written: &str,
+    candidates: impl IntoIterator<Item = &'a str> + Clone,
+) -> Option<&'a str> {
+    let within = |a: &str, b: &str| a.len() >= 4 && b.contains(a);
+    let short = plain(written);
+    typo_of(written, candidates.clone()).or_else(|| {
+        candidates.into_iter().find(|candidate| {
+            let other = plain(candidate);
+            within(&short, &other) || within(&other, &short)
+        })
+    })
+}
+
+/// What people mix up: case, dashes, underscores, spaces.
+fn plain(name: &str) -> String {
+    name.to_lowercase().replace(['-', ' '], "_")
 }
 
 /// A list for a sentence: "`a`, `b`, `c`"; "none" for none.

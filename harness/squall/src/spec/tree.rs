@@ -106,6 +106,22 @@ impl Tree {
             _ => None,
         }
     }
+
+    /// The node at the end of a path.
+    ///
+    /// # Panics
+    /// When the path did not come from this tree.
+    pub(super) fn at_mut(&mut self, steps: &[Step]) -> &mut Tree {
+        steps.iter().fold(self, |node, step| node.child_mut(step).expect("a path of this tree"))
+    }
+
+    /// The entries of a mapping; none for anything else.
+    pub(super) fn entries_mut(&mut self) -> &mut [Entry] {
+        match &mut self.node {
+            Node::Map(entries) => entries,
+            _ => &mut [],
+        }
+    }
 }
 
 /// The tree, if the text is YAML at all; and what is wrong.
@@ -486,7 +502,12 @@ fn explain_syntax(info: &str, line: &str) -> (String, String) {
     } else {
         "align the entries of a mapping and the items of a list under each other, and put a space after each `:` and `-`"
     };
-    (format!("not YAML: {info}"), help.to_owned())
+    let message = if info.contains("unknown anchor") {
+        "there is no anchor of that name".to_owned()
+    } else {
+        format!("not YAML: {info}")
+    };
+    (message, help.to_owned())
 }
 
 /// Whether a line has something like `payments[1]`.

@@ -68,8 +68,7 @@ impl<P: Projection> Projector<P> {
             projection = P::NAME, generation, position, fresh = live.is_none(),
             "opened"
         );
-        let shared =
-            Shared { database, position: watch::Sender::new(position), rebuilding: Mutex::new(()) };
+        let shared = Shared { database, position: watch::Sender::new(position), rebuilding: Mutex::new(()) };
         Ok(Projector { shared: Arc::new(shared), projection: PhantomData })
     }
 
@@ -221,5 +220,6 @@ fn checkpoint(
 }
 
 fn decode<R: Row>(key: &str, bytes: &[u8]) -> Result<R, LogError> {
-    postcard::from_bytes(bytes).map_err(|e| LogError::Corrupt { at: format!("row {key}"), reason: e.to_string() })
+    postcard::from_bytes(bytes)
+        .map_err(|e| LogError::Corrupt { at: format!("row {key}"), reason: e.to_string() })
 }

@@ -90,7 +90,11 @@ fn a_session_that_reads_its_writes_holds() {
 fn a_read_below_the_own_write_is_stale() {
     let judged = Judged::by("read_your_writes").write(0, 0, "a", 3).read(0, 1, "a", 2);
     assert_eq!(judged.class(), Some("stale_read"));
-    assert_eq!(judged.breach.expect("a breach").evidence, [1, 2], "the write's completion and the read's invocation");
+    assert_eq!(
+        judged.breach.expect("a breach").evidence,
+        [1, 2],
+        "the write's completion and the read's invocation"
+    );
 }
 
 #[test]
@@ -121,10 +125,11 @@ fn a_declared_stale_read_is_allowed_and_proves_nothing() {
         .invoke(0, 1)
         .ok(0, 1, read("a", 1).with("stale", true))
         .holds(0);
-    let judged = Judged::by("read_your_writes")
-        .write(0, 0, "a", 3)
-        .invoke(0, 1)
-        .ok(0, 1, read("a", 1).with("stale", false));
+    let judged = Judged::by("read_your_writes").write(0, 0, "a", 3).invoke(0, 1).ok(
+        0,
+        1,
+        read("a", 1).with("stale", false),
+    );
     assert_eq!(judged.class(), Some("stale_read"), "`stale = false` declares nothing");
 }
 

@@ -163,7 +163,16 @@ impl TextLeaf for DurationRange {
                 _ => bad,
             })
         };
-        let (min, max) = (read(min_text)?, read(max_text)?);
+        let max = read(max_text)?;
+        // The commonest slip: `1..3s`.
+        if !min_text.is_empty() && min_text.bytes().all(|b| b.is_ascii_digit()) {
+            let unit = max_text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').trim_start();
+            return Err(BadLeaf::new(
+                format!("bad duration `{text}`"),
+                format!("both ends need a unit: `{min_text}{unit}..{max_text}`"),
+            ));
+        }
+        let min = read(min_text)?;
         if min > max {
             return Err(BadLeaf::new(
                 format!("the range `{text}` is empty"),

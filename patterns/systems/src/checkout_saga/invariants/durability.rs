@@ -1,0 +1,196 @@
+//! X2: what was acknowledged survives any crash.
+
+use std::collections::BTreeMap;
+
+use squall::{
+    Invariant, Record,
+    check::Breach,
+    history::{Fields, Kind},
+};
+
+use super::Event;
+
+/// `acked_durable`:
+///
+/// - A service finds after a restart what it had: the sum of the effects it reported.
+/// - An order that a customer was told is on its way stays so, and reads say so. One that failed, or was cancelled,
+///   never completes.
+#[derive(Default)]
+pub struct AckedDurable {
+    held: BTreeMap<String, i64>,
+    promises: BTreeMap<String, Promise>,
+    ended: BTreeMap<String, bool>,
+    /// When the open reads were invoked.
+    reads: BTreeMap<u32, u64>,
+    exercised: u64,
+}
+
+/// What a customer was told.
+#[derive(Clone, Copy)]
+struct Promise {
+    completed: bool,
+    seq: u64,
+}
+
+impl Invariant for AckedDurable {
+    fn name(&self) -> &str {
+        "acked_durable"
+    }
+
+    fn observe(&mut self, record: &Record) -> Result<(), Breach> {
+        match &record.kind {
+            Kind::Invoke(operation, _) if operation.name == "read" => {
+                self.reads.insert(operation.id, record.seq);
+                Ok(())
+            }
+            Kind::Ok(operation, fields) => match &*operation.name {
+                "place" => self.promised(fields, true, record.seq),
+                "cancel" => self.promised(fields, false, record.seq),
+                "read" => self.read(operation.id, fields),
+                _ => Ok(()),
+            },
+            Kind::Fail(operation, fields) if operation.name == "place" => {
+                self.promised(fields, false, record.seq)
+            }
+            _ => Event::of(record).map_or(Ok(()), |event| self.event(&event)),
+        }
+    }
+
+    fn exercised(&self) -> u64 {
+        self.exercised
+    }
+}
+
+impl AckedDurable {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), Breach> {
+        match event.name {
+            "effect.applied" => *self.held.entry(event.node.to_owned()).or_default() += event.int("amount"),
+            "effect.undone" => *self.held.entry(event.node.to_owned()).or_default() -= event.int("amount"),
+            "effect.restored" => {
+                let held = event.int("held");
+                let before = self.held.insert(event.node.to_owned(), held);
+                if let Some(before) = before {
+                    self.exercised += 1;
+                    if before != held {
+                        return Err(Breach::new(
+                            "effect_lost",
+                            format!("{} held {before} and holds {held} after its restart", event.node),
+                        ));
+                    }
+                }
+            }
+            "saga.completed" => return self.over(event, true),
+            "saga.compensated" => return self.over(event, false),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn promised(&mut self, fields: &Fields, completed: bool, seq: u64) -> Result<(), Breach> {
+        let Some(saga) = fields.text("saga") else { return Ok(()) };
+        self.exercised += 1;
+        self.promises.insert(saga.to_owned(), Promise { completed, seq });
+        match self.ended.get(saga) {
+            Some(&ended) if ended != completed => Err(broken(saga, completed)),
+            None if completed => Err(Breach::new(
+                "promised_too_early",
+                format!("a customer was told that {saga} is on its way, and it is not"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn over(&mut self, event: &Event<'_>, completed: bool) -> Result<(), Breach> {
+        self.ended.insert(event.saga().to_owned(), completed);
+        match self.promises.get(event.saga()) {
+            Some(promise) if promise.completed != completed => {
+                Err(broken(event.saga(), promise.completed).with_evidence([promise.seq]))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn read(&mut self, operation: u32, fields: &Fields) -> Result<(), Breach> {
+        let invoked = self.reads.remove(&operation).unwrap_or(u64::MAX);
+        let (Some(saga), Some(state)) = (fields.text("saga"), fields.text("state")) else { return Ok(()) };
+        let Some(promise) = self.promises.get(saga).filter(|promise| promise.seq < invoked) else {
+            return Ok(());
+        };
+        self.exercised += 1;
+        if promise.completed != (state == "confirmed") {
+            return Err(Breach::new(
+                "promise_not_visible",
+                format!(
+                    "a customer was told that {saga} is {}, and reads `{state}`",
+                    if promise.completed { "on its way" } else { "off" }
+                ),
+            )
+            .with_evidence([promise.seq]));
+        }
+        Ok(())
+    }
+}
+
+fn broken(saga: &str, completed: bool) -> Breach {
+    let (told, is) = if completed { ("on its way", "off") } else { ("off", "on its way") };
+    Breach::new("promise_broken", format!("a customer was told that {saga} is {told}, and it is {is}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::script::Script, *};
+
+    fn class(script: &Script) -> Option<&'static str> {
+        script.judge(&mut AckedDurable::default())
+    }
+
+    fn saga() -> Fields {
+        Fields::new().with("saga", "s")
+    }
+
+    #[test]
+    fn promises_that_are_kept_pass() {
+        let mut invariant = AckedDurable::default();
+        let script = Script::default()
+            .restored("payments", 0, 100)
+            .charged("s", 30, 30, 70)
+            .saga("completed", "s", None)
+            .ok(0, "place", saga())
+            .restored("payments", 30, 70)
+            .invoke(1, "read")
+            .ok(1, "read", saga().with("state", "confirmed"));
+        assert_eq!(script.judge(&mut invariant), None);
+        assert_eq!(invariant.exercised(), 3);
+    }
+
+    #[test]
+    fn a_restart_that_forgets() {
+        let script = Script::default().restored("payments", 0, 100).charged("s", 30, 30, 70);
+        assert_eq!(class(&script.restored("payments", 0, 100)), Some("effect_lost"));
+    }
+
+    #[test]
+    fn broken_promises() {
+        let completed = Script::started("s").saga("completed", "s", None);
+        assert_eq!(class(&completed.clone().fail(0, "place", saga())), Some("promise_broken"));
+        assert_eq!(class(&completed.clone().ok(0, "cancel", saga())), Some("promise_broken"));
+        let placed = completed.ok(0, "place", saga());
+        assert_eq!(class(&placed.clone().saga("compensated", "s", None)), Some("promise_broken"));
+        let read = placed.invoke(1, "read").ok(1, "read", saga().with("state", "pending"));
+        assert_eq!(class(&read), Some("promise_not_visible"));
+        let early = Script::started("s").ok(0, "place", saga());
+        assert_eq!(class(&early), Some("promised_too_early"));
+        let cancelled = Script::started("s").ok(0, "cancel", saga());
+        assert_eq!(class(&cancelled.saga("completed", "s", None)), Some("promise_broken"));
+    }
+
+    #[test]
+    fn a_read_before_the_promise_may_see_anything() {
+        let script = Script::started("s")
+            .invoke(1, "read")
+            .saga("completed", "s", None)
+            .ok(0, "place", saga())
+            .ok(1, "read", saga().with("state", "none"));
+        assert_eq!(class(&script), None);
+    }
+}

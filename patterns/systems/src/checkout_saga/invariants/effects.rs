@@ -1,0 +1,98 @@
+//! X1: at most one effect for each idempotency key, exactly one if it was acknowledged.
+
+use std::collections::BTreeMap;
+
+use squall::{Invariant, Record, check::Breach};
+
+use super::Event;
+
+/// `idempotent_effects`: no key takes effect twice, not even with a compensation in between; none is undone twice; and
+/// a step counts as done only if its key took effect.
+#[derive(Default)]
+pub struct IdempotentEffects {
+    keys: BTreeMap<String, Key>,
+    exercised: u64,
+}
+
+#[derive(Default)]
+struct Key {
+    applied: Option<u64>,
+    undone: Option<u64>,
+}
+
+impl Invariant for IdempotentEffects {
+    fn name(&self) -> &str {
+        "idempotent_effects"
+    }
+
+    fn observe(&mut self, record: &Record) -> Result<(), Breach> {
+        let Some(event) = Event::of(record) else { return Ok(()) };
+        match event.name {
+            "effect.applied" => {
+                self.exercised += 1;
+                let key = self.keys.entry(event.text("key").to_owned()).or_default();
+                match key.applied.replace(event.seq) {
+                    Some(seq) => Err(Breach::new(
+                        "double_effect",
+                        format!("key {} took effect twice", event.text("key")),
+                    )
+                    .with_evidence([seq])),
+                    None => Ok(()),
+                }
+            }
+            "effect.undone" => {
+                self.exercised += 1;
+                let key = self.keys.entry(event.text("key").to_owned()).or_default();
+                match key.undone.replace(event.seq) {
+                    Some(seq) => Err(Breach::new(
+                        "double_undo",
+                        format!("key {} was undone twice", event.text("key")),
+                    )
+                    .with_evidence([seq])),
+                    None => Ok(()),
+                }
+            }
+            "saga.step_done" => {
+                let key = format!("{}/{}", event.saga(), event.text("step"));
+                if self.keys.get(&key).is_some_and(|key| key.applied.is_some()) {
+                    Ok(())
+                } else {
+                    Err(Breach::new(
+                        "acknowledged_without_effect",
+                        format!("key {key} was acknowledged and never took effect"),
+                    ))
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn exercised(&self) -> u64 {
+        self.exercised
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::script::Script, *};
+
+    #[test]
+    fn one_effect_for_each_key_passes() {
+        let mut invariant = IdempotentEffects::default();
+        let script = Script::started("s").done("s", "create_order").undone("s", "create_order");
+        assert_eq!(script.judge(&mut invariant), None);
+        assert_eq!(invariant.exercised(), 2);
+    }
+
+    #[test]
+    fn what_it_catches() {
+        let done = Script::started("s").done("s", "charge");
+        let class = |script: Script| script.judge(&mut IdempotentEffects::default());
+        assert_eq!(class(done.clone().effect("applied", "s", "charge", 1)), Some("double_effect"));
+        let undone = done.undone("s", "charge");
+        assert_eq!(class(undone.clone().effect("undone", "s", "charge", 1)), Some("double_undo"));
+        assert_eq!(class(undone.effect("applied", "s", "charge", 1)), Some("double_effect"));
+        let claimed = Script::started("s").saga("step_done", "s", Some("charge"));
+        assert_eq!(class(claimed), Some("acknowledged_without_effect"));
+    }
+}
