@@ -224,7 +224,7 @@ const EVENTS: &[EventKind] = &[
     },
     EventKind {
         name: "breaker.result",
-        fields: &["breaker", "generation", "permit", "outcome", "slow", "late"],
+        fields: &["breaker", "generation", "permit", "state", "outcome", "slow", "late"],
         about: "a breaker hears how a call ended",
     },
     EventKind {
