@@ -37,8 +37,8 @@ mod protocol;
 mod replica;
 mod session;
 
-pub use self::session::Session;
 use self::flaws::FlawKind;
+pub use self::session::Session;
 
 /// The system. See the [module](self).
 pub struct AccountsCqrs;
@@ -161,7 +161,11 @@ impl System for AccountsCqrs {
     fn operations(params: &Params) -> Operations<Op> {
         let account = || 0..params.accounts.max(1);
         Operations::new()
-            .with("open", 1, (account(), 0i64..=100).prop_map(|(account, amount)| Op::Open { account, amount }))
+            .with(
+                "open",
+                1,
+                (account(), 0i64..=100).prop_map(|(account, amount)| Op::Open { account, amount }),
+            )
             .with(
                 "deposit",
                 6,
@@ -224,7 +228,11 @@ const EVENTS: &[EventKind] = &[
         "an event is in a transaction that is about to commit",
     ),
     event("effect.committed", &["first", "last"], "the events at these positions are durable"),
-    event("event_log.conflict", &["stream", "cause", "expected", "actual"], "a decision was overtaken by another"),
+    event(
+        "event_log.conflict",
+        &["stream", "cause", "expected", "actual"],
+        "a decision was overtaken by another",
+    ),
     event("event_log.repeated", &["stream", "cause"], "a command came that the log knows already"),
     event("event_log.rejected", &["stream", "cause"], "a refusal was made final"),
     event("cqrs.submitted", &["stream", "cause"], "a command arrived"),
@@ -242,7 +250,11 @@ const EVENTS: &[EventKind] = &[
         &["projection", "generation", "position", "fresh"],
         "a read model was opened, and this is its checkpoint",
     ),
-    event("cqrs.received", &["projection", "after", "first", "last", "count"], "a shipment with events arrived"),
+    event(
+        "cqrs.received",
+        &["projection", "after", "first", "last", "count"],
+        "a shipment with events arrived",
+    ),
     event(
         "effect.projected",
         &["projection", "generation", "first", "last", "count"],
@@ -256,7 +268,11 @@ const EVENTS: &[EventKind] = &[
         &["key", "version", "quantity", "position", "stale"],
         "a read was answered, at this position",
     ),
-    event("cqrs.rebuild_started", &["projection", "generation"], "a new generation of the rows begins, empty"),
+    event(
+        "cqrs.rebuild_started",
+        &["projection", "generation"],
+        "a new generation of the rows begins, empty",
+    ),
     event(
         "cqrs.rebuilt",
         &["projection", "generation", "position", "rows", "equal"],

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Params,
-    flaws::{FlawKind, Unchecked, BareLog},
+    flaws::{BareLog, FlawKind, Unchecked},
     protocol::{PORT, Submit},
 };
 
@@ -29,7 +29,9 @@ use super::{
 pub async fn run(node: Node, params: Params) -> Result<(), BoxError> {
     let database = Arc::new(disk::open_database("/accounts.redb")?);
     match params.flaw {
-        Some(FlawKind::HighWaterMark) => serve(node, &params, BareLog::numbered_early(database.clone())?, database).await,
+        Some(FlawKind::HighWaterMark) => {
+            serve(node, &params, BareLog::numbered_early(database.clone())?, database).await
+        }
         Some(FlawKind::UnsyncedLog) => {
             // Of its own, so that the relay's commits do not sync it in passing.
             let unsynced = Arc::new(disk::open_database("/unsynced.redb")?);

@@ -82,8 +82,10 @@ mod tests {
 
     #[test]
     fn every_flaw_has_a_kind_of_its_own() {
-        let kinds: BTreeSet<_> =
-            FLAWS.iter().map(|flaw| format!("{:?}", FlawKind::by_name(flaw.name).expect(flaw.name))).collect();
+        let kinds: BTreeSet<_> = FLAWS
+            .iter()
+            .map(|flaw| format!("{:?}", FlawKind::by_name(flaw.name).expect(flaw.name)))
+            .collect();
         assert_eq!(kinds.len(), FLAWS.len());
         assert_eq!(FlawKind::by_name("hardened"), None);
     }

@@ -29,7 +29,8 @@ pub struct Session {
 
 impl Session {
     pub(super) fn open(client: &Node, params: Params) -> Self {
-        let clients = |group| client.hosts(group).iter().map(|host| Client::new(format!("{host}:{PORT}"))).collect();
+        let clients =
+            |group| client.hosts(group).iter().map(|host| Client::new(format!("{host}:{PORT}"))).collect();
         let command: Vec<Client> = clients("command");
         Session {
             params,
@@ -41,9 +42,13 @@ impl Session {
 
     pub(super) async fn perform(&mut self, op: Op) -> Outcome {
         match op {
-            Op::Open { account, amount } => self.submit(account, AccountCommand::Open { initial: amount }).await,
+            Op::Open { account, amount } => {
+                self.submit(account, AccountCommand::Open { initial: amount }).await
+            }
             Op::Deposit { account, amount } => self.submit(account, AccountCommand::Deposit { amount }).await,
-            Op::Withdraw { account, amount } => self.submit(account, AccountCommand::Withdraw { amount }).await,
+            Op::Withdraw { account, amount } => {
+                self.submit(account, AccountCommand::Withdraw { amount }).await
+            }
             Op::Read { account } => self.read(account).await,
             Op::Rebuild { replica } => self.rebuild(replica).await,
         }

@@ -176,17 +176,27 @@ impl Log<AccountEvent> for BareLog {
 
     fn read_after(&self, position: u64, limit: usize) -> Result<Vec<Recorded<AccountEvent>>, LogError> {
         let events = self.database.begin_read()?.open_table(EVENTS)?;
-        events.range(position + 1..)?.take(limit).map(|entry| {
-            let (position, stored) = entry?;
-            let (stream, version, cause, index, kind, quantity) = stored.value();
-            let event = match kind {
-                "opened" => AccountEvent::Opened,
-                "deposited" => AccountEvent::Deposited { amount: quantity },
-                _ => AccountEvent::Withdrawn { amount: -quantity },
-            };
-            Ok(Recorded { position: position.value(), stream: stream.to_owned(), version, cause, index, event })
-        })
-        .collect()
+        events
+            .range(position + 1..)?
+            .take(limit)
+            .map(|entry| {
+                let (position, stored) = entry?;
+                let (stream, version, cause, index, kind, quantity) = stored.value();
+                let event = match kind {
+                    "opened" => AccountEvent::Opened,
+                    "deposited" => AccountEvent::Deposited { amount: quantity },
+                    _ => AccountEvent::Withdrawn { amount: -quantity },
+                };
+                Ok(Recorded {
+                    position: position.value(),
+                    stream: stream.to_owned(),
+                    version,
+                    cause,
+                    index,
+                    event,
+                })
+            })
+            .collect()
     }
 
     fn head(&self) -> watch::Receiver<u64> {

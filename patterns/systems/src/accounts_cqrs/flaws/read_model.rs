@@ -110,7 +110,11 @@ impl BareModel {
             projection = Balances::NAME, generation = 1, position, fresh = saved.is_none(),
             "opened"
         );
-        Ok(BareModel { database: Arc::new(database), wrong, position: Arc::new(watch::Sender::new(position)) })
+        Ok(BareModel {
+            database: Arc::new(database),
+            wrong,
+            position: Arc::new(watch::Sender::new(position)),
+        })
     }
 
     fn checkpoint(&self) -> Result<u64, LogError> {

@@ -57,7 +57,8 @@ impl Condition for CaughtUp {
 
     fn holds(&self) -> bool {
         let head = self.ledger.head();
-        !self.replicas.is_empty() && self.replicas.values().all(|replica| replica.up && replica.position == head)
+        !self.replicas.is_empty()
+            && self.replicas.values().all(|replica| replica.up && replica.position == head)
     }
 
     fn because(&self) -> String {

@@ -63,7 +63,8 @@ impl Ledger {
                 let (Some(first), Some(last)) = (fields.int("first"), fields.int("last")) else {
                     return Change::None;
                 };
-                let positions: Vec<_> = self.staged.range(first..=last).map(|(position, _)| *position).collect();
+                let positions: Vec<_> =
+                    self.staged.range(first..=last).map(|(position, _)| *position).collect();
                 self.commit(&positions);
                 Change::Committed(positions)
             }

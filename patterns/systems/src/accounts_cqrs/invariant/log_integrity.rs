@@ -116,8 +116,11 @@ impl LogIntegrity {
                 Stream { version: entry.version, position: *position, balance, seq: entry.seq },
             );
             if balance < 0 {
-                return Err(Breach::new("overdrawn", format!("the balance of {} is {balance}", entry.stream))
-                    .with_evidence([stream.seq, entry.seq]));
+                return Err(Breach::new(
+                    "overdrawn",
+                    format!("the balance of {} is {balance}", entry.stream),
+                )
+                .with_evidence([stream.seq, entry.seq]));
             }
         }
         Ok(())
@@ -126,7 +129,8 @@ impl LogIntegrity {
     /// Judges an event by what its stream was before it, and by how many of its batch were.
     fn judge(&self, entry: &Entry, stream: Stream, index: i64) -> Result<(), Breach> {
         let first = index == 0;
-        let breach = |class, message: String| Err(Breach::new(class, message).with_evidence([stream.seq, entry.seq]));
+        let breach =
+            |class, message: String| Err(Breach::new(class, message).with_evidence([stream.seq, entry.seq]));
         let Entry { cause, version, position, .. } = entry;
         let name = &entry.stream;
         if let Some(seq) = self.failed.get(cause) {
@@ -152,7 +156,10 @@ impl LogIntegrity {
         if *position <= stream.position {
             return breach(
                 "order_differs",
-                format!("{name} {version} is at position {position}, below its predecessor at {}", stream.position),
+                format!(
+                    "{name} {version} is at position {position}, below its predecessor at {}",
+                    stream.position
+                ),
             );
         }
         if *version != stream.version + 1 {

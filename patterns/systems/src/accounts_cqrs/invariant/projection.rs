@@ -3,11 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use squall::{
-    Fields, Invariant, Record,
-    check::Breach,
-    history::Kind,
-};
+use squall::{Fields, Invariant, Record, check::Breach, history::Kind};
 
 use super::ledger::{Change, Ledger};
 
@@ -53,9 +49,10 @@ impl Invariant for ProjectionCorrectness {
                 self.progress.extend(key().map(|key| (key, Progress { position: 0, seq: record.seq })));
                 Ok(())
             }
-            "cqrs.rebuilt" if fields.bool("equal") == Some(false) => {
-                Err(Breach::new("rebuild_differs", format!("{node} folded the log again and came to other rows")))
-            }
+            "cqrs.rebuilt" if fields.bool("equal") == Some(false) => Err(Breach::new(
+                "rebuild_differs",
+                format!("{node} folded the log again and came to other rows"),
+            )),
             "effect.projected" => match key() {
                 Some(key) => self.projected(key, fields, record.seq),
                 None => Ok(()),
@@ -124,11 +121,17 @@ impl ProjectionCorrectness {
         if first <= known.position {
             return breach(
                 "applied_twice",
-                format!("{node} applied the event at {first} again; it had applied all up to {}", known.position),
+                format!(
+                    "{node} applied the event at {first} again; it had applied all up to {}",
+                    known.position
+                ),
             );
         }
         if self.ledger.at(last).is_none() {
-            return breach("applied_uncommitted", format!("{node} applied position {last}, which the log does not have"));
+            return breach(
+                "applied_uncommitted",
+                format!("{node} applied position {last}, which the log does not have"),
+            );
         }
         let there = self.ledger.range(known.position + 1..=last).count() as i64;
         if let Some(skipped) = self.ledger.range(known.position + 1..first).next() {
