@@ -62,7 +62,7 @@ pub enum Target {
     One(Box<Target>),
     /// At least one node of the target, drawn.
     Some(Box<Target>),
-    /// A drawn minority, at least one node unless there are fewer than three.
+    /// A drawn minority: at least one node, and fewer than half. (A group of fewer than three has none: an error.)
     Minority(Box<Target>),
     /// A drawn majority.
     Majority(Box<Target>),
