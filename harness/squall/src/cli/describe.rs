@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{Exit, load};
 use crate::{
+    check::consistency,
     report::Style,
     spec::{self, Code},
     system::{AnySystem, Registry},
@@ -112,7 +113,10 @@ fn describe_system(system: &dyn AnySystem) -> io::Result<Exit> {
     }
     writeln!(out, "\n{} (check)", heading("Invariants"))?;
     for name in system.invariants(&params) {
-        writeln!(out, "  {name}")?;
+        writeln!(out, "  {}", Style::Strong.paint(name))?;
+    }
+    for (name, about) in consistency::BUILTIN {
+        writeln!(out, "  {}: {about} (of squall itself)", Style::Strong.paint(name))?;
     }
     writeln!(out, "\n{} (check: eventually: that)", heading("Conditions"))?;
     let conditions = system.conditions(&params);

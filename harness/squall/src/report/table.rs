@@ -11,6 +11,15 @@ use crate::{
 /// How wide the table may be, in columns.
 const WIDTH: u16 = 100;
 
+/// The longest path that is not broken into lines.
+const LONGEST: usize = 40;
+
+/// How the cells are to be read.
+const LEGEND: &str = "\
+(seed n): the run that showed the violation which the spec expects
+injected: fault, how often it struck (what it touched: packets or processes)
+reached: operations ok / failed / unknown; events named by `sometimes` that were seen";
+
 /// The table: spec, runs, verdict, what was injected, what was reached.
 pub(crate) fn table(reports: &[SpecReport<'_>]) -> String {
     let mut table = Table::new();
@@ -20,7 +29,7 @@ pub(crate) fn table(reports: &[SpecReport<'_>]) -> String {
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(WIDTH);
     table.set_header(
-        ["spec", "runs", "verdict", "injected: strikes (touched)", "reached"]
+        ["spec", "runs", "verdict", "injected", "reached"]
             .map(|title| Cell::new(title).add_attribute(Attribute::Bold)),
     );
     for report in reports {
@@ -31,7 +40,7 @@ pub(crate) fn table(reports: &[SpecReport<'_>]) -> String {
             _ => Color::Yellow,
         };
         table.add_row([
-            Cell::new(report.path.display()),
+            Cell::new(short_path(report)),
             Cell::new(report.outcome.runs),
             Cell::new(verdict_cell(report)).fg(colour),
             Cell::new(injected(&report.outcome.coverage)),
@@ -41,10 +50,21 @@ pub(crate) fn table(reports: &[SpecReport<'_>]) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    if let Some(runs) = table.column_mut(1) {
-        runs.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(6)));
+    let longest = reports.iter().map(|report| short_path(report).chars().count()).max().unwrap_or(0);
+    for (column, least) in [(0, longest.min(LONGEST)), (1, 6), (2, 9)] {
+        if let Some(column) = table.column_mut(column) {
+            // A name that is broken in two cannot be searched for.
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least as u16 + 2)));
+        }
     }
-    table.lines().map(|line| without_padding(&line)).collect::<Vec<_>>().join("\n")
+    let lines = table.lines().map(|line| without_padding(&line) + "\n").collect::<String>();
+    format!("{lines}{}", Style::Faint.paint(LEGEND))
+}
+
+/// The path without what goes without saying.
+fn short_path(report: &SpecReport<'_>) -> String {
+    let path = report.path.with_extension("");
+    path.strip_prefix("specs").unwrap_or(&path).display().to_string()
 }
 
 /// Without the blanks at the end of a line, which may be styled.
@@ -58,7 +78,7 @@ fn without_padding(line: &str) -> String {
 
 fn verdict_cell(report: &SpecReport<'_>) -> String {
     match (&report.outcome.verdict, &report.outcome.caught) {
-        (SpecVerdict::Passed, Some(caught)) => format!("passed\n(by seed {})", caught.seed),
+        (SpecVerdict::Passed, Some(caught)) => format!("passed (seed {})", caught.seed),
         (SpecVerdict::Nondeterministic(_), _) => "NOT DETERMINISTIC".to_owned(),
         (verdict @ SpecVerdict::Passed, None) => word(verdict).to_owned(),
         (verdict, _) => word(verdict).to_uppercase(),
@@ -71,14 +91,18 @@ fn injected(coverage: &Coverage) -> String {
         .iter()
         .map(|(id, count)| format!("{id} {} ({})", short(count.struck), short(count.touched)))
         .collect();
-    if faults.is_empty() { "nothing".to_owned() } else { faults.join("\n") }
+    if faults.is_empty() { "-".to_owned() } else { faults.join("\n") }
 }
 
 fn reached(coverage: &Coverage) -> String {
     let [ok, failed, unknown] = coverage.ops.map(short);
-    let mut lines = vec![format!("ops: {ok} ok, {failed} failed, {unknown} unknown")];
-    lines.extend(coverage.sometimes.iter().map(|(pattern, n)| format!("{pattern} {}", short(*n))));
-    lines.join("\n")
+    let ops = format!("{ok} / {failed} / {unknown} ops");
+    let of = coverage.sometimes.len();
+    if of == 0 {
+        return ops;
+    }
+    let seen = coverage.sometimes.values().filter(|n| **n > 0).count();
+    format!("{ops}\n{seen} of {}", count(of as u64, "event"))
 }
 
 /// A number in at most four characters or so: `950`, `1.2k`, `34k`, `5.6M`.
