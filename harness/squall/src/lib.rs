@@ -12,12 +12,17 @@ compile_error!(
 );
 
 pub mod check;
+pub mod cli;
+pub mod explore;
 mod fault;
 pub mod history;
 pub mod plan;
+mod report;
 pub mod run;
 pub mod spec;
 pub mod system;
+pub mod testing;
+pub mod worker;
 
 pub use crate::{
     check::{Condition, Invariant, Violation},

@@ -113,6 +113,19 @@ pub struct RunReport {
 }
 
 impl RunReport {
+    /// The report of a run that nobody is left to report on, or that never began: a verdict and nothing else.
+    pub(crate) fn lost(seed: u64, verdict: Verdict) -> Self {
+        RunReport {
+            seed,
+            verdict,
+            digest: Digest::default(),
+            virtual_time: Duration::ZERO,
+            wall_us: 0,
+            coverage: Coverage::default(),
+            history: Vec::new(),
+        }
+    }
+
     /// Whether the run passed.
     pub fn passed(&self) -> bool {
         self.verdict == Verdict::Passed

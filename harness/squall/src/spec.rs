@@ -64,7 +64,7 @@ pub fn load(path: &Path, registry: &Registry) -> Result<Loaded, Diagnostics> {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn parse(name: &str, text: &str, registry: &Registry) -> Result<Loaded, Diagnostics> {
-    files::check_size(name, text.len())?;
+    files::check_size(name, text.as_bytes())?;
     let spec = parse_spec(name, text, registry)?;
     let path = PathBuf::from(name);
     Ok(Loaded { spec, name: files::spec_name(&path), path, text: text.to_owned() })
@@ -72,7 +72,16 @@ pub fn parse(name: &str, text: &str, registry: &Registry) -> Result<Loaded, Diag
 
 fn parse_spec(name: &str, text: &str, registry: &Registry) -> Result<Spec, Diagnostics> {
     let (tree, mut errors) = tree::parse(text);
-    let Some(mut tree) = tree else { return Err(Diagnostics::in_text(name, text, errors, true)) };
+    let Some(mut tree) = tree else {
+        let hidden = errors.iter().any(|error| error.code != Code::Empty);
+        return Err(Diagnostics::in_text(name, text, errors, hidden));
+    };
+    if !matches!(tree.node, Node::Map(_)) {
+        let message = format!("a spec is a mapping, and this is {}", tree.describe());
+        let help = "write `key: value` lines, beginning with `spec: 1` and `system: NAME`";
+        errors.push(Diagnostic::new(Code::WrongType, "", tree.span, message, help));
+        return Err(Diagnostics::in_text(name, text, errors, false));
+    }
     prepare(&mut tree, &mut errors);
     let read = de::read::<Spec>(&mut tree, &TreePath::default());
     let mut exhaustive = read.exhaustive && read.value.is_some();
@@ -117,7 +126,7 @@ fn remove_nulls(tree: &mut Tree, path: &mut TreePath, errors: &mut Vec<Diagnosti
                 path.push(Step::Key(name.clone()));
                 if entry.value.node == Node::Null {
                     let message = format!("`{name}` has no value");
-                    let help = "give it one, or leave it out; what belongs to it stands further to the right";
+                    let help = "indent what belongs to it, or leave the key out";
                     errors.push(Diagnostic::new(
                         Code::NoValue,
                         path.to_string(),

@@ -4,7 +4,7 @@
 //! with its own checkpoint, and the relay goes on from there, so that a replica that lost its disk is
 //! filled again from the start, and one that has got further than the relay knew is not bothered with what it has.
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase, TableDefinition, TableError};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,9 @@ use crate::event_log::{Event, Log, LogError, Recorded};
 
 /// Replica to the position that it is known to have reached.
 const CURSORS: TableDefinition<&str, u64> = TableDefinition::new("relay.cursors");
+
+/// How many positions the saved cursor lags behind, at most, while the relay is busy.
+const SAVE_EVERY: u64 = 1024;
 
 /// Delivers events to a replica.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -141,53 +144,58 @@ impl<L> Relay<L> {
         Relay { log, cursors, replica: replica.into(), client, settings }
     }
 
-    /// Ships until the log's writer is gone.
+    /// Ships until the log closes its [head](Log::head), which an [`EventLog`](crate::event_log::EventLog) never does.
     ///
     /// # Errors
     /// When the log or the cursor cannot be read or written. What the replica does never ends a relay.
-    pub fn run<E: Event>(self) -> impl Future<Output = Result<(), LogError>> + Send
+    pub async fn run<E: Event>(self) -> Result<(), LogError>
     where
         L: Log<E>,
     {
-        async move {
-            let mut head = self.log.head();
-            let mut saved = self.load_cursor()?;
-            let (mut cursor, mut failures) = (saved, 0u32);
-            loop {
-                head.mark_unchanged();
-                let events = self.log.read_after(cursor, self.settings.batch)?;
-                let (last, count) = (events.last().map_or(cursor, |e| e.position), events.len());
-                match self.client.call(&Ship { after: cursor, events }, self.settings.timeout).await {
-                    Ok(Shipped { position }) if position > *head.borrow() => {
-                        tracing::error!(target: "cqrs", replica = self.replica, position, head = *head.borrow(), "replica_ahead");
-                        failures += 1;
-                    }
-                    Ok(Shipped { position }) => {
-                        failures = 0;
-                        if position < cursor {
-                            tracing::info!(target: "cqrs", replica = self.replica, from = cursor, to = position, "rewound");
-                        } else if count > 0 {
-                            tracing::info!(target: "cqrs", replica = self.replica, after = cursor, last, count, "shipped");
-                        }
-                        cursor = position;
-                    }
-                    Err(e) => {
-                        tracing::info!(target: "cqrs", replica = self.replica, after = cursor, count, reason = %e, "ship_failed");
-                        failures += 1;
-                    }
+        let mut head = self.log.head();
+        let mut saved = self.load_cursor()?;
+        let (mut cursor, mut failures) = (saved, 0u32);
+        loop {
+            head.mark_unchanged();
+            let events = self.log.read_after(cursor, self.settings.batch)?;
+            let (last, count) = (events.last().map_or(cursor, |e| e.position), events.len());
+            match self.client.call(&Ship { after: cursor, events }, self.settings.timeout).await {
+                Ok(Shipped { position }) if position > *head.borrow() => {
+                    tracing::error!(target: "cqrs", replica = self.replica, position, head = *head.borrow(), "replica_ahead");
+                    failures += 1;
                 }
-                if failures > 0 {
-                    sleep(self.pause(failures)).await;
-                } else if cursor >= *head.borrow() {
-                    // Only now: it spares a sync for each shipment, and the replica knows better anyway.
-                    if cursor != saved {
-                        self.save_cursor(cursor)?;
-                        saved = cursor;
+                Ok(Shipped { position }) => {
+                    failures = 0;
+                    if position < cursor {
+                        tracing::info!(target: "cqrs", replica = self.replica, from = cursor, to = position, "rewound");
+                    } else if count > 0 {
+                        tracing::info!(target: "cqrs", replica = self.replica, after = cursor, last, count, "shipped");
                     }
-                    if let Ok(Err(_)) = timeout(self.settings.heartbeat, head.changed()).await {
-                        return Ok(());
-                    }
+                    cursor = position;
                 }
+                Err(e) => {
+                    tracing::info!(target: "cqrs", replica = self.replica, after = cursor, count, reason = %e, "ship_failed");
+                    failures += 1;
+                }
+            }
+            if failures > 0 {
+                sleep(self.pause(failures)).await;
+                continue;
+            }
+            let caught_up = cursor >= *head.borrow();
+            let idle = if caught_up {
+                match timeout(self.settings.heartbeat, head.changed()).await {
+                    Ok(Ok(())) => false,
+                    Ok(Err(_)) => return Ok(()),
+                    Err(_) => true,
+                }
+            } else {
+                false
+            };
+            // Now and then is enough: it spares a sync for each shipment, and the replica knows better anyway.
+            if cursor != saved && (idle || cursor.abs_diff(saved) >= SAVE_EVERY) {
+                self.save_cursor(cursor)?;
+                saved = cursor;
             }
         }
     }

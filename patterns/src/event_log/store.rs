@@ -118,7 +118,11 @@ impl<E: Event> EventLog<E> {
     pub fn settled(&self, stream: &str, cause: Cause) -> Result<Option<Settled>, AppendError> {
         let read = self.database.begin_read().map_err(LogError::from)?;
         let causes = read.open_table(CAUSES).map_err(LogError::from)?;
-        find_cause(&causes, stream, cause)
+        let settled = find_cause(&causes, stream, cause)?;
+        if settled.is_some() {
+            tracing::info!(target: "event_log", stream, cause = %cause, "repeated");
+        }
+        Ok(settled)
     }
 
     /// See [`Log::read_stream`](super::Log::read_stream).

@@ -1,8 +1,14 @@
-//! Small clusters built from the patterns, each with a workload, invariants and deliberately flawed variants.
+//! Small clusters built from the patterns, one module each: nodes, workload, invariants, and flawed variants that the specs
+//! must catch.
 
+pub mod accounts_cqrs;
 pub mod checkout_saga;
+pub mod guarded_upstream;
 
 /// The systems of this crate.
 pub fn registry() -> squall::Registry {
-    squall::Registry::new().with::<checkout_saga::CheckoutSaga>()
+    squall::Registry::new()
+        .with::<accounts_cqrs::AccountsCqrs>()
+        .with::<checkout_saga::CheckoutSaga>()
+        .with::<guarded_upstream::GuardedUpstream>()
 }

@@ -3,12 +3,23 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use squall_rt::world::{
-    self, NodeId, World,
-    net::{Latency, LinkPolicy},
+use squall_rt::{
+    net::{TcpListener, TcpStream, UdpSocket},
+    world::{
+        self, Death, DiskFate, NodeId, World,
+        net::{BlockMode, EffectId, Latency, LinkEffect, LinkPolicy},
+    },
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::oneshot,
 };
 
+mod crash;
+mod links;
+mod runs;
 mod tcp;
+mod udp;
 
 /// A simulation on a thread of its own.
 fn simulate<T, F>(seed: u64, main: impl FnOnce(Arc<World>) -> F + Send + 'static) -> T
@@ -22,14 +33,69 @@ where
 
 /// Two nodes, `a` and `b`, 5 ms apart.
 fn two_nodes(world: &World) -> (NodeId, NodeId) {
-    world.net().set_default(constant(5));
+    world.net().set_default(constant(ms(5)));
     (world.add_node("a"), world.add_node("b"))
 }
 
-fn constant(millis: u64) -> LinkPolicy {
-    LinkPolicy { latency: Latency::Constant(Duration::from_millis(millis)), loss: 0.0, bandwidth: None }
+/// Starts a process on a node; what it returns arrives at the receiver.
+fn start<T: Send + 'static>(
+    world: &World,
+    node: NodeId,
+    process: impl Future<Output = T> + Send + 'static,
+) -> oneshot::Receiver<T> {
+    let (sender, receiver) = oneshot::channel();
+    world.start(node, |_| async move {
+        // Nobody may be waiting any more.
+        let _ = sender.send(process.await);
+    });
+    receiver
 }
 
-fn ms(millis: u64) -> Duration {
+/// Starts an echo server on port 7000 of a node.
+fn start_echo(world: &World, node: NodeId) {
+    world.start(node, |_| async {
+        let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            squall_rt::task::spawn(async move {
+                let mut buffer = vec![0; 4096];
+                while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+                    if stream.write_all(&buffer[..count]).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// Puts the same effect on both directions.
+fn impose_both(world: &World, a: NodeId, b: NodeId, effect: LinkEffect) -> [EffectId; 2] {
+    [(a, b), (b, a)].map(|(from, to)| {
+        let stream = world.stream("fault", &format!("{from:?} {to:?} {effect:?}"));
+        world.net().impose(from, to, effect, stream)
+    })
+}
+
+/// Lifts effects and gives the number of packets they touched.
+fn lift(world: &World, effects: impl IntoIterator<Item = EffectId>) -> u64 {
+    effects.into_iter().map(|effect| world.net().lift(effect)).sum()
+}
+
+fn constant(latency: Duration) -> LinkPolicy {
+    LinkPolicy { latency: Latency::Constant(latency), loss: 0.0, bandwidth: None }
+}
+
+const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
+}
+
+/// Whether `time` is `expected`, but for the scheduler's steps and madsim's rounding of timers to 1 ms.
+#[track_caller]
+fn assert_about(time: Duration, expected: Duration) {
+    assert!(time >= expected && time < expected + ms(2), "{time:?} is not about {expected:?}");
+}
+
+fn now() -> Duration {
+    World::current().now()
 }

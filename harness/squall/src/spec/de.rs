@@ -5,13 +5,17 @@
 
 use serde::{
     Deserializer,
-    de::{self, DeserializeOwned, DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor},
+    de::{self, DeserializeOwned, Visitor},
     forward_to_deserialize_any,
 };
 
+mod access;
 mod error;
 
-use self::error::{Error, Kind};
+use self::{
+    access::{Choice, Entries, Items, PlaceAndValue},
+    error::{Error, Kind},
+};
 use super::{
     diagnostic::{Code, Diagnostic, listed},
     path::{Path, Step},
@@ -46,10 +50,20 @@ pub(super) fn read<T: DeserializeOwned>(tree: &mut Tree, at: &Path) -> Read<T> {
             Err(error) => error,
         };
         let steps = error.steps();
-        let Some(node) = steps.iter().try_fold(&mut *tree, |node, step| node.child_mut(step)) else {
-            unreachable!("an error's path leads to the node it came from")
-        };
-        if !is_consequence(&error, node) {
+        if let (Kind::Unknown(meant), Some((Step::Key(key), parent))) = (error.kind(), steps.split_last()) {
+            let entries = tree.at_mut(parent).entries_mut();
+            if let Some(meant) = meant.filter(|meant| !entries.iter().any(|entry| entry.name() == *meant)) {
+                // What is in it is read as what was meant, so that its errors are found too.
+                errors.push(error.into_diagnostic(at, Span::default()));
+                let entry =
+                    entries.iter_mut().find(|entry| entry.name() == key).expect("the key that was read");
+                entry.key.node = Node::Text(meant.to_owned());
+                continue;
+            }
+        }
+        let consequence = is_consequence(&error, tree, &steps);
+        let node = tree.at_mut(&steps);
+        if !consequence {
             errors.push(error.into_diagnostic(at, node.span));
         }
         if steps.is_empty() {
@@ -60,13 +74,20 @@ pub(super) fn read<T: DeserializeOwned>(tree: &mut Tree, at: &Path) -> Read<T> {
     Read { value: None, errors, exhaustive: false }
 }
 
-/// Whether an error is there only because an entry of this node was removed.
-fn is_consequence(error: &Error, node: &Tree) -> bool {
+/// Whether an error is there only because of another that has been reported.
+fn is_consequence(error: &Error, tree: &mut Tree, steps: &[Step]) -> bool {
     match error.kind() {
-        Kind::Missing(field) => node.child(&Step::Key(field.to_owned())).is_some_and(Tree::is_removed),
-        Kind::Other => match &node.node {
+        Kind::Missing(field) => {
+            tree.at_mut(steps).child(&Step::Key(field.to_owned())).is_some_and(Tree::is_removed)
+        }
+        // What follows an entry that was left empty was meant to be in it.
+        Kind::Unknown(_) => steps.split_last().is_some_and(|(_, parent)| {
+            let mut siblings = tree.at_mut(parent).entries_mut().iter();
+            siblings.any(|entry| entry.value.is_removed() && entry.value.span.start == entry.value.span.end)
+        }),
+        Kind::Other => match &tree.at_mut(steps).node {
             Node::List(items) => items.iter().any(Tree::is_removed),
-            Node::Map(entries) => entries.iter().any(|e| e.value.is_removed()),
+            Node::Map(entries) => entries.iter().any(|entry| entry.value.is_removed()),
             _ => false,
         },
     }
@@ -121,6 +142,9 @@ impl<'de> De<'de> {
             Node::List(items) => Ok(items),
             Node::Map(_) => {
                 Err(self.expected(what, format!("begin each item with `- `, or write {example}")))
+            }
+            Node::Text(text) if text.len() <= 40 && !text.contains([',', '[', '{', '\n']) => {
+                Err(self.expected(what, format!("write `[{text}]`")))
             }
             _ => Err(self.expected(what, format!("write {example}"))),
         }
@@ -199,9 +223,9 @@ impl<'de> Deserializer<'de> for De<'de> {
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.tree.node {
             Node::Text(text) => self.here(visitor.visit_borrowed_str(text)),
-            Node::Bool(b) => Err(self.expected("text", format!("quote it if it is a name: \"{b}\""))),
-            Node::Int(n) => Err(self.expected("text", format!("quote it if it is a name: \"{n}\""))),
-            Node::Float(x) => Err(self.expected("text", format!("quote it if it is a name: \"{x}\""))),
+            Node::Bool(b) => Err(self.expected("text", format!("quote it: \"{b}\""))),
+            Node::Int(n) => Err(self.expected("text", format!("quote it: \"{n}\""))),
+            Node::Float(x) => Err(self.expected("text", format!("quote it: \"{x}\""))),
             _ => Err(self.expected("text", "write a name or a line of text here")),
         }
     }
@@ -337,147 +361,4 @@ impl<'de> Deserializer<'de> for De<'de> {
     }
 
     forward_to_deserialize_any! { bytes byte_buf }
-}
-
-/// The items of a list, but for those that were removed.
-struct Items<'de> {
-    items: std::iter::Enumerate<std::slice::Iter<'de, Tree>>,
-}
-
-impl<'de> Items<'de> {
-    fn new(items: &'de [Tree]) -> Self {
-        Items { items: items.iter().enumerate() }
-    }
-}
-
-impl<'de> SeqAccess<'de> for Items<'de> {
-    type Error = Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
-        let Some((index, item)) = self.items.find(|(_, item)| !item.is_removed()) else { return Ok(None) };
-        seed.deserialize(De::new(item)).map(Some).map_err(|error| error.within(Step::Index(index)))
-    }
-}
-
-/// The entries of a mapping, but for those that were removed.
-struct Entries<'de> {
-    entries: std::slice::Iter<'de, Entry>,
-    /// The entry whose key was read last.
-    current: Option<&'de Entry>,
-    fields: &'static [&'static str],
-}
-
-impl<'de> Entries<'de> {
-    fn new(entries: &'de [Entry], fields: &'static [&'static str]) -> Self {
-        Entries { entries: entries.iter(), current: None, fields }
-    }
-}
-
-impl<'de> MapAccess<'de> for Entries<'de> {
-    type Error = Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        let Some(entry) = self.entries.find(|entry| !entry.value.is_removed()) else { return Ok(None) };
-        self.current = Some(entry);
-        let key = De { key: true, ..De::new(&entry.key) };
-        seed.deserialize(key)
-            .map(Some)
-            .map_err(|error| error.or_at(entry.key.span).within(Step::Key(entry.name().to_owned())))
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        let entry = self.current.expect("a value is asked for after its key");
-        let value = De { field: Some((entry, self.fields)), ..De::new(&entry.value) };
-        seed.deserialize(value).map_err(|error| error.within(Step::Key(entry.name().to_owned())))
-    }
-}
-
-/// A node as [`Spanned`](super::Spanned) wants it: file, start, end, value.
-struct PlaceAndValue<'de> {
-    de: De<'de>,
-    next: usize,
-}
-
-impl<'de> SeqAccess<'de> for PlaceAndValue<'de> {
-    type Error = Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
-        let Span { file, start, end } = self.de.tree.span;
-        self.next += 1;
-        match [file, start, end].get(self.next - 1) {
-            Some(part) => seed.deserialize(de::value::U32Deserializer::new(*part)).map(Some),
-            None => seed.deserialize(self.de).map(Some),
-        }
-    }
-}
-
-/// A variant of an enum: its name alone, or its name and what it holds.
-struct Choice<'de> {
-    de: De<'de>,
-    value: Option<&'de Tree>,
-}
-
-impl<'de> EnumAccess<'de> for Choice<'de> {
-    type Error = Error;
-    type Variant = Content<'de>;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Content<'de>), Error> {
-        let Node::Text(name) = &self.de.tree.node else { unreachable!("made from text and from keys alone") };
-        let within = |error: Error| {
-            let error = error.or_at(self.de.tree.span);
-            if self.value.is_some() { error.within(Step::Key(name.clone())) } else { error }
-        };
-        let variant = seed.deserialize(self.de).map_err(within)?;
-        Ok((variant, Content { name, span: self.de.tree.span, value: self.value }))
-    }
-}
-
-struct Content<'de> {
-    name: &'de str,
-    span: Span,
-    value: Option<&'de Tree>,
-}
-
-impl<'de> Content<'de> {
-    fn read<T>(self, read: impl FnOnce(De<'de>) -> Result<T, Error>) -> Result<T, Error> {
-        let Some(value) = self.value else {
-            let message = format!("`{}` needs a value", self.name);
-            return Err(Error::new(Code::WrongType, message, format!("write `{{ {}: .. }}`", self.name))
-                .or_at(self.span));
-        };
-        read(De::new(value)).map_err(|error| error.or_at(value.span).within(Step::Key(self.name.to_owned())))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Content<'de> {
-    type Error = Error;
-
-    fn unit_variant(self) -> Result<(), Error> {
-        match self.value {
-            None => Ok(()),
-            Some(value) if value.node == Node::Null => Ok(()),
-            Some(value) => {
-                let message = format!("`{}` takes no value", self.name);
-                Err(Error::new(Code::WrongType, message, format!("write `{}` alone", self.name))
-                    .or_at(value.span)
-                    .within(Step::Key(self.name.to_owned())))
-            }
-        }
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
-        self.read(|de| seed.deserialize(de))
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
-        self.read(|de| de.deserialize_tuple(len, visitor))
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.read(|de| de.deserialize_struct("", fields, visitor))
-    }
 }

@@ -138,21 +138,38 @@ impl Diagnostic {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagnostics {
     name: String,
-    text: Option<String>,
+    source: Source,
     list: Vec<Diagnostic>,
     truncated: bool,
+}
+
+/// What the errors are about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Source {
+    /// A path, and not what is in it.
+    #[default]
+    Path,
+    /// A file at this line and column, of which no more is known.
+    Line(usize, usize),
+    /// This text.
+    Text(String),
 }
 
 impl Diagnostics {
     /// Errors of the file `name` with this text, sorted by place.
     pub(super) fn in_text(name: &str, text: &str, mut list: Vec<Diagnostic>, truncated: bool) -> Self {
         list.sort_by_key(|d| (d.span.start, d.span.end, d.code));
-        Diagnostics { name: name.to_owned(), text: Some(text.to_owned()), list, truncated }
+        Diagnostics { name: name.to_owned(), source: Source::Text(text.to_owned()), list, truncated }
     }
 
     /// An error of the file or directory `name`, whose text plays no part.
     pub(super) fn at_path(name: &str, diagnostic: Diagnostic) -> Self {
-        Diagnostics { name: name.to_owned(), text: None, list: vec![diagnostic], truncated: false }
+        Diagnostics { name: name.to_owned(), source: Source::Path, list: vec![diagnostic], truncated: false }
+    }
+
+    /// An error at a place of the file `name`, whose text is not to be shown.
+    pub(super) fn at_line(name: &str, diagnostic: Diagnostic, line: usize, column: usize) -> Self {
+        Diagnostics { source: Source::Line(line, column), ..Diagnostics::at_path(name, diagnostic) }
     }
 
     /// The file or directory, as it was given.
@@ -191,8 +208,8 @@ impl Diagnostics {
     }
 
     fn report<'a>(&'a self, diagnostic: &'a Diagnostic) -> annotate_snippets::Group<'a> {
-        let place: Element<'_> = match &self.text {
-            Some(text) if !text.trim().is_empty() => {
+        let place: Element<'_> = match &self.source {
+            Source::Text(text) if !text.trim().is_empty() => {
                 let mut primary = AnnotationKind::Primary.span(caret(text, diagnostic.span));
                 if !diagnostic.label.is_empty() {
                     primary = primary.label(diagnostic.label.as_str());
@@ -202,14 +219,17 @@ impl Diagnostics {
                 });
                 Snippet::source(text).path(self.name.as_str()).annotation(primary).annotations(related).into()
             }
-            Some(_) => Origin::path(self.name.as_str()).line(1).char_column(1).into(),
-            None => Origin::path(self.name.as_str()).into(),
+            Source::Text(_) => Origin::path(self.name.as_str()).line(1).char_column(1).into(),
+            Source::Line(line, column) => {
+                Origin::path(self.name.as_str()).line(*line).char_column(*column).into()
+            }
+            Source::Path => Origin::path(self.name.as_str()).into(),
         };
         let mut report = Level::ERROR
             .primary_title(diagnostic.message.as_str())
             .id(diagnostic.code.to_string())
             .element(place);
-        if self.text.is_some() {
+        if self.source != Source::Path {
             let path = if diagnostic.path.is_empty() { "(the whole spec)" } else { &diagnostic.path };
             report =
                 report.element(Level::NOTE.with_name(Some("path")).message(normalize_untrusted_str(path)));
@@ -229,18 +249,25 @@ impl Diagnostics {
                 "path": d.path,
                 "help": d.help,
             });
-            if let Some(text) = &self.text {
-                let (line, column) = line_column(text, d.span.start);
-                let (end_line, end_column) = line_column(text, d.span.end);
-                let related = d.related.iter().map(|(span, message)| {
-                    let (line, column) = line_column(text, span.start);
-                    json!({ "message": message, "line": line, "column": column })
-                });
-                object["line"] = line.into();
-                object["column"] = column.into();
-                object["end_line"] = end_line.into();
-                object["end_column"] = end_column.into();
-                object["related"] = related.collect();
+            match &self.source {
+                Source::Path => {}
+                Source::Line(line, column) => {
+                    object["line"] = (*line).into();
+                    object["column"] = (*column).into();
+                }
+                Source::Text(text) => {
+                    let (line, column) = line_column(text, d.span.start);
+                    let (end_line, end_column) = line_column(text, d.span.end);
+                    let related = d.related.iter().map(|(span, message)| {
+                        let (line, column) = line_column(text, span.start);
+                        json!({ "message": message, "line": line, "column": column })
+                    });
+                    object["line"] = line.into();
+                    object["column"] = column.into();
+                    object["end_line"] = end_line.into();
+                    object["end_column"] = end_column.into();
+                    object["related"] = related.collect();
+                }
             }
             object
         });
@@ -274,26 +301,35 @@ fn line_column(text: &str, at: u32) -> (usize, usize) {
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-/// The candidate that was probably meant, if any is near enough.
-pub(super) fn did_you_mean<'a>(
-    written: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    let written = written.to_lowercase().replace(['-', ' '], "_");
+/// The candidate of which this is a misspelling, if any is near enough.
+pub(super) fn typo_of<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let written = plain(written);
     candidates
         .into_iter()
-        .map(|candidate| {
-            let other = candidate.to_lowercase().replace('-', "_");
-            let contained = written.len() >= 4
-                && other.len() >= 4
-                && (other.contains(&written) || written.contains(&other));
-            let score = strsim::jaro_winkler(&written, &other).max(if contained { 0.85 } else { 0.0 });
-            let near = strsim::damerau_levenshtein(&written, &other) * 3 <= written.chars().count().max(3);
-            (candidate, if near { score.max(0.9) } else { score })
-        })
-        .filter(|(_, score)| *score >= 0.85)
-        .max_by(|(_, a), (_, b)| a.total_cmp(b))
+        .map(|candidate| (candidate, strsim::damerau_levenshtein(&written, &plain(candidate))))
+        .filter(|(candidate, distance)| distance * 3 <= written.chars().count().max(candidate.len()))
+        .min_by_key(|(_, distance)| *distance)
         .map(|(candidate, _)| candidate)
+}
+
+/// The candidate that was probably meant: a near spelling, or a longer or shorter form.
+pub(super) fn did_you_mean<'a>(
+    written: &str,
+    candidates: impl IntoIterator<Item = &'a str> + Clone,
+) -> Option<&'a str> {
+    let within = |a: &str, b: &str| a.len() >= 4 && b.contains(a);
+    let short = plain(written);
+    typo_of(written, candidates.clone()).or_else(|| {
+        candidates.into_iter().find(|candidate| {
+            let other = plain(candidate);
+            within(&short, &other) || within(&other, &short)
+        })
+    })
+}
+
+/// What people mix up: case, dashes, underscores, spaces.
+fn plain(name: &str) -> String {
+    name.to_lowercase().replace(['-', ' '], "_")
 }
 
 /// A list for a sentence: "`a`, `b`, `c`"; "none" for none.

@@ -28,6 +28,12 @@ impl Path {
         path
     }
 
+    /// The last entry by name, with its position if it is an item of a list: `faults[2]`. None at the top.
+    pub(super) fn end(&self) -> Option<Path> {
+        let key = self.0.iter().rposition(|step| matches!(step, Step::Key(_)))?;
+        Some(Path(self.0[key..].to_vec()))
+    }
+
     pub(super) fn index(&self, index: usize) -> Path {
         let mut path = self.clone();
         path.push(Step::Index(index));
@@ -37,7 +43,9 @@ impl Path {
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, step) in self.0.iter().enumerate() {
+        // Deeper than any spec: only to say that it is too deep.
+        const SHOWN: usize = 16;
+        for (i, step) in self.0.iter().take(SHOWN).enumerate() {
             match step {
                 Step::Index(index) => write!(f, "[{index}]")?,
                 Step::Key(key) => {
@@ -48,6 +56,6 @@ impl fmt::Display for Path {
                 }
             }
         }
-        Ok(())
+        f.write_str(if self.0.len() > SHOWN { "…" } else { "" })
     }
 }

@@ -1,18 +1,186 @@
 //! What the types cannot say: whether the spec makes sense for its system.
+//!
+//! Entries that were wrong in themselves are no longer in the spec. What depends on one of them is passed over here, so that one
+//! mistake is one error.
 
-use super::{Diagnostic, Spec, Tree, path::Step};
-use crate::Registry;
+use std::time::Duration;
+
+use super::{
+    Code, Diagnostic, Spec, Tree,
+    diagnostic::name_help,
+    model::{Dur, EventPattern, Scalar, Spanned},
+    path::Step,
+};
+use crate::{EventKind, Registry, check::consistency, system::AnySystem};
+
+mod check;
+mod fault;
+mod place;
+mod setting;
+mod target;
+
+use self::place::Place;
+
+/// The version of the language.
+const VERSION: u32 = 1;
 
 /// Completes the parameters, and adds what is wrong to `errors`.
 pub(super) fn validate(spec: &mut Spec, tree: &mut Tree, registry: &Registry, errors: &mut Vec<Diagnostic>) {
-    if let Some(system) = registry.get(&spec.system) {
-        if let Some(params) = tree.child_mut(&Step::Key("params".into())).filter(|p| !p.is_removed()) {
-            let (value, wrong) = system.read_params(params);
-            spec.params.value = value;
-            errors.extend(wrong);
-        } else {
-            spec.params.value =
-                system.complete_params(&serde_json::Value::Null).expect("defaults are in order");
+    let system = registry.get(&spec.system).map(AsRef::as_ref);
+    if let Some(system) = system {
+        spec.params.value = match tree.child_mut(&Step::Key("params".into())).filter(|p| !p.is_removed()) {
+            Some(params) => {
+                let (value, wrong) = system.read_params(params);
+                errors.extend(wrong);
+                value
+            }
+            None => system.complete_params(&serde_json::Value::Null).expect("defaults are in order"),
+        };
+    }
+    let top = Place::top(tree);
+    let mut context = Context::new(spec, &top, system, errors);
+    context.version(spec, &top);
+    context.system(spec, &top, registry);
+    context.topology(spec, &top);
+    context.network(spec, &top);
+    context.workload(spec, &top);
+    context.phases(spec, &top);
+    context.faults(spec, &top);
+    context.checks(spec, &top);
+    context.expect(spec, &top);
+    context.explore(spec, &top);
+}
+
+/// What is known of the system and of the run.
+struct Context<'a> {
+    errors: &'a mut Vec<Diagnostic>,
+    system: Option<Known>,
+    /// When faults heal, and when the run ends, since its start; if the phases are in order.
+    times: Option<Times>,
+}
+
+/// What a system has.
+struct Known {
+    name: &'static str,
+    /// Node groups and their sizes in this spec, the clients last. A size that is wrong in the spec is `None`.
+    groups: Vec<(String, Option<u32>)>,
+    operations: Vec<(&'static str, u32)>,
+    events: &'static [EventKind],
+    /// Its own, and those of the harness.
+    invariants: Vec<String>,
+    conditions: Vec<String>,
+}
+
+#[derive(Clone, Copy)]
+struct Times {
+    warmup: Duration,
+    heal: Duration,
+    settle: Duration,
+    end: Duration,
+}
+
+impl Known {
+    fn new(spec: &Spec, top: &Place<'_>, system: &dyn AnySystem) -> Self {
+        let flaw =
+            spec.variant.as_ref().and_then(|v| system.flaws().iter().find(|flaw| flaw.name == v.value));
+        let params = match flaw {
+            Some(flaw) => system.with_flaw(&spec.params, flaw.name),
+            None => spec.params.value.clone(),
+        };
+        let topology = top.key("topology");
+        let mut groups: Vec<_> = system
+            .groups(&params)
+            .iter()
+            .map(|group| {
+                let size = spec.topology.get(group.name).map_or(group.size, |size| size.value);
+                (group.name.to_owned(), (!topology.key(group.name).is_damaged()).then_some(size))
+            })
+            .collect();
+        let clients = top.key("workload").key("clients");
+        let mut invariants = system.invariants(&params);
+        let builtin = consistency::BUILTIN.iter().map(|(name, _)| (*name).to_owned());
+        invariants.extend(builtin.filter(|name| !system.invariants(&params).contains(name)));
+        groups.push(("clients".to_owned(), (!clients.is_damaged()).then_some(*spec.workload.clients)));
+        Known {
+            name: system.name(),
+            groups,
+            operations: system.operations(&params),
+            events: system.events(),
+            invariants,
+            conditions: system.conditions(&params),
         }
     }
+}
+
+impl<'a> Context<'a> {
+    fn new(
+        spec: &Spec,
+        top: &Place<'_>,
+        system: Option<&dyn AnySystem>,
+        errors: &'a mut Vec<Diagnostic>,
+    ) -> Self {
+        let (warmup, settle) = (spec.phases.warmup.0, spec.phases.settle.0);
+        let heal = warmup + spec.phases.chaos.0;
+        let times = Times { warmup, heal, settle, end: heal + settle };
+        Context {
+            errors,
+            system: system.map(|system| Known::new(spec, top, system)),
+            times: (!top.key("phases").is_damaged()).then_some(times),
+        }
+    }
+
+    fn report(&mut self, error: Diagnostic) {
+        self.errors.push(error);
+    }
+
+    /// Checks that nodes emit the event, and gives it.
+    fn event(&mut self, name: &str, at: &Place<'_>) -> Option<&'static EventKind> {
+        let system = self.system.as_ref()?;
+        let found = system.events.iter().find(|event| event.name == name);
+        if found.is_none() {
+            let known: Vec<_> = system.events.iter().map(|event| event.name).collect();
+            let message = format!("no node of `{}` emits `{name}`", system.name);
+            let error = at.error(Code::UnknownEvent, message, name_help(name, "its events", &known));
+            self.report(error);
+        }
+        found
+    }
+
+    /// Checks that an event has a field.
+    fn field(&mut self, event: &EventKind, field: &str, at: &Place<'_>) {
+        if event.fields.contains(&field) {
+            return;
+        }
+        let message = format!("`{}` has no field `{field}`", event.name);
+        let help = name_help(field, "its fields", event.fields);
+        self.report(at.key_error(Code::UnknownField, message, help));
+    }
+
+    /// Checks an event and the fields it must have. `at` is the mapping with `event` and `where`.
+    fn event_where(
+        &mut self,
+        event: &Spanned<String>,
+        fields: &indexmap::IndexMap<Spanned<String>, Scalar>,
+        at: &Place<'_>,
+    ) -> Option<&'static EventKind> {
+        let known = self.event(event, &at.key("event"))?;
+        for name in fields.keys() {
+            self.field(known, name, &at.key("where").key(name));
+        }
+        Some(known)
+    }
+
+    /// Checks an event pattern, short or long.
+    fn pattern(&mut self, pattern: &EventPattern, at: &Place<'_>) -> Option<&'static EventKind> {
+        if at.is_map() {
+            self.event_where(&pattern.event, &pattern.fields, at)
+        } else {
+            self.event(&pattern.event, at)
+        }
+    }
+}
+
+/// A duration for a sentence.
+fn shown(duration: Duration) -> Dur {
+    Dur(duration)
 }

@@ -75,7 +75,8 @@ impl<P: Projection> Projector<P> {
     fn take(&self, after: u64, events: &[Recorded<P::Event>]) -> Result<u64, LogError> {
         let write = self.shared.database.begin_write()?;
         let generation = live(&write, P::NAME)?;
-        let position = Generation::<P>::open(&write, generation)?.position()?;
+        let rows = Generation::<P>::of(&write, generation);
+        let position = rows.position()?;
         let known = events.iter().take_while(|e| e.position <= position).count();
         if after > position {
             tracing::info!(target: "cqrs", projection = P::NAME, position, after, "gap");
@@ -87,7 +88,7 @@ impl<P: Projection> Projector<P> {
             write.abort()?;
             return Ok(position);
         }
-        let applied = Generation::<P>::open(&write, generation)?.apply(fresh)?;
+        let applied = rows.apply(fresh)?;
         write.commit()?;
         applied.report();
         self.shared.position.send_replace(applied.last);
@@ -151,8 +152,8 @@ pub(super) struct Generation<'t, P> {
 }
 
 impl<'t, P: Projection> Generation<'t, P> {
-    pub(super) fn open(write: &'t WriteTransaction, number: u64) -> Result<Self, LogError> {
-        Ok(Generation { write, number, projection: PhantomData })
+    pub(super) fn of(write: &'t WriteTransaction, number: u64) -> Self {
+        Generation { write, number, projection: PhantomData }
     }
 
     pub(super) fn position(&self) -> Result<u64, LogError> {

@@ -87,7 +87,7 @@ impl<P: Projection> Projector<P> {
     fn start_generation(&self) -> Result<(), LogError> {
         let write = self.shared.database.begin_write()?;
         let generation = live(&write, P::NAME)? + 1;
-        Generation::<P>::open(&write, generation)?.clear()?;
+        Generation::<P>::of(&write, generation).clear()?;
         write.commit()?;
         tracing::info!(target: "cqrs", projection = P::NAME, generation, "rebuild_started");
         Ok(())
@@ -97,7 +97,7 @@ impl<P: Projection> Projector<P> {
     fn advance(&self, events: &[Recorded<P::Event>]) -> Result<Step, LogError> {
         let write = self.shared.database.begin_write()?;
         let number = live(&write, P::NAME)?;
-        let (old, new) = (Generation::<P>::open(&write, number)?, Generation::<P>::open(&write, number + 1)?);
+        let (old, new) = (Generation::<P>::of(&write, number), Generation::<P>::of(&write, number + 1));
         let goal = old.position()?;
         let shared = events.iter().take_while(|e| e.position <= goal).count();
         let applied = match shared {
@@ -114,7 +114,6 @@ impl<P: Projection> Projector<P> {
         } else {
             None
         };
-        drop((old, new));
         write.commit()?;
         if let Some(applied) = applied {
             applied.report();

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{self, Expected, Unexpected};
 
 use crate::spec::{
-    diagnostic::{Code, Diagnostic, excerpt, name_help},
+    diagnostic::{Code, Diagnostic, excerpt, name_help, typo_of},
     path::{Path, Step},
     spanned::Span,
 };
@@ -29,6 +29,8 @@ struct Inner {
 pub(super) enum Kind {
     /// This field is not there.
     Missing(&'static str),
+    /// The key means nothing here; it may be a misspelling of this one.
+    Unknown(Option<&'static str>),
     Other,
 }
 
@@ -64,11 +66,7 @@ impl Error {
         let mut path = at.clone();
         path.0.extend(self.steps());
         let Inner { code, message, help, kind, span, .. } = *self.0;
-        let owner = path.0.iter().rev().find_map(|step| match step {
-            Step::Key(key) => Some(key.as_str()),
-            Step::Index(_) => None,
-        });
-        let message = match (kind, owner) {
+        let message = match (kind, path.end()) {
             (Kind::Missing(field), Some(owner)) => format!("`{owner}` needs `{field}`"),
             _ => message,
         };
@@ -126,11 +124,10 @@ impl de::Error for Error {
     }
 
     fn unknown_field(found: &str, expected: &'static [&'static str]) -> Self {
-        Error::new(
-            Code::UnknownKey,
-            format!("unknown key `{}`", excerpt(found)),
-            name_help(found, "keys here", expected),
-        )
+        let message = format!("unknown key `{}`", excerpt(found));
+        let mut error = Error::new(Code::UnknownKey, message, name_help(found, "keys here", expected));
+        error.0.kind = Kind::Unknown(typo_of(found, expected.iter().copied()));
+        error
     }
 
     fn missing_field(field: &'static str) -> Self {

@@ -107,16 +107,6 @@ impl Serialize for EventPattern {
     }
 }
 
-impl fmt::Display for EventPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.event)?;
-        for (i, (name, value)) in self.fields.iter().enumerate() {
-            write!(f, "{}{name}={value}", if i == 0 { "{" } else { " " })?;
-        }
-        f.write_str(if self.fields.is_empty() { "" } else { "}" })
-    }
-}
-
 impl JsonSchema for EventPattern {
     fn schema_name() -> Cow<'static, str> {
         "EventPattern".into()
@@ -146,15 +136,6 @@ impl Serialize for EventuallyThat {
         match self {
             EventuallyThat::Condition(name) => name.serialize(serializer),
             EventuallyThat::Event(pattern) => serialize_long(pattern, serializer),
-        }
-    }
-}
-
-impl fmt::Display for EventuallyThat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            EventuallyThat::Condition(name) => name.fmt(f),
-            EventuallyThat::Event(pattern) => pattern.fmt(f),
         }
     }
 }
@@ -304,32 +285,6 @@ impl Serialize for Check {
     }
 }
 
-impl fmt::Display for Check {
-    /// In a line, as reports show it and as `expect: { violates: .. }` names it: `saga_atomicity`, `never saga.lost`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Check::Named(name) => f.write_str(name),
-            Check::Never(pattern) => write!(f, "never {pattern}"),
-            Check::Eventually(Eventually { that, .. }) => write!(f, "eventually {that}"),
-            Check::Sometimes(patterns) => {
-                f.write_str("sometimes")?;
-                patterns
-                    .iter()
-                    .enumerate()
-                    .try_for_each(|(i, p)| write!(f, "{}{p}", if i == 0 { " " } else { ", " }))
-            }
-            Check::Count(Count { event, fields, per, .. }) => {
-                write!(f, "count {}", EventPattern { event: event.clone(), fields: fields.clone() })?;
-                per.as_ref().map_or(Ok(()), |per| write!(f, " per {per}"))
-            }
-            Check::Order(Order { first, then, per }) => {
-                write!(f, "order {first} before {then}")?;
-                per.as_ref().map_or(Ok(()), |per| write!(f, " per {per}"))
-            }
-        }
-    }
-}
-
 impl JsonSchema for Check {
     fn schema_name() -> Cow<'static, str> {
         "Check".into()
@@ -355,17 +310,6 @@ impl JsonSchema for Check {
                 long("order", "Every `then` has a `first` before it.", generator.subschema_for::<Order>()),
             ],
         })
-    }
-}
-
-impl fmt::Display for Scalar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Scalar::Bool(b) => b.fmt(f),
-            Scalar::Int(i) => i.fmt(f),
-            Scalar::Float(x) => x.fmt(f),
-            Scalar::Text(text) => f.write_str(text),
-        }
     }
 }
 

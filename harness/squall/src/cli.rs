@@ -1,0 +1,249 @@
+//! The command line: what `squall` does, and with which exit code it ends.
+//!
+//! A binary of a team is its systems and one line:
+//!
+//! ```no_run
+//! # mod my_systems { pub fn registry() -> squall::Registry { squall::Registry::new() } }
+//! fn main() -> std::process::ExitCode {
+//!     squall::cli::main(my_systems::registry())
+//! }
+//! ```
+
+use std::{ffi::OsString, io, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{explore::Seeds, spec::model::Dur, system::Registry, worker};
+
+mod describe;
+mod exit;
+mod load;
+mod replay;
+mod run;
+
+use self::exit::Exit;
+
+/// Deterministic chaos testing for distributed systems.
+#[derive(Debug, Parser)]
+#[command(
+    name = "squall",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  squall run specs                          all specs below a directory, with as many seeds as they ask for
+  squall run specs/saga --seeds 1000        more seeds
+  squall replay specs/saga/x.yaml --seed 17 one run, event by event
+  squall describe checkout-saga             what a spec of this system can say
+
+Exit codes:
+  0 as expected   1 a spec failed   2 bad usage or bad spec   3 undecided   4 nothing selected
+  5 vacuous       70 nondeterminism, or an error of squall itself"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// When to use colour. NO_COLOR and CLICOLOR_FORCE are respected too.
+    #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
+    color: ColorChoice,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum ColorChoice {
+    /// On a terminal.
+    #[default]
+    Auto,
+    /// Into pipes and files too.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run specs over many seeds and judge them.
+    ///
+    /// Shows progress on a terminal, then a table of verdicts, and for each failure what happened and the line that replays it.
+    #[command(after_help = "\
+Examples:
+  squall run                                  everything below specs/
+  squall run specs/saga --seeds 1000..2000    seeds that nobody has tried
+  squall run --format json | jq 'select(.kind == \"spec\") | .verdict'
+  squall run --max-time 10m --max-failures 1")]
+    Run(RunArgs),
+    /// Run one seed of a spec and print its whole history.
+    #[command(after_help = "\
+Examples:
+  squall replay specs/saga/x.yaml --seed 17
+  squall replay specs/saga/x.yaml --seed 17 --node payments --events saga. --until 12s")]
+    Replay(ReplayArgs),
+    /// Print the plan of one seed as YAML: every operation and every fault with its time.
+    Explain {
+        /// The spec.
+        spec: PathBuf,
+        /// The seed.
+        #[arg(long, value_name = "N")]
+        seed: u64,
+    },
+    /// Check specs for errors without running them.
+    Check {
+        /// Specs, and directories of specs.
+        #[arg(default_value = "specs", value_name = "PATHS")]
+        paths: Vec<PathBuf>,
+        /// For people, or one JSON object an error.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// List the systems with their variants, and the specs.
+    List {
+        /// Where to look for specs.
+        #[arg(default_value = "specs", value_name = "PATHS")]
+        paths: Vec<PathBuf>,
+    },
+    /// Describe a system, or a kind of fault, as specs see it.
+    #[command(after_help = "\
+Examples:
+  squall describe checkout-saga
+  squall describe fault partition
+  squall describe fault               all kinds")]
+    Describe {
+        /// A system's name, or `fault`.
+        #[arg(value_name = "SYSTEM|fault")]
+        what: String,
+        /// The kind of fault.
+        kind: Option<String>,
+    },
+    /// Print the JSON Schema of specs, for editors.
+    Schema,
+}
+
+#[derive(Args, Debug)]
+struct RunArgs {
+    /// Specs, and directories of specs.
+    #[arg(default_value = "specs", value_name = "PATHS")]
+    paths: Vec<PathBuf>,
+    /// Only specs whose path contains this.
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Which seeds: a count, or a range a..b without b. [default: as many as each spec asks for]
+    #[arg(long, value_name = "N|A..B")]
+    seeds: Option<Seeds>,
+    /// How many worker processes. [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// When to stop; what has not been decided by then is undecided.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    max_time: Option<Duration>,
+    /// How much real time a run may take before it counts as hung.
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time)]
+    run_timeout: Duration,
+    /// After how many failing runs of a spec to go on to the next.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    max_failures: u64,
+    /// For people, or one JSON object a line: runs, specs, and a summary.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Run in this process, for debuggers: a run that hangs or aborts takes everything with it.
+    #[arg(long)]
+    in_process: bool,
+}
+
+#[derive(Args, Debug)]
+struct ReplayArgs {
+    /// The spec.
+    spec: PathBuf,
+    /// The seed.
+    #[arg(long, value_name = "N")]
+    seed: u64,
+    /// Show only records of nodes whose name begins with this: `payments`, `payments[1]`. May be given more than once.
+    #[arg(long, value_name = "NODE")]
+    node: Vec<String>,
+    /// Show only events whose name contains this: `saga.`, `invoke`, `fault`. May be given more than once.
+    #[arg(long, value_name = "TEXT")]
+    events: Vec<String>,
+    /// Show records up to this virtual time.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<Duration>,
+    /// How much real time the run may take before it counts as hung.
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time)]
+    run_timeout: Duration,
+    /// Run in this process, for debuggers.
+    #[arg(long)]
+    in_process: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Human,
+    /// For programs.
+    Json,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let Dur(time) = text.parse::<Dur>().map_err(|error| error.to_string())?;
+    if time.is_zero() { Err("it must be more than nothing".to_owned()) } else { Ok(time) }
+}
+
+/// The `main` of a `squall` binary with these systems: reads the arguments, does what they say. Also the entry of the
+/// worker processes that it starts from this same executable.
+///
+/// The exit code is 0 if everything is as expected, 1 if a spec failed, 2 for bad usage or a bad spec, 3 if something is undecided, 4 if nothing
+/// was selected, 5 if a spec is vacuous, 70 for nondeterminism or an error of squall itself.
+pub fn main(registry: Registry) -> ExitCode {
+    worker::enter_if_worker(&registry);
+    let run = || with_args(&registry, std::env::args_os());
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
+        Ok(exit) => exit.into(),
+        // The panic has been printed.
+        Err(_) => Exit::Internal.into(),
+    }
+}
+
+fn with_args(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(message) => {
+            // Help and version are no errors; neither is a reader that went away.
+            let _ = message.print();
+            return if message.use_stderr() { Exit::Usage } else { Exit::AsExpected };
+        }
+    };
+    match cli.color {
+        ColorChoice::Auto => {}
+        ColorChoice::Always => anstream::ColorChoice::Always.write_global(),
+        ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let done = match cli.command {
+        Command::Run(args) => run::run(registry, &args),
+        Command::Replay(args) => replay::replay(registry, &args),
+        Command::Explain { spec, seed } => replay::explain(registry, &spec, seed),
+        Command::Check { paths, format } => load::check(registry, &paths, format),
+        Command::List { paths } => describe::list(registry, &paths),
+        Command::Describe { what, kind } => describe::describe(registry, &what, kind.as_deref()),
+        Command::Schema => describe::schema(registry),
+    };
+    match done {
+        Ok(exit) => exit,
+        // As `squall list | head` does: whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::BrokenPipe,
+        Err(error) => {
+            anstream::eprintln!("error: {error}");
+            Exit::Internal
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

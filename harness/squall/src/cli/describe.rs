@@ -1,0 +1,203 @@
+//! `squall list`, `describe` and `schema`: what there is, and what a spec can say of it.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use serde_json::Value;
+
+use super::{Exit, load};
+use crate::{
+    report::Style,
+    spec::{self, Code},
+    system::{AnySystem, Registry},
+};
+
+pub(super) fn schema(registry: &Registry) -> io::Result<Exit> {
+    let schema = spec::schema(Some(registry));
+    writeln!(io::stdout().lock(), "{schema:#}")?;
+    Ok(Exit::AsExpected)
+}
+
+pub(super) fn list(registry: &Registry, paths: &[PathBuf]) -> io::Result<Exit> {
+    let mut out = anstream::stdout().lock();
+    writeln!(out, "{}", heading("Systems"))?;
+    for system in registry.iter() {
+        writeln!(out, "  {}  {}", Style::Strong.paint(system.name()), system.about())?;
+        for flaw in system.flaws() {
+            writeln!(out, "    variant {}: {}", flaw.name, flaw.about)?;
+        }
+    }
+    writeln!(out, "\n{}", heading("Specs"))?;
+    let files = match spec::discover(paths) {
+        Ok(files) => files,
+        Err(error) if error.iter().all(|error| error.code == Code::NoSpecs) => Vec::new(),
+        Err(error) => return load::complain(&[error]),
+    };
+    if files.is_empty() {
+        writeln!(out, "  none")?;
+    }
+    for file in files {
+        // A spec with errors is listed too; `squall check` says what is wrong with it.
+        let about = match spec::load(&file, registry) {
+            Ok(loaded) => loaded.spec.about.unwrap_or_default(),
+            Err(_) => Style::Bad.paint("has errors: squall check").to_string(),
+        };
+        writeln!(out, "  {}  {about}", file.display())?;
+    }
+    Ok(Exit::AsExpected)
+}
+
+pub(super) fn describe(registry: &Registry, what: &str, kind: Option<&str>) -> io::Result<Exit> {
+    if what == "fault" {
+        return faults(kind);
+    }
+    if let Some(kind) = kind {
+        anstream::eprintln!("error: {what} {kind}: only `describe fault KIND` takes two words");
+        return Ok(Exit::Usage);
+    }
+    match registry.get(what) {
+        Some(system) => describe_system(&**system),
+        None => Ok(unknown("system", what, registry.iter().map(|system| system.name()))),
+    }
+}
+
+/// Says that there is no such thing, and which there are.
+fn unknown<'a>(thing: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Exit {
+    let known: Vec<_> = known.collect();
+    let near =
+        known.iter().max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
+    let hint = match near {
+        Some(near) if strsim::jaro_winkler(name, near) > 0.8 => format!("did you mean `{near}`? "),
+        _ => String::new(),
+    };
+    let all = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    anstream::eprintln!("error: there is no {thing} `{name}`\n{hint}There are: {all}");
+    Exit::Usage
+}
+
+fn heading(text: &str) -> impl std::fmt::Display {
+    Style::Strong.paint(text.to_owned())
+}
+
+fn describe_system(system: &dyn AnySystem) -> io::Result<Exit> {
+    let mut out = anstream::stdout().lock();
+    let params = system.complete_params(&Value::Null).map_err(io::Error::other)?;
+    writeln!(out, "{}: {}", heading(system.name()), system.about())?;
+
+    writeln!(out, "\n{} (params)", heading("Parameters"))?;
+    let schema = system.params_schema().to_value();
+    let properties = schema["properties"].as_object().cloned().unwrap_or_default();
+    for (name, property) in &properties {
+        let default = params.get(name).map_or_else(String::new, |value| format!(" = {}", plain(value)));
+        writeln!(out, "  {}{default}{}", Style::Strong.paint(name), described(property, &schema))?;
+    }
+    if properties.is_empty() {
+        writeln!(out, "  none")?;
+    }
+
+    writeln!(out, "\n{} (topology, targets)", heading("Node groups"))?;
+    for group in system.groups(&params) {
+        writeln!(out, "  {} x {}", Style::Strong.paint(group.name), group.size)?;
+    }
+    writeln!(out, "\n{} (workload.mix), with their weights", heading("Operations"))?;
+    for (name, weight) in system.operations(&params) {
+        writeln!(out, "  {}: {weight}", Style::Strong.paint(name))?;
+    }
+    writeln!(out, "\n{} (when, check), with their fields", heading("Events"))?;
+    for event in system.events() {
+        let fields = event.fields.join(", ");
+        writeln!(out, "  {} {{{fields}}}: {}", Style::Strong.paint(event.name), event.about)?;
+    }
+    writeln!(out, "\n{} (check)", heading("Invariants"))?;
+    for name in system.invariants(&params) {
+        writeln!(out, "  {name}")?;
+    }
+    writeln!(out, "\n{} (check: eventually: that)", heading("Conditions"))?;
+    let conditions = system.conditions(&params);
+    for name in &conditions {
+        writeln!(out, "  {name}")?;
+    }
+    if conditions.is_empty() {
+        writeln!(out, "  none")?;
+    }
+    writeln!(out, "\n{} (variant), besides `hardened`", heading("Flaws"))?;
+    for flaw in system.flaws() {
+        writeln!(out, "  {}: {}; violates {}", Style::Strong.paint(flaw.name), flaw.about, flaw.violates)?;
+    }
+    Ok(Exit::AsExpected)
+}
+
+/// A JSON value as one writes it in YAML.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The keys of a fault that are no kinds: when it strikes, and for how long.
+const SCHEDULE: [&str; 7] = ["id", "at", "every", "when", "between", "times", "for"];
+
+fn faults(kind: Option<&str>) -> io::Result<Exit> {
+    let schema = spec::schema(None);
+    let fault = &schema["$defs"]["Fault"];
+    let properties = fault["properties"].as_object().cloned().unwrap_or_default();
+    let kinds = || properties.iter().filter(|(name, _)| !SCHEDULE.contains(&name.as_str()));
+    let mut out = anstream::stdout().lock();
+    let Some(kind) = kind else {
+        writeln!(out, "{}", heading("Kinds of faults"))?;
+        for (name, property) in kinds() {
+            writeln!(out, "  {}{}", Style::Strong.paint(name), described(property, &schema))?;
+        }
+        writeln!(out, "\n{}, for every kind", heading("When, and for how long"))?;
+        for name in SCHEDULE {
+            let property = properties.get(name).unwrap_or(&Value::Null);
+            writeln!(out, "  {}{}", Style::Strong.paint(name), described(property, &schema))?;
+        }
+        return Ok(Exit::AsExpected);
+    };
+    let Some((name, property)) = kinds().find(|(name, _)| *name == kind) else {
+        return Ok(unknown("fault", kind, kinds().map(|(name, _)| name.as_str())));
+    };
+    let definition = resolve(property, &schema);
+    let about = text_of(property).or_else(|| text_of(definition)).unwrap_or_default();
+    writeln!(out, "{}: {about}", heading(name))?;
+    let required: Vec<&str> =
+        definition["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    for (name, property) in definition["properties"].as_object().into_iter().flatten() {
+        let must = if required.contains(&name.as_str()) { " (required)" } else { "" };
+        writeln!(out, "  {}{must}{}", Style::Strong.paint(name), described(property, &schema))?;
+        for (value, about) in choices(resolve(property, &schema)) {
+            writeln!(out, "      {}: {about}", Style::Strong.paint(value))?;
+        }
+    }
+    Ok(Exit::AsExpected)
+}
+
+/// Follows a reference, also one that may be null.
+fn resolve<'a>(property: &'a Value, schema: &'a Value) -> &'a Value {
+    let some = property["anyOf"].as_array().into_iter().flatten().find(|choice| choice["type"] != "null");
+    let property = some.unwrap_or(property);
+    match property["$ref"].as_str().and_then(|reference| reference.strip_prefix("#/$defs/")) {
+        Some(name) => &schema["$defs"][name],
+        None => property,
+    }
+}
+
+/// The values that an enumeration allows, each with what it means.
+fn choices(definition: &Value) -> Vec<(&str, String)> {
+    let choices = definition["oneOf"].as_array().into_iter().flatten();
+    choices
+        .filter_map(|choice| Some((choice["const"].as_str()?, text_of(choice).unwrap_or_default())))
+        .collect()
+}
+
+fn text_of(schema: &Value) -> Option<String> {
+    schema["description"].as_str().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn described(property: &Value, schema: &Value) -> String {
+    match text_of(property).or_else(|| text_of(resolve(property, schema))) {
+        Some(text) => format!(": {text}"),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,134 @@
+//! Two runs of one seed that are not the same run: where they part.
+
+use std::fmt;
+
+use crate::{
+    history::Record,
+    run::{RunReport, Verdict},
+};
+
+/// Two runs of one seed differ, so something outside of the seed got in.
+#[derive(Clone, Debug)]
+pub struct Divergence {
+    /// The seed.
+    pub seed: u64,
+    /// What differs, in a sentence.
+    pub what: String,
+    /// The first record in which the histories differ, where both are known.
+    pub first: Option<Fork>,
+}
+
+/// The first difference between two histories.
+#[derive(Clone, Debug)]
+pub struct Fork {
+    /// Its position in both histories.
+    pub seq: usize,
+    /// The record before it, which both share.
+    pub last_common: Option<Record>,
+    /// What the first history has there; none if it is over.
+    pub one: Option<Record>,
+    /// What the other has there.
+    pub other: Option<Record>,
+}
+
+/// Whether these are two executions of the same run.
+pub(crate) fn same(one: &RunReport, other: &RunReport) -> bool {
+    let same_end = match (&one.verdict, &other.verdict) {
+        // How it died ends with what it printed, which may hold addresses and process ids.
+        (Verdict::Died { how: a }, Verdict::Died { how: b }) => a.lines().next() == b.lines().next(),
+        (a, b) => a == b,
+    };
+    same_end && one.digest == other.digest
+}
+
+impl Divergence {
+    /// Compares two runs that are not the [`same`].
+    pub(crate) fn between(one: &RunReport, other: &RunReport) -> Self {
+        Divergence { seed: one.seed, what: difference(one, other), first: fork(&one.history, &other.history) }
+    }
+}
+
+fn difference(one: &RunReport, other: &RunReport) -> String {
+    let [a, b] = [one, other].map(|report| end(&report.verdict));
+    match (&one.verdict, &other.verdict) {
+        (Verdict::Hung { after }, _) => format!(
+            "it was ended after {after:?}, and when it was run again it {b} after {:?}: nondeterminism, or a machine that \
+             is too busy for --run-timeout",
+            std::time::Duration::from_micros(other.wall_us)
+        ),
+        _ if a != b => format!("it {a}, and when it was run again it {b}"),
+        _ => format!("it {a} both times, with digest {} first and {} then", one.digest, other.digest),
+    }
+}
+
+fn end(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Passed => "passed".to_owned(),
+        Verdict::Violated(violation) => format!("violated {} at {:?}", violation.invariant, violation.at),
+        Verdict::Panicked { location, at, .. } => format!("panicked at {location} after {at:?}"),
+        Verdict::Hung { after } => format!("did not end within {after:?}"),
+        Verdict::Died { how } => format!("died of {}", how.lines().next().unwrap_or_default()),
+        Verdict::Undecided { reason } => format!("could not be judged ({reason})"),
+    }
+}
+
+fn fork(one: &[Record], other: &[Record]) -> Option<Fork> {
+    if one.is_empty() || other.is_empty() {
+        return None;
+    }
+    // By text, in which a NaN is equal to itself.
+    let differ = |i: usize| match (one.get(i), other.get(i)) {
+        (Some(a), Some(b)) => a.at != b.at || format!("{:?}", a.kind) != format!("{:?}", b.kind),
+        (None, None) => false,
+        _ => true,
+    };
+    let seq = (0..one.len().max(other.len())).find(|i| differ(*i))?;
+    Some(Fork {
+        seq,
+        last_common: seq.checked_sub(1).map(|before| one[before].clone()),
+        one: one.get(seq).cloned(),
+        other: other.get(seq).cloned(),
+    })
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seed {} is not one run: {}", self.seed, self.what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::history::{Kind, Phase};
+
+    fn history(phases: &[(u64, Phase)]) -> Vec<Record> {
+        phases
+            .iter()
+            .enumerate()
+            .map(|(seq, (ms, phase))| Record {
+                seq: seq as u64,
+                at: Duration::from_millis(*ms),
+                kind: Kind::Phase(*phase),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_first_difference_is_found() {
+        let one = history(&[(0, Phase::Warmup), (5, Phase::Chaos), (9, Phase::End)]);
+        let other = history(&[(0, Phase::Warmup), (6, Phase::Chaos), (9, Phase::End)]);
+        let fork = fork(&one, &other).expect("they differ");
+        assert_eq!((fork.seq, fork.last_common.map(|r| r.seq)), (1, Some(0)));
+    }
+
+    #[test]
+    fn a_history_that_ends_early_differs_at_its_end() {
+        let one = history(&[(0, Phase::Warmup), (5, Phase::Chaos)]);
+        let fork = fork(&one, &one[..1]).expect("they differ");
+        assert_eq!((fork.seq, fork.one.is_some(), fork.other.is_some()), (1, true, false));
+        assert!(super::fork(&one, &one.clone()).is_none());
+    }
+}

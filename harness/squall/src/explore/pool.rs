@@ -1,0 +1,335 @@
+//! Workers that share out the runs of one or more explorations.
+//!
+//! Each worker has a driver, a thread of ours that takes seeds from whichever exploration is next and has them run. Results come
+//! back in any order and are handed on in the order of their seeds, so nothing that is reported depends on how many workers
+//! there are or how runs were dealt out.
+//!
+//! The pool also sees to it that results can be trusted. The first seed of an exploration runs a second time in a fresh process; the last
+//! one and every 50th run a second time in another worker, where there is one; and each run that failed runs once more
+//! in a fresh process.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use crate::{
+    explore::{
+        Seeds,
+        queue::{Checked, HandOn, Queue, Work},
+    },
+    run::{self, ExecuteOptions, RunReport, Verdict},
+    spec::Spec,
+    system::Registry,
+    worker::{Died, Prints, Worker},
+};
+
+/// Why no lock of this module is ever poisoned.
+const UNPOISONED: &str = "nothing panics while it holds the lock";
+
+/// Workers, and the explorations they work for.
+pub struct Pool {
+    shared: Arc<Shared>,
+    drivers: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    registry: Registry,
+    jobs: u64,
+    in_process: bool,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    explorations: BTreeMap<u64, Exploration>,
+    next_id: u64,
+    /// The exploration that was served last; the one after it is next.
+    served: u64,
+    closing: bool,
+    /// A driver panicked: a bug of ours, and nobody should wait for it.
+    broken: bool,
+}
+
+struct Exploration {
+    task: Arc<Task>,
+    queue: Queue,
+}
+
+/// What is to be run.
+struct Task {
+    spec: Spec,
+    /// For workers, who take it as a line.
+    json: String,
+    limit: Duration,
+    cancelled: AtomicBool,
+}
+
+/// What waiting for a run came to.
+pub(super) enum Next {
+    Run(Box<Checked>),
+    /// Every seed was handed on.
+    Finished,
+    /// It is time to look at the clock.
+    Waiting,
+}
+
+impl Pool {
+    /// A pool of `jobs` workers, which are started as they are needed. With `in_process`, runs execute on threads of this process instead:
+    /// for debuggers; a run that hangs or aborts then takes everything with it.
+    pub fn new(registry: &Registry, jobs: usize, in_process: bool) -> Self {
+        let jobs = jobs.max(1);
+        let shared = Arc::new(Shared {
+            registry: registry.clone(),
+            jobs: jobs as u64,
+            in_process,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let drivers = (0..jobs)
+            .map(|number| {
+                let shared = shared.clone();
+                std::thread::spawn(move || {
+                    let _alarm = Alarm(shared.clone());
+                    Driver { shared, number }.drive();
+                })
+            })
+            .collect();
+        Pool { shared, drivers }
+    }
+
+    /// One worker per core.
+    pub fn default_jobs() -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
+
+    /// Begins an exploration. `failures` is how many failing runs it will want to see.
+    pub(super) fn submit(&self, spec: &Spec, seeds: Seeds, limit: Duration, failures: u64) -> Ticket<'_> {
+        let task = Arc::new(Task::new(spec, limit));
+        let mut state = self.shared.lock();
+        let id = state.next_id;
+        state.next_id += 1;
+        state.explorations.insert(id, Exploration { task: task.clone(), queue: Queue::new(seeds, failures) });
+        drop(state);
+        self.shared.changed.notify_all();
+        Ticket { pool: self, id, task }
+    }
+
+    /// Runs these seeds one after the other in one fresh process, with their histories, apart from all explorations.
+    pub(crate) fn run_apart(
+        &self,
+        spec: &Spec,
+        seeds: &[u64],
+        limit: Duration,
+        prints: Prints,
+    ) -> Vec<RunReport> {
+        let task = Arc::new(Task::new(spec, limit));
+        let mut reports = Vec::new();
+        self.shared.run(&mut Lane::default(), &task, seeds, true, prints, |report| reports.push(report));
+        reports
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.lock().closing = true;
+        self.shared.changed.notify_all();
+        for driver in self.drivers.drain(..) {
+            // One that panicked has said so itself.
+            let _ = driver.join();
+        }
+    }
+}
+
+/// An exploration that was submitted; dropping it ends it.
+pub(super) struct Ticket<'a> {
+    pool: &'a Pool,
+    id: u64,
+    task: Arc<Task>,
+}
+
+impl Ticket<'_> {
+    /// Waits for the next run in the order of seeds, but not long.
+    pub(super) fn next(&self) -> Next {
+        let shared = &self.pool.shared;
+        let mut state = shared.lock();
+        loop {
+            assert!(!state.broken, "a driver of the worker pool panicked");
+            let exploration =
+                state.explorations.get_mut(&self.id).expect("it is there until this is dropped");
+            match exploration.queue.hand_on() {
+                HandOn::Nothing => {}
+                HandOn::Asked => shared.changed.notify_all(),
+                HandOn::Finished => return Next::Finished,
+                HandOn::Run(run) => {
+                    drop(state);
+                    // There may be room ahead again.
+                    shared.changed.notify_all();
+                    return Next::Run(run);
+                }
+            }
+            let (again, timeout) =
+                shared.changed.wait_timeout(state, Duration::from_millis(100)).expect(UNPOISONED);
+            state = again;
+            if timeout.timed_out() {
+                return Next::Waiting;
+            }
+        }
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        self.task.cancelled.store(true, Ordering::Relaxed);
+        self.pool.shared.lock().explorations.remove(&self.id);
+    }
+}
+
+impl Task {
+    fn new(spec: &Spec, limit: Duration) -> Self {
+        let json = serde_json::to_string(spec).expect("a spec serialises");
+        Task { spec: spec.clone(), json, limit, cancelled: AtomicBool::new(false) }
+    }
+
+    fn wanted(&self) -> bool {
+        !self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+/// Tells everybody when a driver panics.
+struct Alarm(Arc<Shared>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.lock().broken = true;
+            self.0.changed.notify_all();
+        }
+    }
+}
+
+/// Where runs execute.
+#[derive(Default)]
+struct Lane {
+    worker: Option<Worker>,
+    /// The task whose spec the worker has.
+    knows: Option<Arc<Task>>,
+}
+
+struct Driver {
+    shared: Arc<Shared>,
+    number: usize,
+}
+
+impl Driver {
+    fn drive(self) {
+        let mut lane = Lane::default();
+        let mut state = self.shared.lock();
+        while !state.closing {
+            let Some((id, task, work)) = state.deal(self.number, self.shared.jobs) else {
+                state = self.shared.changed.wait(state).expect(UNPOISONED);
+                continue;
+            };
+            drop(state);
+            let deliver = |store: &dyn Fn(&mut Queue, RunReport), report: RunReport| {
+                if let Some(exploration) = self.shared.lock().explorations.get_mut(&id) {
+                    store(&mut exploration.queue, report);
+                }
+                self.shared.changed.notify_all();
+            };
+            match work {
+                Work::Runs(seeds) => {
+                    let store = |queue: &mut Queue, report| queue.store(report, self.number);
+                    self.shared.run(&mut lane, &task, &seeds, false, Prints::Keep, |r| deliver(&store, r));
+                }
+                Work::Repeat(seed) => {
+                    self.shared.run(&mut lane, &task, &[seed], false, Prints::Keep, |r| {
+                        deliver(&Queue::store_again, r)
+                    });
+                }
+                Work::Confirm(seed) => {
+                    let mut fresh = Lane::default();
+                    self.shared.run(&mut fresh, &task, &[seed], false, Prints::Keep, |r| {
+                        deliver(&Queue::store_again, r)
+                    });
+                }
+            }
+            state = self.shared.lock();
+        }
+    }
+}
+
+impl State {
+    /// The next work for driver `me`, from the explorations in turn.
+    fn deal(&mut self, me: usize, jobs: u64) -> Option<(u64, Arc<Task>, Work)> {
+        let (before, after): (Vec<u64>, Vec<u64>) =
+            self.explorations.keys().partition(|id| **id <= self.served);
+        for id in after.into_iter().chain(before) {
+            let exploration = self.explorations.get_mut(&id).expect("its key was just listed");
+            if let Some(work) = exploration.queue.deal(me, jobs) {
+                self.served = id;
+                return Some((id, exploration.task.clone(), work));
+            }
+        }
+        None
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect(UNPOISONED)
+    }
+
+    /// Runs these seeds in this lane and delivers a report for each, unless the task is cancelled first. A worker that is lost
+    /// is replaced for the seeds after the one that took it.
+    fn run(
+        &self,
+        lane: &mut Lane,
+        task: &Arc<Task>,
+        mut seeds: &[u64],
+        keep_history: bool,
+        prints: Prints,
+        mut deliver: impl FnMut(RunReport),
+    ) {
+        if self.in_process {
+            for seed in seeds.iter().take_while(|_| task.wanted()) {
+                deliver(run::execute(&self.registry, &task.spec, *seed, ExecuteOptions { keep_history }));
+            }
+            return;
+        }
+        while !seeds.is_empty() && task.wanted() {
+            if lane.worker.is_none() {
+                lane.knows = None;
+                match Worker::start(prints) {
+                    Ok(worker) => lane.worker = Some(worker),
+                    Err(error) => {
+                        let reason = format!("no worker process could be started: {error}");
+                        for seed in seeds {
+                            deliver(RunReport::lost(*seed, Verdict::Undecided { reason: reason.clone() }));
+                        }
+                        return;
+                    }
+                }
+            }
+            let worker = lane.worker.as_mut().expect("it was just started");
+            let known = lane.knows.as_ref().is_some_and(|known| Arc::ptr_eq(known, task));
+            let spec = (!known).then_some(task.json.as_str());
+            let mut delivered = 0;
+            let end = worker.run(spec, seeds, keep_history, task.limit, &|| task.wanted(), |report| {
+                delivered += 1;
+                deliver(report);
+            });
+            seeds = &seeds[delivered..];
+            match end {
+                Ok(()) => lane.knows = Some(task.clone()),
+                Err(Died) => *lane = Lane::default(),
+            }
+        }
+    }
+}

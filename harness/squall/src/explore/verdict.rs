@@ -1,0 +1,308 @@
+//! From the runs of a spec to its verdict. Runs come in the order of their seeds, each already executed a second time where
+//! it had to be, so the verdict is a function of the spec and its seeds alone.
+
+use std::{fmt, ops::ControlFlow};
+
+use crate::{
+    check::{judge::label, pattern::Pattern},
+    explore::{
+        Seeds,
+        divergence::{self, Divergence},
+        queue::Checked,
+    },
+    run::{Coverage, RunReport, Verdict},
+    spec::{
+        Span, Spec,
+        model::{Check, Expect},
+    },
+};
+
+/// What became of a spec.
+#[derive(Clone, Debug)]
+pub enum SpecVerdict {
+    /// As expected.
+    Passed,
+    /// Not as expected: runs failed that should have passed, or failed otherwise than they should, or did not fail at all.
+    Failed(String),
+    /// Every run passed, and yet they prove nothing.
+    Vacuous(Vec<Vacuity>),
+    /// It cannot be said.
+    Undecided(String),
+    /// A run was not the same when it was executed again, so nothing can be said of any.
+    Nondeterministic(Box<Divergence>),
+}
+
+/// Something in a spec that did nothing in any run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vacuity {
+    /// Which entry, as `faults[2]`.
+    pub path: String,
+    /// Where it is written.
+    pub span: Span,
+    /// What it did not do.
+    pub what: String,
+}
+
+impl fmt::Display for Vacuity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.what, self.path)
+    }
+}
+
+/// What came out of a spec.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The verdict.
+    pub verdict: SpecVerdict,
+    /// How many seeds were run and judged.
+    pub runs: u64,
+    /// What the runs reached, in all.
+    pub coverage: Coverage,
+    /// The runs that failed though they should not have, in the order of seeds; each was confirmed in a fresh process.
+    pub failures: Vec<RunReport>,
+    /// For a spec that expects a violation: the first run that shows it, confirmed in a fresh process.
+    pub caught: Option<RunReport>,
+    /// What else a person should know.
+    pub notes: Vec<String>,
+}
+
+/// Why no more runs came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// They were all done.
+    Finished,
+    /// The judge had seen enough.
+    Decided,
+    /// Something else was up.
+    Stopped(&'static str),
+}
+
+/// Judges runs as they come.
+pub(super) struct Judge<'a> {
+    spec: &'a Spec,
+    seeds: Seeds,
+    max_failures: u64,
+    outcome: Outcome,
+    undecided: Option<(u64, String)>,
+    divergence: Option<Box<Divergence>>,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(spec: &'a Spec, seeds: Seeds, max_failures: u64) -> Self {
+        let outcome = Outcome {
+            verdict: SpecVerdict::Passed,
+            runs: 0,
+            coverage: Coverage::default(),
+            failures: Vec::new(),
+            caught: None,
+            notes: Vec::new(),
+        };
+        Judge { spec, seeds, max_failures, outcome, undecided: None, divergence: None }
+    }
+
+    /// How many failing runs are worth confirming ahead of their turn.
+    pub(super) fn wanted_failures(&self) -> u64 {
+        match self.spec.expect {
+            Expect::Pass => self.max_failures,
+            Expect::Violates(_) => 1,
+        }
+    }
+
+    /// How many runs failed so far, expected or not.
+    pub(super) fn failing(&self) -> u64 {
+        self.outcome.failures.len() as u64 + u64::from(self.outcome.caught.is_some())
+    }
+
+    /// Takes the next run; breaks when no more are needed.
+    pub(super) fn take(&mut self, run: &Checked) -> ControlFlow<()> {
+        self.outcome.runs += 1;
+        add(&mut self.outcome.coverage, &run.report.coverage);
+        if let Some(again) = &run.again
+            && !divergence::same(&run.report, again)
+        {
+            self.divergence = Some(Box::new(Divergence::between(&run.report, again)));
+            return ControlFlow::Break(());
+        }
+        let report = &run.report;
+        match (&report.verdict, &self.spec.expect) {
+            (Verdict::Passed, _) => ControlFlow::Continue(()),
+            (Verdict::Undecided { reason }, _) => {
+                self.undecided.get_or_insert((report.seed, reason.clone()));
+                ControlFlow::Continue(())
+            }
+            (Verdict::Violated(violation), Expect::Violates(expected))
+                if violation.invariant == expected.value =>
+            {
+                self.outcome.caught = Some(report.clone());
+                ControlFlow::Break(())
+            }
+            (_, Expect::Violates(_)) => {
+                self.outcome.failures.push(report.clone());
+                ControlFlow::Break(())
+            }
+            (_, Expect::Pass) => {
+                self.outcome.failures.push(report.clone());
+                if self.failing() >= self.max_failures {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            }
+        }
+    }
+
+    pub(super) fn finish(mut self, ended: &Ended) -> Outcome {
+        self.outcome.verdict = self.verdict(ended);
+        self.outcome
+    }
+
+    fn verdict(&mut self, ended: &Ended) -> SpecVerdict {
+        if let Some(divergence) = self.divergence.take() {
+            return SpecVerdict::Nondeterministic(divergence);
+        }
+        let runs = self.outcome.runs;
+        let asked = self.spec.explore.seeds.value;
+        let failures = &self.outcome.failures;
+        let in_all = self.seeds.count();
+        match &self.spec.expect {
+            Expect::Violates(expected) => {
+                let invariant = &expected.value;
+                if let Some(caught) = &self.outcome.caught {
+                    let nth = caught.seed - self.seeds.start + 1;
+                    self.outcome.notes.push(format!("{invariant} violated in run {nth}, as expected"));
+                    SpecVerdict::Passed
+                } else if let Some(failure) = failures.first() {
+                    SpecVerdict::Failed(format!(
+                        "expected a violation of {invariant}, and seed {} {}",
+                        failure.seed,
+                        manner(&failure.verdict)
+                    ))
+                } else if let Ended::Stopped(why) = ended {
+                    SpecVerdict::Undecided(format!(
+                        "{why}; {invariant} was not violated in {runs} of {in_all} runs"
+                    ))
+                } else if let Some((seed, reason)) = &self.undecided {
+                    SpecVerdict::Undecided(format!("seed {seed} could not be judged: {reason}"))
+                } else if runs < asked {
+                    SpecVerdict::Undecided(format!(
+                        "{invariant} was not violated in {}, and the spec asks for {asked}",
+                        count(runs, "run")
+                    ))
+                } else {
+                    SpecVerdict::Failed(format!(
+                        "not caught: {invariant} was not violated in {}",
+                        count(runs, "run")
+                    ))
+                }
+            }
+            Expect::Pass => {
+                if !failures.is_empty() {
+                    if *ended == Ended::Decided && runs < in_all {
+                        let note = format!(
+                            "stopped after {} with {} of {in_all} seeds run; --max-failures changes that",
+                            count(failures.len() as u64, "failing run"),
+                            runs
+                        );
+                        self.outcome.notes.push(note);
+                    }
+                    SpecVerdict::Failed(format!("{} of {} failed", failures.len(), count(runs, "run")))
+                } else if let Some((seed, reason)) = &self.undecided {
+                    SpecVerdict::Undecided(format!("seed {seed} could not be judged: {reason}"))
+                } else if let Ended::Stopped(why) = ended {
+                    SpecVerdict::Undecided(format!(
+                        "{why} after {runs} of {in_all} runs; none of them failed"
+                    ))
+                } else {
+                    match vacuities(self.spec, &self.outcome.coverage) {
+                        none if none.is_empty() => SpecVerdict::Passed,
+                        found if runs >= asked => SpecVerdict::Vacuous(found),
+                        found => {
+                            self.outcome.notes.push(format!(
+                                "not judged as vacuous, as only {runs} of the {asked} seeds of the spec were run: {}",
+                                found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+                            ));
+                            SpecVerdict::Passed
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How a run ended, to follow its name in a sentence.
+fn manner(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Passed => "passed".to_owned(),
+        Verdict::Violated(violation) => format!("violated {}", violation.invariant),
+        Verdict::Panicked { location, .. } => format!("panicked at {location}"),
+        Verdict::Hung { after } => format!("did not end within {after:?}"),
+        Verdict::Died { how } => format!("died of {}", how.lines().next().unwrap_or_default()),
+        Verdict::Undecided { .. } => "could not be judged".to_owned(),
+    }
+}
+
+pub(crate) fn count(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+fn add(sum: &mut Coverage, run: &Coverage) {
+    for (fault, count) in &run.faults {
+        let sum = sum.faults.entry(fault.clone()).or_default();
+        sum.struck += count.struck;
+        sum.touched += count.touched;
+    }
+    for (check, n) in &run.exercised {
+        *sum.exercised.entry(check.clone()).or_default() += n;
+    }
+    for (pattern, n) in &run.sometimes {
+        *sum.sometimes.entry(pattern.clone()).or_default() += n;
+    }
+    for (sum, n) in sum.ops.iter_mut().zip(run.ops) {
+        *sum += n;
+    }
+}
+
+/// What of the spec did nothing in any run, in the order of the spec.
+fn vacuities(spec: &Spec, coverage: &Coverage) -> Vec<Vacuity> {
+    let mut found = Vec::new();
+    for (i, fault) in spec.faults.iter().enumerate() {
+        let id = &fault.id.value;
+        let count = coverage.faults.get(id).copied().unwrap_or_default();
+        let what = match (count.struck, count.touched) {
+            (0, _) => format!("fault {id} never struck"),
+            (n, 0) => format!("fault {id} struck {n} times and touched nothing"),
+            _ => continue,
+        };
+        found.push(Vacuity { path: format!("faults[{i}]"), span: fault.id.span, what });
+    }
+    for (i, check) in spec.check.iter().enumerate() {
+        let path = format!("check[{i}]");
+        match &check.value {
+            Check::Sometimes(patterns) => {
+                for (j, pattern) in patterns.iter().enumerate() {
+                    let label = Pattern::new(pattern).to_string();
+                    if coverage.sometimes.get(&label).is_none_or(|n| *n == 0) {
+                        let path = format!("{path}.sometimes[{j}]");
+                        let what = format!("{label} was never seen");
+                        found.push(Vacuity { path, span: pattern.event.span, what });
+                    }
+                }
+            }
+            other => {
+                let label = label(other);
+                if coverage.exercised.get(&label).is_none_or(|n| *n == 0) {
+                    found.push(Vacuity {
+                        path,
+                        span: check.span,
+                        what: format!("{label} never had anything to judge"),
+                    });
+                }
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! Telling a person, or a program, what came out.
+//!
+//! Everything is written with ANSI styles; whoever writes it to a stream (anstream) strips them where they are not wanted.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::{
+    explore::{Outcome, SpecVerdict},
+    spec::Loaded,
+};
+
+pub(crate) mod failure;
+pub(crate) mod json;
+pub(crate) mod progress;
+pub(crate) mod record;
+mod reproduce;
+mod style;
+pub(crate) mod table;
+mod telling;
+
+pub(crate) use self::{reproduce::Reproduce, style::Style};
+
+/// A spec and what came out of it.
+pub(crate) struct SpecReport<'a> {
+    pub loaded: &'a Loaded,
+    /// The spec's file as a person would type it.
+    pub path: PathBuf,
+    pub outcome: Outcome,
+    pub elapsed: Duration,
+}
+
+/// How many specs came to which verdict. A nondeterministic one counts as failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub passed: usize,
+    pub failed: usize,
+    pub vacuous: usize,
+    pub undecided: usize,
+    pub nondeterministic: usize,
+    pub runs: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, outcome: &Outcome) {
+        self.runs += outcome.runs;
+        match &outcome.verdict {
+            SpecVerdict::Passed => self.passed += 1,
+            SpecVerdict::Failed(_) => self.failed += 1,
+            SpecVerdict::Vacuous(_) => self.vacuous += 1,
+            SpecVerdict::Undecided(_) => self.undecided += 1,
+            SpecVerdict::Nondeterministic(_) => {
+                self.failed += 1;
+                self.nondeterministic += 1;
+            }
+        }
+    }
+
+    pub(crate) fn specs(self) -> usize {
+        self.passed + self.failed + self.vacuous + self.undecided
+    }
+}
+
+/// The verdict in a word.
+pub(crate) fn word(verdict: &SpecVerdict) -> &'static str {
+    match verdict {
+        SpecVerdict::Passed => "passed",
+        SpecVerdict::Failed(_) => "failed",
+        SpecVerdict::Vacuous(_) => "vacuous",
+        SpecVerdict::Undecided(_) => "undecided",
+        SpecVerdict::Nondeterministic(_) => "nondeterministic",
+    }
+}

@@ -1,0 +1,172 @@
+//! What went wrong with a spec, for a person: the failure, how it came about, and the line that shows it again.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use super::{
+    Reproduce, SpecReport, Style,
+    record::{At, Line},
+    telling::{Told, tell},
+    word,
+};
+use crate::{
+    explore::{Divergence, SpecVerdict},
+    run::{RunReport, Verdict},
+    spec::Span,
+};
+
+/// How many failures of one spec are told in full.
+const TOLD: usize = 3;
+
+/// The block of a spec that did not pass; empty for one that did.
+pub(crate) fn block(report: &SpecReport<'_>, reproduce: &Reproduce) -> String {
+    let mut out = String::new();
+    write_block(&mut out, report, reproduce).expect("writing to memory does not fail");
+    out
+}
+
+fn write_block(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce) -> std::fmt::Result {
+    let verdict = &report.outcome.verdict;
+    let title = Style::of(verdict).paint(word(verdict).to_uppercase());
+    let path = Style::Strong.paint(report.path.display());
+    match verdict {
+        SpecVerdict::Passed => return Ok(()),
+        SpecVerdict::Failed(why) => {
+            writeln!(out, "{title} {path}: {why}")?;
+            failures(out, report, reproduce)?;
+        }
+        SpecVerdict::Vacuous(vacuities) => {
+            writeln!(out, "{title} {path}: every run passed, and yet they prove less than the spec says")?;
+            for vacuity in vacuities {
+                let line = line(&report.loaded.text, vacuity.span);
+                writeln!(out, "  {}:{line}: {vacuity}", report.path.display())?;
+            }
+        }
+        SpecVerdict::Undecided(why) => writeln!(out, "{title} {path}: {why}")?,
+        SpecVerdict::Nondeterministic(divergence) => {
+            writeln!(out, "{title} {path}: {divergence}")?;
+            fork(out, divergence)?;
+            writeln!(out, "  replay: {}", reproduce.replay(&report.path, divergence.seed))?;
+        }
+    }
+    for note in &report.outcome.notes {
+        writeln!(out, "  note: {note}")?;
+    }
+    Ok(())
+}
+
+/// The line a span begins on, from 1.
+fn line(text: &str, span: Span) -> usize {
+    1 + text.bytes().take(span.start as usize).filter(|byte| *byte == b'\n').count()
+}
+
+/// Each way to fail once, with the seeds that fail the same way.
+fn failures(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce) -> std::fmt::Result {
+    let mut ways: BTreeMap<String, Vec<&RunReport>> = BTreeMap::new();
+    for failure in &report.outcome.failures {
+        ways.entry(way(&failure.verdict)).or_default().push(failure);
+    }
+    let mut ways: Vec<_> = ways.into_values().collect();
+    ways.sort_by_key(|runs| runs[0].seed);
+    for runs in ways.iter().take(TOLD) {
+        run(out, runs[0])?;
+        writeln!(out, "    replay: {}", reproduce.replay(&report.path, runs[0].seed))?;
+        if runs.len() > 1 {
+            let seeds: Vec<_> = runs[1..].iter().map(|run| run.seed.to_string()).collect();
+            writeln!(out, "    the same way: seed {}", seeds.join(", "))?;
+        }
+    }
+    for runs in ways.iter().skip(TOLD) {
+        writeln!(out, "  seed {}: {}", runs[0].seed, headline(&runs[0].verdict))?;
+    }
+    Ok(())
+}
+
+/// What two failures have in common that are the same failure.
+fn way(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Violated(violation) => format!("{} {}", violation.invariant, violation.class),
+        Verdict::Panicked { location, .. } => location.clone(),
+        Verdict::Died { how } => how.lines().next().unwrap_or_default().to_owned(),
+        Verdict::Hung { .. } => "hung".to_owned(),
+        Verdict::Passed | Verdict::Undecided { .. } => String::new(),
+    }
+}
+
+/// A failing run: what, why, and how it came about.
+pub(crate) fn run(out: &mut String, report: &RunReport) -> std::fmt::Result {
+    writeln!(out, "  seed {}: {}", report.seed, Style::Bad.paint(headline(&report.verdict)))?;
+    for line in details(&report.verdict).lines() {
+        writeln!(out, "    {line}")?;
+    }
+    for told in tell(report) {
+        match told {
+            Told::Evidence(record) => writeln!(out, "  {} {}", Style::Bad.paint(">"), Line(record))?,
+            Told::Context(record) => writeln!(out, "    {}", Line(record))?,
+            Told::Elided(n) => {
+                let dots = format!("... {n} more record{} ...", if n == 1 { "" } else { "s" });
+                writeln!(out, "    {:>12}  {}", "", Style::Faint.paint(dots))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The verdict of a run in a line.
+pub(crate) fn headline(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Passed => "passed".to_owned(),
+        Verdict::Violated(violation) => {
+            format!(
+                "{} violated ({}) at {}",
+                violation.invariant,
+                violation.class,
+                At(violation.at).to_string().trim()
+            )
+        }
+        Verdict::Panicked { node, location, at, .. } => {
+            let location = if location.is_empty() { String::new() } else { format!(" in {location}") };
+            format!("{node} panicked{location} at {}", At(*at).to_string().trim())
+        }
+        Verdict::Hung { after } => {
+            format!("hung: it did not end within {after:?} of real time and was killed")
+        }
+        Verdict::Died { how } => format!("its process died: {}", how.lines().next().unwrap_or_default()),
+        Verdict::Undecided { .. } => "could not be judged".to_owned(),
+    }
+}
+
+/// What else there is to say of it.
+pub(crate) fn details(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Violated(violation) => violation.message.clone(),
+        Verdict::Panicked { message, .. } => message.clone(),
+        Verdict::Died { how } => {
+            how.split_once('\n').map_or(String::new(), |(_, printed)| printed.to_owned())
+        }
+        Verdict::Undecided { reason } => reason.clone(),
+        Verdict::Passed | Verdict::Hung { .. } => String::new(),
+    }
+}
+
+fn fork(out: &mut String, divergence: &Divergence) -> std::fmt::Result {
+    let Some(fork) = &divergence.first else {
+        return writeln!(
+            out,
+            "  no two histories of it differ in a record: what differs is how it ended, or below the history"
+        );
+    };
+    if let Some(common) = &fork.last_common {
+        writeln!(out, "  both up to    {}", Line(common))?;
+    }
+    for (which, record) in [("then one has", &fork.one), ("and one has ", &fork.other)] {
+        match record {
+            Some(record) => writeln!(out, "  {which}  {}", Line(record))?,
+            None => writeln!(out, "  {which}  nothing: it ends there")?,
+        }
+    }
+    writeln!(
+        out,
+        "  the first difference is record {}. Look there for real time, real randomness, process-wide state, or addresses as keys.",
+        fork.seq
+    )
+}

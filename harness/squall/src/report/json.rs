@@ -1,0 +1,109 @@
+//! What came out as JSON, for programs: one object a line, each with a `kind`.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{Reproduce, SpecReport, Tally, failure, word};
+use crate::{
+    explore::SpecVerdict,
+    run::{RunReport, Verdict},
+    spec::model::Expect,
+};
+
+/// A run, as it comes.
+pub(crate) fn run(spec: &Path, report: &RunReport) -> Value {
+    let mut object = json!({
+        "kind": "run",
+        "spec": spec.display().to_string(),
+        "seed": report.seed,
+        "verdict": run_word(&report.verdict),
+        "digest": report.digest.to_string(),
+        "virtual_ms": report.virtual_time.as_secs_f64() * 1e3,
+        "wall_us": report.wall_us,
+    });
+    if let Verdict::Violated(violation) = &report.verdict {
+        object["invariant"] = violation.invariant.clone().into();
+    }
+    object
+}
+
+fn run_word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "passed",
+        Verdict::Violated(_) => "violated",
+        Verdict::Panicked { .. } => "panicked",
+        Verdict::Hung { .. } => "hung",
+        Verdict::Died { .. } => "died",
+        Verdict::Undecided { .. } => "undecided",
+    }
+}
+
+/// A spec, when it is done.
+pub(crate) fn spec(report: &SpecReport<'_>, reproduce: &Reproduce) -> Value {
+    let outcome = &report.outcome;
+    let reason = match &outcome.verdict {
+        SpecVerdict::Passed => Value::Null,
+        SpecVerdict::Failed(why) | SpecVerdict::Undecided(why) => why.clone().into(),
+        SpecVerdict::Vacuous(vacuities) => {
+            vacuities.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ").into()
+        }
+        SpecVerdict::Nondeterministic(divergence) => divergence.to_string().into(),
+    };
+    let failing = |run: &RunReport| {
+        json!({
+            "seed": run.seed,
+            "verdict": run_word(&run.verdict),
+            "what": failure::headline(&run.verdict),
+            "replay": reproduce.replay(&report.path, run.seed),
+        })
+    };
+    let first_difference = match &outcome.verdict {
+        SpecVerdict::Nondeterministic(divergence) => json!(divergence.first.as_ref().map(|fork| json!({
+            "seq": fork.seq,
+            "one": fork.one,
+            "other": fork.other,
+        }))),
+        _ => Value::Null,
+    };
+    json!({
+        "kind": "spec",
+        "spec": report.path.display().to_string(),
+        "system": report.loaded.spec.system.value,
+        "variant": report.loaded.spec.variant.as_ref().map(|variant| &variant.value),
+        "expect": match &report.loaded.spec.expect {
+            Expect::Pass => json!("pass"),
+            Expect::Violates(invariant) => json!({ "violates": invariant.value }),
+        },
+        "verdict": word(&outcome.verdict),
+        "reason": reason,
+        "first_difference": first_difference,
+        "runs": outcome.runs,
+        "seconds": report.elapsed.as_secs_f64(),
+        "caught": outcome.caught.as_ref().map(failing),
+        "failures": outcome.failures.iter().map(failing).collect::<Vec<_>>(),
+        "faults": outcome.coverage.faults,
+        "exercised": outcome.coverage.exercised,
+        "sometimes": outcome.coverage.sometimes,
+        "ops": {
+            "ok": outcome.coverage.ops[0],
+            "failed": outcome.coverage.ops[1],
+            "unknown": outcome.coverage.ops[2],
+        },
+        "notes": outcome.notes,
+    })
+}
+
+/// The last line.
+pub(crate) fn summary(tally: Tally, seconds: f64) -> Value {
+    json!({
+        "kind": "summary",
+        "specs": tally.specs(),
+        "passed": tally.passed,
+        "failed": tally.failed,
+        "vacuous": tally.vacuous,
+        "undecided": tally.undecided,
+        "runs": tally.runs,
+        "seconds": seconds,
+    })
+}

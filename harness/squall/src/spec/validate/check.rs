@@ -1,0 +1,176 @@
+//! Checks and the expected verdict.
+
+use std::collections::HashMap;
+
+use super::{Context, Place, shown};
+use crate::{
+    check::judge,
+    spec::{
+        Code, Spec,
+        diagnostic::{did_you_mean, listed, name_help},
+        model::{After, Check, Count, Eventually, EventuallyThat, Expect, Order},
+        spanned::Span,
+    },
+};
+
+impl Context<'_> {
+    pub(super) fn checks(&mut self, spec: &Spec, top: &Place<'_>) {
+        let mut seen: HashMap<String, Span> = HashMap::new();
+        for (check, at) in spec.check.iter().zip(top.key("check").items()) {
+            let written = serde_json::to_string(&check.value).expect("a check can be written");
+            if let Some(first) = seen.insert(written, at.span()) {
+                let message = format!("`{}` is checked twice", judge::label(check));
+                let error =
+                    at.error(Code::DuplicateName, message, "keep one of them").related(first, "first here");
+                self.report(error);
+                continue;
+            }
+            match &check.value {
+                Check::Named(name) => self.invariant(name, &at),
+                Check::Never(pattern) => {
+                    self.pattern(pattern, &at.key("never"));
+                }
+                Check::Eventually(eventually) => self.eventually(eventually, &at.key("eventually")),
+                Check::Sometimes(patterns) => {
+                    let list = at.key("sometimes");
+                    if patterns.is_empty() && !list.is_damaged() {
+                        let help = "name an event at least, as `sometimes: [saga.compensated]`";
+                        self.report(list.error(Code::OutOfRange, "`sometimes` of nothing", help));
+                    }
+                    for (pattern, item) in patterns.iter().zip(list.items()) {
+                        self.pattern(pattern, &item);
+                    }
+                }
+                Check::Count(count) => self.count(count, &at.key("count")),
+                Check::Order(order) => self.order(order, &at.key("order")),
+            }
+        }
+    }
+
+    fn invariant(&mut self, name: &str, at: &Place<'_>) {
+        let Some(system) = &self.system else { return };
+        if system.invariants.iter().any(|known| known == name) {
+            return;
+        }
+        let known: Vec<_> = system.invariants.iter().map(String::as_str).collect();
+        let conditions = system.conditions.iter().map(String::as_str);
+        let help = if conditions.clone().any(|condition| condition == name) {
+            format!("it is a condition: write `- eventually: {{ within: 10s, that: {name} }}`")
+        } else if system.events.iter().any(|event| event.name == name) {
+            format!("it is an event: write `- never: {name}` or `- sometimes: [{name}]`")
+        } else if did_you_mean(name, known.iter().copied()).is_none()
+            && did_you_mean(name, conditions.clone()).is_some()
+        {
+            format!(
+                "conditions are written `- eventually: {{ within: 10s, that: .. }}`: {}",
+                listed(conditions)
+            )
+        } else {
+            name_help(name, "invariants", &known)
+        };
+        let error =
+            at.error(Code::UnknownInvariant, format!("`{}` has no invariant `{name}`", system.name), help);
+        self.report(error);
+    }
+
+    fn eventually(&mut self, eventually: &Eventually, at: &Place<'_>) {
+        let that = at.key("that");
+        match &eventually.that {
+            EventuallyThat::Event(pattern) => {
+                self.pattern(pattern, &that);
+            }
+            EventuallyThat::Condition(name) => {
+                if let Some(system) = &self.system
+                    && !system.conditions.contains(name)
+                {
+                    let known: Vec<_> = system.conditions.iter().map(String::as_str).collect();
+                    let help = if system.events.iter().any(|event| event.name == **name) {
+                        format!("it is an event: write `that: {{ event: {name} }}`")
+                    } else {
+                        name_help(name, "its conditions", &known)
+                    };
+                    let message = format!("`{}` has no condition `{name}`", system.name);
+                    self.report(that.error(Code::UnknownCondition, message, help));
+                }
+            }
+        }
+        let Some(times) = self.times else { return };
+        let (room, whose) = match eventually.after {
+            After::Heal => (times.settle, "the settle phase"),
+            After::Start => (times.end, "the run"),
+        };
+        if eventually.within.0 > room {
+            let message =
+                format!("{} is longer than {whose}, which is {}", eventually.within.value, shown(room));
+            let help = "shorten it, or lengthen `phases.settle`: what is due after the end is never judged";
+            self.report(at.key("within").error(Code::OutsideRun, message, help));
+        }
+    }
+
+    fn count(&mut self, count: &Count, at: &Place<'_>) {
+        if let Some(event) = self.event_where(&count.event, &count.fields, at)
+            && let Some(per) = &count.per
+        {
+            self.field_named(event, per, &at.key("per"));
+        }
+        let (least, most) = (at.key("at_least"), at.key("at_most"));
+        if least.is_damaged() || most.is_damaged() {
+            return;
+        }
+        match (count.at_least, count.at_most) {
+            (None | Some(0), None) => {
+                let help = "add `at_least: 1`, `at_most: 1`, or both";
+                self.report(at.error(
+                    Code::NotExactlyOne,
+                    "the count has no bounds, so it always holds",
+                    help,
+                ));
+            }
+            (Some(a), Some(b)) if a > b => {
+                let message = format!("no count is at least {a} and at most {b}");
+                let error = most.error(Code::Conflict, message, "swap the two");
+                self.report(error.related(least.span(), "at least"));
+            }
+            _ => {}
+        }
+    }
+
+    fn order(&mut self, order: &Order, at: &Place<'_>) {
+        let ends = [self.pattern(&order.first, &at.key("first")), self.pattern(&order.then, &at.key("then"))];
+        if let Some(per) = &order.per {
+            for event in ends.into_iter().flatten() {
+                self.field_named(event, per, &at.key("per"));
+            }
+        }
+    }
+
+    /// Like [`Context::field`], for an entry whose value is the field's name.
+    fn field_named(&mut self, event: &crate::EventKind, field: &str, at: &Place<'_>) {
+        if !event.fields.contains(&field) {
+            let message = format!("`{}` has no field `{field}`", event.name);
+            self.report(at.error(Code::UnknownField, message, name_help(field, "its fields", event.fields)));
+        }
+    }
+
+    pub(super) fn expect(&mut self, spec: &Spec, top: &Place<'_>) {
+        let Expect::Violates(name) = &spec.expect else { return };
+        if top.key("check").is_damaged() {
+            return;
+        }
+        let violable = |check: &&super::Spanned<Check>| !matches!(check.value, Check::Sometimes(_));
+        let labels: Vec<_> = spec.check.iter().filter(violable).map(|check| judge::label(check)).collect();
+        if labels.contains(name) {
+            return;
+        }
+        let at = top.key("expect").key("violates");
+        let known = self.system.as_ref().is_some_and(|system| system.invariants.contains(name));
+        let labels: Vec<_> = labels.iter().map(String::as_str).collect();
+        if known {
+            let message = format!("`{name}` is to be violated, but it is not checked");
+            self.report(at.error(Code::Expectation, message, format!("add `- {name}` to `check`")));
+        } else {
+            let message = format!("nothing that is checked is named `{name}`");
+            self.report(at.error(Code::Expectation, message, name_help(name, "what is checked", &labels)));
+        }
+    }
+}

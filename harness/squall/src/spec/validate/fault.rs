@@ -1,0 +1,300 @@
+//! Faults: what they are, when they strike, and whether they can.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::{Context, Place, Times, shown, target::Use};
+use crate::spec::{
+    Code, Spec,
+    diagnostic::listed,
+    model::{Every, Fault, Partition},
+    spanned::Span,
+};
+
+/// The most strikes of one fault.
+const MAX_STRIKES: u32 = 10_000;
+/// How far `nth` may count: further than the events of any run.
+const MAX_NTH: u64 = 1_000_000_000;
+/// A dead process is back after this long at the earliest.
+const LEAST_DOWN_TIME: Duration = Duration::from_millis(1);
+
+impl Context<'_> {
+    pub(super) fn faults(&mut self, spec: &Spec, top: &Place<'_>) {
+        let mut ids: HashMap<&str, Span> = HashMap::new();
+        for (fault, at) in spec.faults.iter().zip(top.key("faults").items()) {
+            let id = at.key("id");
+            if let Some(first) = ids.insert(&fault.id, id.span()) {
+                let message = format!("two faults are named `{}`", *fault.id);
+                let help = "give each its own id: reports and random draws go by it";
+                let error = id.error(Code::DuplicateName, message, help).related(first, "first here");
+                self.report(error);
+            }
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            if fault.id.is_empty() || !fault.id.chars().all(plain) {
+                let help = "write letters, digits, `-` and `_`, as `cut-off-payments`";
+                self.report(id.error(Code::BadValue, format!("bad id `{}`", *fault.id), help));
+            }
+            self.kind(fault, &at);
+            self.schedule(fault, &at, top);
+        }
+    }
+
+    /// Checks that exactly one of the entries is there. Entries that were wrong count: they are there.
+    fn exactly_one(
+        &mut self,
+        names: &[&str],
+        at: &Place<'_>,
+        none: (String, &str),
+        several: &str,
+        help: &str,
+    ) {
+        let written: Vec<_> = names.iter().filter(|name| at.key(name).is_written()).collect();
+        match written.as_slice() {
+            // A key that means nothing was meant to be one of them.
+            [] if at.is_damaged() => {}
+            [] => self.report(at.error(Code::NotExactlyOne, none.0, none.1)),
+            [_] => {}
+            [first, others @ ..] => {
+                for other in others {
+                    let error =
+                        at.key(other).key_error(Code::NotExactlyOne, several.replace("{}", other), help);
+                    self.report(error.related(at.key(first).key_span(), "beside this"));
+                }
+            }
+        }
+    }
+
+    fn kind(&mut self, fault: &Fault, at: &Place<'_>) {
+        const KINDS: [&str; 5] = ["partition", "delay", "loss", "crash", "pause"];
+        self.exactly_one(
+            &KINDS,
+            at,
+            (
+                format!("fault `{}` does nothing: it has no kind", *fault.id),
+                "add one of `partition`, `delay`, `loss`, `crash`, `pause`",
+            ),
+            "a second kind of fault, `{}`",
+            "a fault has one kind: make two faults, each with an id of its own",
+        );
+        if let Some(partition) = &fault.partition {
+            self.partition(partition, &at.key("partition"));
+        }
+        if let Some(delay) = &fault.delay {
+            self.link(&delay.link, &at.key("delay").key("link"), Use::End);
+            if delay.by.max.is_zero() && delay.jitter.is_none_or(|jitter| jitter.0.is_zero()) {
+                let by = at.key("delay").key("by");
+                self.report(by.error(
+                    Code::OutOfRange,
+                    "a delay of nothing",
+                    "write how long, as `by: 100ms..300ms`",
+                ));
+            }
+        }
+        if let Some(loss) = &fault.loss {
+            self.link(&loss.link, &at.key("loss").key("link"), Use::End);
+            if loss.rate.0 == 0.0 {
+                let rate = at.key("loss").key("rate");
+                self.report(rate.error(
+                    Code::OutOfRange,
+                    "a loss of nothing",
+                    "write what share is lost, as `rate: 10%`",
+                ));
+            }
+        }
+        if let Some(crash) = &fault.crash {
+            let own = at.key("crash");
+            self.target(&crash.node, &own.key("node"), Use::Struck);
+            if let Some(after) = &crash.restart_after {
+                let entry = own.key("restart_after");
+                if after.min < LEAST_DOWN_TIME {
+                    let message = format!("a restart after {} is too soon", shown(after.min));
+                    self.report(entry.error(
+                        Code::OutOfRange,
+                        message,
+                        "write 1ms at least: a process takes time to die",
+                    ));
+                }
+                if at.key("for").is_written() {
+                    let help = "keep `restart_after`: it says how long the crash lasts";
+                    let error = at.key("for").key_error(Code::Conflict, "`for` beside `restart_after`", help);
+                    self.report(error.related(entry.key_span(), "the same is said here"));
+                }
+            }
+        }
+        if let Some(pause) = &fault.pause {
+            self.target(&pause.node, &at.key("pause").key("node"), Use::Struck);
+        }
+    }
+
+    fn partition(&mut self, partition: &Partition, at: &Place<'_>) {
+        self.exactly_one(
+            &["isolate", "split", "one_way"],
+            at,
+            ("the partition does not say what to cut".into(), "add one of `isolate`, `split`, `one_way`"),
+            "a second form of partition, `{}`",
+            "a partition has one form: make two faults",
+        );
+        if let Some(target) = &partition.isolate {
+            self.isolated(target, &at.key("isolate"));
+        }
+        if let Some(sides) = &partition.split {
+            let split = at.key("split");
+            self.sides(sides.iter().map(|side| &side.value).zip(split.items()), &split);
+        }
+        if let Some(link) = &partition.one_way {
+            let entry = at.key("one_way");
+            if link.both {
+                let help = format!(
+                    "write `{} -> {}`, or `isolate` or `split` for both directions",
+                    link.from, link.to
+                );
+                self.report(entry.error(Code::Conflict, format!("`{}` is both ways", **link), help));
+            } else {
+                self.link(link, &entry, Use::End);
+            }
+        }
+    }
+
+    fn schedule(&mut self, fault: &Fault, at: &Place<'_>, top: &Place<'_>) {
+        const SCHEDULES: [&str; 3] = ["at", "every", "when"];
+        self.exactly_one(
+            &SCHEDULES,
+            at,
+            (
+                format!("fault `{}` never strikes: it has no schedule", *fault.id),
+                "add `at: 2s`, `every: 5s`, or `when: { event: .. }`",
+            ),
+            "a second schedule, `{}`",
+            "a fault has one schedule: make two faults, each with an id of its own",
+        );
+        self.misplaced("between", &["every"], at);
+        self.misplaced("times", &["every", "when"], at);
+        if let Some(times) = &fault.times
+            && !(1..=MAX_STRIKES).contains(&times.value)
+        {
+            let message = if times.value == 0 {
+                "it strikes no times".to_owned()
+            } else {
+                format!("{times} strikes are too many")
+            };
+            let help = format!("write 1 to {MAX_STRIKES}, or leave the fault out");
+            self.report(at.key("times").error(Code::OutOfRange, message, help));
+        }
+        if fault.lasts.as_ref().is_some_and(|lasts| lasts.max.is_zero()) {
+            let help = "write how long, as `for: 2s`, or leave it out: then it lasts until settle begins";
+            self.report(at.key("for").error(Code::OutOfRange, "it ends as it begins", help));
+        }
+        if let Some(trigger) = &fault.when {
+            let when = at.key("when");
+            self.event_where(&trigger.event, &trigger.fields, &when);
+            if trigger.nth.is_some_and(|nth| nth.min == 0 || nth.max > MAX_NTH) {
+                let help = "the first occurrence is 1, and a billion is more than any run has";
+                self.report(when.key("nth").error(Code::OutOfRange, "there is no such occurrence", help));
+            }
+        }
+        if let Some(times) = self.times {
+            self.times(fault, at, times, top);
+        }
+    }
+
+    /// Refuses an entry that goes with other schedules only.
+    fn misplaced(&mut self, name: &str, schedules: &[&str], at: &Place<'_>) {
+        let entry = at.key(name);
+        let has = |schedule: &&str| at.key(schedule).is_written();
+        let other = ["at", "every", "when"].into_iter().find(|schedule| has(schedule));
+        let Some(other) = other.filter(|_| entry.is_written() && !schedules.iter().any(has)) else {
+            return;
+        };
+        let message = format!("`{name}` beside `{other}`");
+        let help = format!("`{name}` goes with {}: leave it out", listed(schedules.iter().copied()));
+        let error = entry.key_error(Code::Conflict, message, help);
+        self.report(error.related(at.key(other).key_span(), "the schedule"));
+    }
+
+    /// Checks that the fault strikes before all faults heal.
+    fn times(&mut self, fault: &Fault, at: &Place<'_>, times: Times, top: &Place<'_>) {
+        let heal = shown(times.heal);
+        let help = format!(
+            "faults heal when settle begins, at warmup + chaos = {heal}: strike earlier, or lengthen `phases.chaos`"
+        );
+        let chaos = top.key("phases").key("chaos");
+        let mut late = |entry: Place<'_>, message: String| {
+            let mut error = entry.error(Code::OutsideRun, message, help.clone());
+            if chaos.is_written() {
+                error = error.related(chaos.span(), "how long faults may strike");
+            }
+            self.errors.push(error);
+        };
+        let id = &*fault.id;
+        if let Some(strike) = &fault.at
+            && strike.max >= times.heal
+        {
+            let may = if strike.min < times.heal { "may strike" } else { "strikes" };
+            late(
+                at.key("at"),
+                format!("fault `{id}` {may} at {}, but faults end at {heal}", shown(strike.max)),
+            );
+        }
+        if let Some(after) = fault.when.as_ref().and_then(|when| when.after)
+            && after.min >= times.heal
+        {
+            let message = format!(
+                "fault `{id}` strikes {} after the event, but faults end at {heal}",
+                shown(after.min)
+            );
+            late(at.key("when").key("after"), message);
+        }
+        let entry = at.key("between");
+        let window = match &fault.between {
+            None if entry.is_damaged() => return,
+            None => (times.warmup, times.heal),
+            Some(between) => {
+                let (first, last) = (between.0.0, between.1.0);
+                if last > times.heal {
+                    late(
+                        entry,
+                        format!("fault `{id}` may strike at {}, but faults end at {heal}", shown(last)),
+                    );
+                    return;
+                }
+                if first >= last {
+                    let help = format!("put the earlier moment first: `[{}, {}]`", shown(last), shown(first));
+                    self.report(entry.error(Code::OutsideRun, "there is no time between these", help));
+                    return;
+                }
+                (first, last)
+            }
+        };
+        if let Some(every) = &fault.every {
+            self.interval(every, window, fault, &at.key("every"));
+        }
+    }
+
+    /// Checks that a repeated fault strikes, and not without end.
+    fn interval(
+        &mut self,
+        every: &Every,
+        (first, last): (Duration, Duration),
+        fault: &Fault,
+        at: &Place<'_>,
+    ) {
+        let (least, mean) = match every {
+            Every::Interval(range) => (range.min, (range.min + range.max) / 2),
+            Every::Poisson(mean) => (Duration::ZERO, *mean),
+        };
+        let room = last - first;
+        if least > room {
+            let message =
+                format!("fault `{}` never strikes: it first would at {}", *fault.id, shown(first + least));
+            let help =
+                format!("it may strike from {} to {}: choose a shorter interval", shown(first), shown(last));
+            self.report(at.error(Code::OutsideRun, message, help));
+        }
+        // The planner leaves at least a millisecond between strikes.
+        let strikes = room.as_nanos() / mean.max(Duration::from_millis(1)).as_nanos();
+        if fault.times.is_none() && strikes > u128::from(MAX_STRIKES) {
+            let message = format!("about {strikes} strikes are too many");
+            let help = format!("choose a longer interval, or add `times:`; {MAX_STRIKES} at most");
+            self.report(at.error(Code::OutOfRange, message, help));
+        }
+    }
+}

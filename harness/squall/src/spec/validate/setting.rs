@@ -1,0 +1,161 @@
+//! The setting of a run: version, system, variant, topology, network, workload, phases, seeds.
+
+use std::time::Duration;
+
+use super::{Context, Place, VERSION, shown, target::Use};
+use crate::{
+    Registry,
+    spec::{Code, Spec, diagnostic::name_help},
+};
+
+/// The most nodes of one group, and the most clients. Far more than a simulated cluster needs to show anything.
+const MAX_NODES: u32 = 1_000;
+/// The most operations of a run, which are all drawn before it starts.
+const MAX_OPERATIONS: u32 = 1_000_000;
+
+impl Context<'_> {
+    pub(super) fn version(&mut self, spec: &Spec, top: &Place<'_>) {
+        if *spec.spec != VERSION {
+            let message = format!("version {} of the language is not known here", *spec.spec);
+            self.report(top.key("spec").error(Code::Version, message, format!("write `spec: {VERSION}`")));
+        }
+    }
+
+    pub(super) fn system(&mut self, spec: &Spec, top: &Place<'_>, registry: &Registry) {
+        let Some(system) = registry.get(&spec.system) else {
+            let known: Vec<_> = registry.iter().map(|system| system.name()).collect();
+            let help = name_help(&spec.system, "systems of this build", &known);
+            let message = format!("there is no system `{}`", *spec.system);
+            self.report(top.key("system").error(Code::UnknownSystem, message, help));
+            return;
+        };
+        let Some(variant) = &spec.variant else { return };
+        let known: Vec<_> =
+            std::iter::once("hardened").chain(system.flaws().iter().map(|flaw| flaw.name)).collect();
+        if !known.contains(&variant.as_str()) {
+            let message = format!("`{}` has no variant `{variant}`", system.name());
+            let help = name_help(variant, "its variants", &known);
+            self.report(top.key("variant").error(Code::UnknownVariant, message, help));
+        }
+    }
+
+    pub(super) fn topology(&mut self, spec: &Spec, top: &Place<'_>) {
+        for (group, size) in &spec.topology {
+            let at = top.key("topology").key(group);
+            if **group == "clients" {
+                let help = format!("write `workload: {{ clients: {} }}`", **size);
+                self.report(at.key_error(Code::UnknownGroup, "clients are not a node group", help));
+            } else if let Some(system) = &self.system {
+                let known: Vec<_> = system
+                    .groups
+                    .iter()
+                    .map(|(name, _)| name.as_str())
+                    .filter(|name| *name != "clients")
+                    .collect();
+                if !known.contains(&group.as_str()) {
+                    let message = format!("`{}` has no node group `{group}`", system.name);
+                    let help = name_help(group, "its groups", &known);
+                    self.report(at.key_error(Code::UnknownGroup, message, help));
+                }
+            }
+            if **size > MAX_NODES {
+                let message = format!("{} nodes are too many", **size);
+                self.report(at.error(Code::OutOfRange, message, format!("write {MAX_NODES} at most")));
+            }
+        }
+    }
+
+    pub(super) fn network(&mut self, spec: &Spec, top: &Place<'_>) {
+        for link in spec.network.links.keys() {
+            // The key as it is written, not as it is shown: `a->b` is `a -> b`.
+            let at = top.key("network").key("links").entry_at(link.span);
+            self.link(link, &at, Use::Setting);
+        }
+    }
+
+    pub(super) fn workload(&mut self, spec: &Spec, top: &Place<'_>) {
+        let workload = &spec.workload;
+        let at = top.key("workload");
+        if let Some(system) = &self.system {
+            let known: Vec<_> = system.operations.iter().map(|(name, _)| *name).collect();
+            let name = system.name;
+            for operation in workload.mix.keys() {
+                if !known.contains(&operation.as_str()) {
+                    let message = format!("`{name}` has no operation `{operation}`");
+                    let help = name_help(operation, "its operations", &known);
+                    self.report(at.key("mix").key(operation).key_error(
+                        Code::UnknownOperation,
+                        message,
+                        help,
+                    ));
+                }
+            }
+        }
+        let mix = at.key("mix");
+        if !mix.is_damaged() && !workload.mix.is_empty() && workload.mix.values().all(|weight| *weight == 0) {
+            let help = "give an operation a weight above 0; for no operations at all write `ops: 0`";
+            self.report(mix.key_error(
+                Code::OutOfRange,
+                "all weights are 0, so there is nothing to do",
+                help,
+            ));
+        }
+        let (clients, ops) = (at.key("clients"), at.key("ops"));
+        if *workload.clients > MAX_NODES {
+            let message = format!("{} clients are too many", *workload.clients);
+            self.report(clients.error(Code::OutOfRange, message, format!("write {MAX_NODES} at most")));
+        }
+        if *workload.ops > MAX_OPERATIONS {
+            let message = format!("{} operations are too many", *workload.ops);
+            let help = format!("write {MAX_OPERATIONS} at most; more seeds say more than longer runs");
+            self.report(ops.error(Code::OutOfRange, message, help));
+        }
+        if clients.is_damaged() || ops.is_damaged() {
+            return;
+        }
+        if *workload.clients == 0 && *workload.ops > 0 {
+            let message = format!("there are no clients to perform {} operations", *workload.ops);
+            self.report(clients.error(Code::Conflict, message, "write `ops: 0` too, or have clients"));
+        }
+        if let (Some(rate), Some(times)) = (workload.rate, self.times) {
+            // The workload starts halfway through warmup.
+            let room = (times.end - times.warmup / 2).as_secs_f64() * rate.per_second;
+            if f64::from(*workload.ops) > room {
+                let message = format!(
+                    "{} operations at {rate} take longer than the run, which ends at {}",
+                    *workload.ops,
+                    shown(times.end)
+                );
+                let help =
+                    format!("raise the rate, lengthen `phases`, or have at most {} operations", room.floor());
+                self.report(at.key("rate").error(Code::OutsideRun, message, help));
+            }
+        }
+    }
+
+    pub(super) fn phases(&mut self, spec: &Spec, top: &Place<'_>) {
+        let Some(times) = self.times else { return };
+        let at = top.key("phases");
+        if times.end == Duration::ZERO {
+            let help = "give `chaos` a length, as `chaos: 20s`";
+            self.report(at.key_error(Code::OutOfRange, "the run has no length", help));
+        } else if times.heal == times.warmup && !spec.faults.is_empty() {
+            let help = "give `chaos` a length, as `chaos: 20s`, or leave the faults out";
+            let error = at.key("chaos").error(Code::OutsideRun, "there is no time for faults", help);
+            self.report(error.related(top.key("faults").key_span(), "these never strike"));
+            // One error says it for all of them.
+            self.times = None;
+        }
+    }
+
+    pub(super) fn explore(&mut self, spec: &Spec, top: &Place<'_>) {
+        if *spec.explore.seeds == 0 {
+            let at = top.key("explore").key("seeds");
+            self.report(at.error(
+                Code::OutOfRange,
+                "no seeds, so no runs",
+                "write 1 at least; 200 is the default",
+            ));
+        }
+    }
+}

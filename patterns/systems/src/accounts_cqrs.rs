@@ -1,0 +1,281 @@
+//! `accounts-cqrs`: bank accounts whose commands go to one node with the event log, and whose balances are read from
+//! replicas that a relay fills.
+//!
+//! ```text
+//! clients ── submit ──► command: Commands, EventLog, one Relay for each replica
+//!    │                                      │ ship
+//!    └──────── get, rebuild ───► replicas: Projector<Balances>
+//! ```
+//!
+//! A session is a client. It presents with each read the position it has seen, so it reads its own writes whichever
+//! replica it asks; a replica that is behind waits for a while and then refuses, or says that its answer is stale, as
+//! `when_behind` has it. A command keeps its id when it is tried again.
+//!
+//! | Invariant | What it holds against |
+//! |---|---|
+//! | `event_log_integrity` | versions 1 to n in each stream, decisions on the current version, one effect for each command, nothing acknowledged or committed is ever lost, no account overdrawn |
+//! | `projection_correctness` | a replica at position p shows the fold of the events up to p, each applied once; a rebuild finds the same |
+//! | `read_your_writes`, `monotonic_reads` | the harness's, by the `wrote`, `read` and `version` that operations return |
+//!
+//! The condition `replicas_caught_up` holds when every replica that ever was is up and at the log's head.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use squall::{
+    BoxError, Condition, EventKind, Flaw, Group, Invariant, Node, Operations, Outcome, System,
+    spec::model::Dur,
+};
+use squall_patterns::cqrs::WhenBehind;
+
+mod command;
+mod flaws;
+mod invariant;
+mod protocol;
+mod replica;
+mod session;
+
+use self::flaws::FlawKind;
+pub use self::session::Session;
+
+/// The system. See the [module](self).
+pub struct AccountsCqrs;
+
+/// What a replica that is behind does with a read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Behind {
+    /// Refuse it.
+    #[default]
+    Refuse,
+    /// Answer with what there is, marked as stale.
+    ServeStale,
+}
+
+impl From<Behind> for WhenBehind {
+    fn from(behind: Behind) -> Self {
+        match behind {
+            Behind::Refuse => WhenBehind::Refuse,
+            Behind::ServeStale => WhenBehind::ServeStale,
+        }
+    }
+}
+
+/// `params:` of `accounts-cqrs`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Params {
+    /// How many accounts clients work on.
+    pub accounts: u32,
+    /// How long the log waits for others to share a commit.
+    pub group_commit: Dur,
+    /// How long a client waits for one answer.
+    pub call_timeout: Dur,
+    /// How long a client goes on trying.
+    pub op_timeout: Dur,
+    /// How long a replica that is behind waits before it answers.
+    pub read_wait: Dur,
+    /// What it does then.
+    pub when_behind: Behind,
+    /// How long a shipment may take.
+    pub ship_timeout: Dur,
+    /// At most so many events in a shipment.
+    pub ship_batch: u32,
+    /// How often an idle replica is asked how far it is.
+    pub heartbeat: Dur,
+    /// Set by `variant:`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    flaw: Option<FlawKind>,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        let ms = |ms| Dur(Duration::from_millis(ms));
+        Params {
+            accounts: 3,
+            group_commit: ms(2),
+            call_timeout: ms(300),
+            op_timeout: ms(2000),
+            read_wait: ms(150),
+            when_behind: Behind::Refuse,
+            ship_timeout: ms(300),
+            ship_batch: 64,
+            heartbeat: ms(1000),
+            flaw: None,
+        }
+    }
+}
+
+/// What a client does. Amounts are in minor units.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// Open an account with a first deposit.
+    Open {
+        /// Which, from 0.
+        account: u32,
+        /// How much.
+        amount: i64,
+    },
+    /// Put money in; the first deposit opens the account.
+    Deposit {
+        /// Which, from 0.
+        account: u32,
+        /// How much.
+        amount: i64,
+    },
+    /// Take money out.
+    Withdraw {
+        /// Which, from 0.
+        account: u32,
+        /// How much.
+        amount: i64,
+    },
+    /// Look at the balance, at some replica.
+    Read {
+        /// Which, from 0.
+        account: u32,
+    },
+    /// Have a replica fold its rows anew.
+    Rebuild {
+        /// Which, from 0, modulo their number.
+        replica: u32,
+    },
+}
+
+impl System for AccountsCqrs {
+    const NAME: &'static str = "accounts-cqrs";
+    const ABOUT: &'static str =
+        "bank accounts: an event log and its commands on one node, balances on read replicas behind a relay";
+    type Params = Params;
+    type Op = Op;
+    type Session = Session;
+
+    fn groups(_: &Params) -> Vec<Group> {
+        vec![Group { name: "command", size: 1 }, Group { name: "replicas", size: 2 }]
+    }
+
+    fn operations(params: &Params) -> Operations<Op> {
+        let account = || 0..params.accounts.max(1);
+        Operations::new()
+            .with(
+                "open",
+                1,
+                (account(), 0i64..=100).prop_map(|(account, amount)| Op::Open { account, amount }),
+            )
+            .with(
+                "deposit",
+                6,
+                (account(), 1i64..=100).prop_map(|(account, amount)| Op::Deposit { account, amount }),
+            )
+            .with(
+                "withdraw",
+                4,
+                (account(), 1i64..=80).prop_map(|(account, amount)| Op::Withdraw { account, amount }),
+            )
+            .with("read", 8, account().prop_map(|account| Op::Read { account }))
+            .with("rebuild", 1, (0u32..8).prop_map(|replica| Op::Rebuild { replica }))
+    }
+
+    fn events() -> &'static [EventKind] {
+        EVENTS
+    }
+
+    fn invariants(_: &Params) -> Vec<Box<dyn Invariant>> {
+        vec![Box::<invariant::LogIntegrity>::default(), Box::<invariant::ProjectionCorrectness>::default()]
+    }
+
+    fn conditions(_: &Params) -> Vec<Box<dyn Condition>> {
+        vec![Box::<invariant::CaughtUp>::default()]
+    }
+
+    fn flaws() -> &'static [Flaw] {
+        flaws::FLAWS
+    }
+
+    fn apply_variant(params: &mut Params, flaw: &'static str) {
+        params.flaw = FlawKind::by_name(flaw);
+    }
+
+    async fn run_node(node: Node, params: Params) -> Result<(), BoxError> {
+        match node.group() {
+            "command" => command::run(node, params).await,
+            _ => replica::run(node, params).await,
+        }
+    }
+
+    async fn open_session(client: Node, params: Params) -> Session {
+        Session::open(&client, params)
+    }
+
+    async fn perform(session: &mut Session, op: Op) -> Outcome {
+        session.perform(op).await
+    }
+}
+
+const fn event(name: &'static str, fields: &'static [&'static str], about: &'static str) -> EventKind {
+    EventKind { name, fields, about }
+}
+
+const EVENTS: &[EventKind] = &[
+    event("event_log.opened", &["position"], "the log was opened, and this is its head"),
+    event(
+        "event_log.staged",
+        &["position", "stream", "version", "expected", "cause", "index", "kind", "quantity"],
+        "an event is in a transaction that is about to commit",
+    ),
+    event("effect.committed", &["first", "last"], "the events at these positions are durable"),
+    event(
+        "event_log.conflict",
+        &["stream", "cause", "expected", "actual"],
+        "a decision was overtaken by another",
+    ),
+    event("event_log.repeated", &["stream", "cause"], "a command came that the log knows already"),
+    event("event_log.rejected", &["stream", "cause"], "a refusal was made final"),
+    event("cqrs.submitted", &["stream", "cause"], "a command arrived"),
+    event(
+        "cqrs.decided",
+        &["stream", "cause", "version", "accepted"],
+        "an aggregate at this version decided about a command",
+    ),
+    event("cqrs.shipped", &["replica", "after", "last", "count"], "a replica acknowledged a shipment"),
+    event("cqrs.ship_failed", &["replica", "after", "count", "reason"], "a shipment was not acknowledged"),
+    event("cqrs.rewound", &["replica", "from", "to"], "a replica has less than the relay thought"),
+    event("cqrs.replica_ahead", &["replica", "position", "head"], "a replica has more than the log"),
+    event(
+        "cqrs.opened",
+        &["projection", "generation", "position", "fresh"],
+        "a read model was opened, and this is its checkpoint",
+    ),
+    event(
+        "cqrs.received",
+        &["projection", "after", "first", "last", "count"],
+        "a shipment with events arrived",
+    ),
+    event(
+        "effect.projected",
+        &["projection", "generation", "first", "last", "count"],
+        "these events are in the rows, durably",
+    ),
+    event("cqrs.redelivered", &["projection", "position", "count"], "events came that the rows had already"),
+    event("cqrs.gap", &["projection", "position", "after"], "a shipment started above the checkpoint"),
+    event("cqrs.behind", &["key", "wanted", "position"], "a session waited in vain for its position"),
+    event(
+        "cqrs.exposed",
+        &["key", "version", "quantity", "position", "stale"],
+        "a read was answered, at this position",
+    ),
+    event(
+        "cqrs.rebuild_started",
+        &["projection", "generation"],
+        "a new generation of the rows begins, empty",
+    ),
+    event(
+        "cqrs.rebuilt",
+        &["projection", "generation", "position", "rows", "equal"],
+        "a new generation took over",
+    ),
+];

@@ -1,0 +1,119 @@
+//! What the event log holds, as its reports tell.
+//!
+//! `event_log.staged` describes an event that is about to be committed, `effect.committed` says that a range of positions
+//! is durable. A process can die between the two. What of its staged events became durable shows when the log is
+//! opened again: everything up to the head that `event_log.opened` names, and nothing else.
+
+use std::collections::BTreeMap;
+
+use squall::{Fields, Record};
+
+/// An event that was staged.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub position: i64,
+    pub stream: String,
+    pub version: i64,
+    /// As the writer had it: a version, or `any`, `none`, `exists`.
+    pub expected: String,
+    pub cause: String,
+    pub index: i64,
+    pub kind: String,
+    pub quantity: i64,
+    /// The record that describes it.
+    pub seq: u64,
+}
+
+/// What a record changed.
+pub enum Change {
+    /// Nothing.
+    None,
+    /// The events at these positions are in the log, as of now.
+    Committed(Vec<i64>),
+    /// The log was opened again.
+    Opened {
+        /// Events that turned out to be committed.
+        recovered: Vec<i64>,
+        /// Staged events that did not.
+        dropped: Vec<Entry>,
+        /// Committed events that are gone.
+        lost: Vec<Entry>,
+    },
+}
+
+/// The log as far as the history has told.
+#[derive(Default)]
+pub struct Ledger {
+    staged: BTreeMap<i64, Entry>,
+    committed: BTreeMap<i64, Entry>,
+}
+
+impl Ledger {
+    /// Takes note of a record.
+    pub fn observe(&mut self, record: &Record) -> Change {
+        let Some((name, fields)) = record.event() else { return Change::None };
+        match name {
+            "event_log.staged" => {
+                if let Some(entry) = read(fields, record.seq) {
+                    self.staged.insert(entry.position, entry);
+                }
+                Change::None
+            }
+            "effect.committed" => {
+                let (Some(first), Some(last)) = (fields.int("first"), fields.int("last")) else {
+                    return Change::None;
+                };
+                let positions: Vec<_> =
+                    self.staged.range(first..=last).map(|(position, _)| *position).collect();
+                self.commit(&positions);
+                Change::Committed(positions)
+            }
+            "event_log.opened" => {
+                let Some(head) = fields.int("position") else { return Change::None };
+                let recovered: Vec<_> = self.staged.range(..=head).map(|(position, _)| *position).collect();
+                self.commit(&recovered);
+                let dropped = std::mem::take(&mut self.staged).into_values().collect();
+                let lost = self.committed.split_off(&(head + 1)).into_values().collect();
+                Change::Opened { recovered, dropped, lost }
+            }
+            _ => Change::None,
+        }
+    }
+
+    fn commit(&mut self, positions: &[i64]) {
+        for position in positions {
+            if let Some(entry) = self.staged.remove(position) {
+                self.committed.insert(*position, entry);
+            }
+        }
+    }
+
+    /// The committed event at this position.
+    pub fn at(&self, position: i64) -> Option<&Entry> {
+        self.committed.get(&position)
+    }
+
+    /// The committed events at these positions, in order.
+    pub fn range(&self, positions: impl std::ops::RangeBounds<i64>) -> impl Iterator<Item = &Entry> {
+        self.committed.range(positions).map(|(_, entry)| entry)
+    }
+
+    /// The position of the last committed event; 0 if there is none.
+    pub fn head(&self) -> i64 {
+        self.committed.last_key_value().map_or(0, |(position, _)| *position)
+    }
+}
+
+fn read(fields: &Fields, seq: u64) -> Option<Entry> {
+    Some(Entry {
+        position: fields.int("position")?,
+        stream: fields.text("stream")?.to_owned(),
+        version: fields.int("version")?,
+        expected: fields.get("expected")?.to_string(),
+        cause: fields.text("cause")?.to_owned(),
+        index: fields.int("index")?,
+        kind: fields.text("kind")?.to_owned(),
+        quantity: fields.int("quantity")?,
+        seq,
+    })
+}

@@ -1,0 +1,194 @@
+//! `projection_correctness`: at every position that a replica shows, it shows the fold of the events up to there, and each
+//! event went into each generation of the rows exactly once.
+
+use std::collections::BTreeMap;
+
+use squall::{Fields, Invariant, Record, check::Breach, history::Kind};
+
+use super::ledger::{Change, Ledger};
+
+/// How far a generation of a replica's rows is.
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    position: i64,
+    /// The record that says so.
+    seq: u64,
+}
+
+/// See the [module](self).
+#[derive(Default)]
+pub struct ProjectionCorrectness {
+    ledger: Ledger,
+    /// Per node and generation.
+    progress: BTreeMap<(String, i64), Progress>,
+    /// Per node and incarnation: the last position that it exposed.
+    exposed: BTreeMap<(String, u32), Progress>,
+    exercised: u64,
+}
+
+impl Invariant for ProjectionCorrectness {
+    fn name(&self) -> &str {
+        "projection_correctness"
+    }
+
+    fn observe(&mut self, record: &Record) -> Result<(), Breach> {
+        match self.ledger.observe(record) {
+            Change::Committed(positions) | Change::Opened { recovered: positions, .. } => {
+                self.not_passed_over(&positions)?;
+            }
+            Change::None => {}
+        }
+        let Kind::Event { node, incarnation, name, fields } = &record.kind else { return Ok(()) };
+        let key = || Some((node.to_string(), fields.int("generation")?));
+        match &**name {
+            "cqrs.opened" => match key() {
+                Some(key) => self.opened(key, fields, record.seq),
+                None => Ok(()),
+            },
+            "cqrs.rebuild_started" => {
+                self.progress.extend(key().map(|key| (key, Progress { position: 0, seq: record.seq })));
+                Ok(())
+            }
+            "cqrs.rebuilt" if fields.bool("equal") == Some(false) => Err(Breach::new(
+                "rebuild_differs",
+                format!("{node} folded the log again and came to other rows"),
+            )),
+            "effect.projected" => match key() {
+                Some(key) => self.projected(key, fields, record.seq),
+                None => Ok(()),
+            },
+            "cqrs.exposed" => self.exposed((node.to_string(), *incarnation), fields, record.seq),
+            _ => Ok(()),
+        }
+    }
+
+    fn exercised(&self) -> u64 {
+        self.exercised
+    }
+}
+
+impl ProjectionCorrectness {
+    /// Nothing may be committed where a replica has been already: it will never look there again.
+    fn not_passed_over(&self, positions: &[i64]) -> Result<(), Breach> {
+        for position in positions {
+            let passed = self.progress.iter().find(|(_, progress)| progress.position >= *position);
+            if let Some(((node, _), progress)) = passed {
+                return Err(Breach::new(
+                    "passed_over",
+                    format!(
+                        "position {position} was committed when {node} was at {} already: it will never be applied",
+                        progress.position
+                    ),
+                )
+                .with_evidence([progress.seq]));
+            }
+        }
+        Ok(())
+    }
+
+    fn opened(&mut self, key: (String, i64), fields: &Fields, seq: u64) -> Result<(), Breach> {
+        let position = fields.int("position").unwrap_or(0);
+        if fields.bool("fresh") == Some(true) {
+            // A new disk: whatever it knew is forgotten, and may be applied again.
+            self.progress.retain(|(node, _), _| *node != key.0);
+        }
+        let known = self.progress.entry(key.clone()).or_insert(Progress { position: 0, seq });
+        let class = match position - known.position {
+            0 => return Ok(()),
+            ahead if ahead > 0 => "checkpoint_ahead",
+            _ => "checkpoint_lost",
+        };
+        Err(Breach::new(
+            class,
+            format!(
+                "{} was opened with its checkpoint at {position}, but its rows hold the events up to {}",
+                key.0, known.position
+            ),
+        )
+        .with_evidence([known.seq]))
+    }
+
+    fn projected(&mut self, key: (String, i64), fields: &Fields, seq: u64) -> Result<(), Breach> {
+        let (Some(first), Some(last), Some(count)) =
+            (fields.int("first"), fields.int("last"), fields.int("count"))
+        else {
+            return Ok(());
+        };
+        self.exercised += 1;
+        let node = key.0.clone();
+        let known = self.progress.get(&key).copied().unwrap_or_default();
+        let breach = |class, message: String| Err(Breach::new(class, message).with_evidence([known.seq]));
+        if first <= known.position {
+            return breach(
+                "applied_twice",
+                format!(
+                    "{node} applied the event at {first} again; it had applied all up to {}",
+                    known.position
+                ),
+            );
+        }
+        if self.ledger.at(last).is_none() {
+            return breach(
+                "applied_uncommitted",
+                format!("{node} applied position {last}, which the log does not have"),
+            );
+        }
+        let there = self.ledger.range(known.position + 1..=last).count() as i64;
+        if let Some(skipped) = self.ledger.range(known.position + 1..first).next() {
+            return breach(
+                "skipped",
+                format!(
+                    "{node} went on from {} to {first} and skipped the event at {}",
+                    known.position, skipped.position
+                ),
+            );
+        }
+        if there != count {
+            return breach(
+                "skipped",
+                format!("{node} applied {count} event(s) of {first} to {last}, where the log has {there}"),
+            );
+        }
+        self.progress.insert(key, Progress { position: last, seq });
+        Ok(())
+    }
+
+    fn exposed(&mut self, by: (String, u32), fields: &Fields, seq: u64) -> Result<(), Breach> {
+        let (Some(key), Some(position)) = (fields.text("key"), fields.int("position")) else { return Ok(()) };
+        self.exercised += 1;
+        let node = by.0.clone();
+        let last = self.exposed.insert(by, Progress { position, seq }).unwrap_or_default();
+        if position < last.position {
+            return Err(Breach::new(
+                "position_backwards",
+                format!("{node} answered at position {position} after it had answered at {}", last.position),
+            )
+            .with_evidence([last.seq]));
+        }
+        if position > self.ledger.head() {
+            return Err(Breach::new(
+                "ahead_of_log",
+                format!("{node} answered at position {position}, and the log ends at {}", self.ledger.head()),
+            ));
+        }
+        let (mut version, mut balance, mut evidence) = (0, 0, Vec::new());
+        for entry in self.ledger.range(..=position).filter(|entry| entry.stream == key) {
+            version = entry.version;
+            balance += entry.quantity;
+            evidence.push(entry.seq);
+        }
+        let shown = (fields.int("version").unwrap_or(-1), fields.int("quantity").unwrap_or(i64::MIN));
+        if shown == (version, balance) {
+            return Ok(());
+        }
+        Err(Breach::new(
+            "wrong_row",
+            format!(
+                "{node} showed {key} at version {} with {} at position {position}, where the events say version \
+                 {version} with {balance}",
+                shown.0, shown.1
+            ),
+        )
+        .with_evidence(evidence))
+    }
+}

@@ -1,0 +1,350 @@
+//! `guarded-upstream`: callers, each behind a circuit breaker, and an upstream that fails, slows down and vanishes.
+//!
+//! ```text
+//!   clients --call--> callers --[breaker]--serve-> upstream (counts what it did, in redb)
+//!      \---------------degrade, restore---------------^
+//! ```
+//!
+//! Each caller has one breaker for each upstream. Besides the clients' calls a caller reads from the upstream on
+//! its own, every `refresh_every`, so that there is always traffic and a breaker can be held to close again. Faults take the
+//! upstream away; clients make it fail or slow with `degrade`, which it remembers through a crash.
+//!
+//! The breaker is the one of [`squall_patterns::circuit_breaker`], or one of the [`flaws`].
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use squall::{
+    BoxError, Condition, EventKind, Flaw, Group, Invariant, Node, Operations, Outcome, System,
+    spec::model::Dur,
+};
+use squall_patterns::circuit_breaker::{Backoff, Config, ConfigError, HalfOpen, SlowCalls, Window};
+
+mod caller;
+mod client;
+mod flaws;
+mod guard;
+mod invariants;
+mod observed;
+mod upstream;
+mod wire;
+
+pub use self::flaws::FlawedBreaker;
+
+/// The system. See the [module](self).
+pub struct GuardedUpstream;
+
+/// Its parameters. The default opens at half of at least 4 calls failed, waits a second (at most two), and closes after two
+/// successful probes.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Params {
+    /// Which calls the rates are taken over.
+    pub window: WindowParam,
+    /// With fewer calls in the window the breaker stays closed.
+    pub minimum_calls: u32,
+    /// The share of failed calls that opens it.
+    pub failure_rate: f64,
+    /// A call that takes longer is slow.
+    pub slow_after: Dur,
+    /// The share of slow calls that opens it.
+    pub slow_rate: f64,
+    /// How long it stays open.
+    pub wait: Dur,
+    /// By how much the wait grows with each opening since it was last closed.
+    pub backoff: u32,
+    /// Up to how much the wait grows.
+    pub max_wait: Dur,
+    /// How many probes a half-open breaker lets through.
+    pub probes: u32,
+    /// How many of them must succeed.
+    pub successes: u32,
+    /// How long it may stay half-open; null for no limit.
+    pub max_half_open: Option<Dur>,
+    /// How long a caller waits for the upstream.
+    pub call_timeout: Dur,
+    /// How often a caller reads from the upstream on its own.
+    pub refresh_every: Dur,
+    /// Which breaker: none for the production one. Set by `variant`.
+    pub flaw: Option<FlawedBreaker>,
+}
+
+/// Which calls the rates are taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum WindowParam {
+    /// The last so many calls.
+    Calls(u32),
+    /// The calls of about the last `span`, forgotten slot by slot.
+    Time {
+        /// How far back it reaches.
+        span: Dur,
+        /// Into how many slots it is cut.
+        slots: u32,
+    },
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        let ms = |n| Dur(Duration::from_millis(n));
+        Params {
+            window: WindowParam::Calls(8),
+            minimum_calls: 4,
+            failure_rate: 0.5,
+            slow_after: ms(150),
+            slow_rate: 0.75,
+            wait: ms(1000),
+            backoff: 2,
+            max_wait: ms(2000),
+            probes: 2,
+            successes: 2,
+            max_half_open: Some(ms(2500)),
+            call_timeout: ms(300),
+            refresh_every: ms(1000),
+            flaw: None,
+        }
+    }
+}
+
+impl Params {
+    /// The breakers' configuration.
+    fn breaker(&self) -> Config {
+        Config {
+            window: match self.window {
+                WindowParam::Calls(n) => Window::Calls(n),
+                WindowParam::Time { span, slots } => Window::Time { span: span.0, slots },
+            },
+            minimum_calls: self.minimum_calls,
+            failure_rate: self.failure_rate,
+            slow_calls: Some(SlowCalls { longer_than: self.slow_after.0, rate: self.slow_rate }),
+            wait: self.wait.0,
+            backoff: Some(Backoff { factor: self.backoff, max: self.max_wait.0 }),
+            half_open: HalfOpen {
+                probes: self.probes,
+                successes: self.successes,
+                max_wait: self.max_half_open.map(|limit| limit.0),
+            },
+        }
+    }
+
+    /// The breakers' configuration, checked.
+    fn checked_breaker(&self) -> Result<Config, ConfigError> {
+        let config = self.breaker();
+        config.validate().map(|()| config)
+    }
+
+    /// How long after the upstream is well again, and the network too, every breaker must be closed.
+    fn recovery_time(&self) -> Duration {
+        /// How long a caller may hang on to an attempt to connect that was begun before the heal.
+        const STALE_CONNECTION: Duration = Duration::from_secs(1);
+        // Until then calls may fail. One of them may be the one that opens the breaker again.
+        let quiet = STALE_CONNECTION + self.call_timeout.0;
+        let probing = (self.refresh_every.0 + self.call_timeout.0) * (self.successes + 1);
+        let half_open = self.max_half_open.map_or(Duration::ZERO, |limit| limit.0);
+        quiet + half_open + self.max_wait.0.max(self.wait.0) + probing
+    }
+}
+
+/// What clients do. Callers and upstreams are given by position, modulo how many there are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// Have a caller call an upstream.
+    Call {
+        /// Which caller.
+        caller: u32,
+        /// Which upstream.
+        upstream: u32,
+    },
+    /// The same, but lose patience and cancel the call.
+    HurriedCall {
+        /// Which caller.
+        caller: u32,
+        /// Which upstream.
+        upstream: u32,
+        /// When, in milliseconds.
+        patience: u64,
+    },
+    /// Several calls at once.
+    Burst {
+        /// Which caller.
+        caller: u32,
+        /// Which upstream.
+        upstream: u32,
+        /// How many.
+        calls: u32,
+    },
+    /// A call that asks for nonsense, which says nothing about the upstream's health.
+    BadCall {
+        /// Which caller.
+        caller: u32,
+        /// Which upstream.
+        upstream: u32,
+    },
+    /// Make an upstream fail or slow, for a while.
+    Degrade {
+        /// Which upstream.
+        upstream: u32,
+        /// The share of calls that fail, in percent.
+        errors: u32,
+        /// How long each takes, in milliseconds.
+        slow: u64,
+        /// For how long, in milliseconds.
+        lasting: u64,
+    },
+    /// End that.
+    Restore {
+        /// Which upstream.
+        upstream: u32,
+    },
+}
+
+const EVENTS: &[EventKind] = &[
+    EventKind {
+        name: "breaker.created",
+        fields: &["breaker"],
+        about: "a caller starts, its breakers are closed",
+    },
+    EventKind {
+        name: "breaker.transition",
+        fields: &["breaker", "from", "to", "generation", "reason", "calls", "failures", "slow"],
+        about: "a breaker changes its state",
+    },
+    EventKind {
+        name: "breaker.admitted",
+        fields: &["breaker", "generation", "permit", "state"],
+        about: "a breaker lets a call through",
+    },
+    EventKind {
+        name: "breaker.rejected",
+        fields: &["breaker", "generation", "state"],
+        about: "a breaker turns a call away",
+    },
+    EventKind {
+        name: "breaker.result",
+        fields: &["breaker", "generation", "permit", "state", "outcome", "slow", "late"],
+        about: "a breaker hears how a call ended",
+    },
+    EventKind {
+        name: "breaker.returned",
+        fields: &["breaker", "generation", "permit", "reason", "late"],
+        about: "a permit came back unused",
+    },
+    EventKind {
+        name: "caller.call_ended",
+        fields: &["breaker", "permit"],
+        about: "a caller is done with a call, in whatever way",
+    },
+    EventKind {
+        name: "upstream.received",
+        fields: &["breaker", "caller", "incarnation", "permit"],
+        about: "a call reached the upstream",
+    },
+    EventKind {
+        name: "upstream.degraded",
+        fields: &["errors", "slow", "lasting"],
+        about: "the upstream fails or is slow from now on, for `lasting` milliseconds",
+    },
+    EventKind {
+        name: "upstream.restored",
+        fields: &[],
+        about: "the upstream is well again, because a client said so",
+    },
+    EventKind {
+        name: "effect.counted",
+        fields: &["caller", "count"],
+        about: "the upstream did its work for the count-th time for this caller, and committed it",
+    },
+];
+
+impl System for GuardedUpstream {
+    const NAME: &'static str = "guarded-upstream";
+    const ABOUT: &'static str =
+        "callers behind circuit breakers, and an upstream that fails, slows and vanishes";
+    type Params = Params;
+    type Op = Op;
+    type Session = client::Session;
+
+    fn groups(_params: &Params) -> Vec<Group> {
+        vec![Group { name: "callers", size: 2 }, Group { name: "upstream", size: 1 }]
+    }
+
+    fn operations(params: &Params) -> Operations<Op> {
+        let timeout = (params.call_timeout.0.as_millis() as u64).max(4);
+        let caller = || (0..8u32, 0..8u32);
+        // A failing share, a slowness within the time-out, one beyond it; never two that cancel each other out.
+        let degradation = prop_oneof![2 => (50..=100u32, Just(0)), 1 => (Just(0), timeout / 2 + 1..timeout), 1 => (Just(0), timeout..2 * timeout)];
+        Operations::new()
+            .with("call", 10, caller().prop_map(|(caller, upstream)| Op::Call { caller, upstream }))
+            .with(
+                "hurried_call",
+                3,
+                (caller(), 2..timeout).prop_map(|((caller, upstream), patience)| Op::HurriedCall {
+                    caller,
+                    upstream,
+                    patience,
+                }),
+            )
+            .with(
+                "burst",
+                4,
+                (caller(), 2..=5u32).prop_map(|((caller, upstream), calls)| Op::Burst {
+                    caller,
+                    upstream,
+                    calls,
+                }),
+            )
+            .with("bad_call", 1, caller().prop_map(|(caller, upstream)| Op::BadCall { caller, upstream }))
+            .with(
+                "degrade",
+                3,
+                (0..8u32, degradation, 1_000..=4_000u64).prop_map(|(upstream, (errors, slow), lasting)| {
+                    Op::Degrade { upstream, errors, slow, lasting }
+                }),
+            )
+            .with("restore", 2, (0..8u32).prop_map(|upstream| Op::Restore { upstream }))
+    }
+
+    fn events() -> &'static [EventKind] {
+        EVENTS
+    }
+
+    fn invariants(params: &Params) -> Vec<Box<dyn Invariant>> {
+        vec![
+            Box::new(invariants::Correctness::new(params.breaker())),
+            Box::new(invariants::PermitsBalanced::new(params)),
+            Box::new(invariants::Recovers::new(params)),
+            Box::new(invariants::CountedDurably::default()),
+        ]
+    }
+
+    fn conditions(_params: &Params) -> Vec<Box<dyn Condition>> {
+        vec![Box::new(invariants::AllClosed::default())]
+    }
+
+    fn flaws() -> &'static [Flaw] {
+        flaws::FLAWS
+    }
+
+    fn apply_variant(params: &mut Params, flaw: &'static str) {
+        params.flaw = Some(FlawedBreaker::named(flaw));
+    }
+
+    async fn run_node(node: Node, params: Params) -> Result<(), BoxError> {
+        match node.group() {
+            "callers" => caller::run(node, params).await,
+            "upstream" => upstream::run(node).await,
+            group => Err(format!("no node of group {group:?} here").into()),
+        }
+    }
+
+    async fn open_session(client: Node, params: Params) -> client::Session {
+        client::Session::new(&client, &params)
+    }
+
+    async fn perform(session: &mut client::Session, op: Op) -> Outcome {
+        session.perform(op).await
+    }
+}

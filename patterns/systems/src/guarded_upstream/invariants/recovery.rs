@@ -1,0 +1,143 @@
+//! Liveness: once the upstream is well again, and the network and every process with it, the breakers close.
+//!
+//! `breaker_recovers` computes the time that takes from the parameters: calls under way at the heal may still fail, a
+//! half-open period begun before it must end, one wait in open must pass, and then the caller's own calls are the probes.
+//! Class: `not_recovered`. Condition `breakers_closed`: at this moment all breakers are closed.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use squall::{
+    Condition, Invariant, Record,
+    check::{Breach, End},
+    history::{Kind, Lifecycle},
+};
+
+use super::super::{
+    Params,
+    observed::{self, Breaker, Observed, Said, State},
+};
+
+/// The state of every breaker, by what it says itself.
+#[derive(Default)]
+struct States(BTreeMap<Breaker, (State, Duration, u64)>);
+
+impl States {
+    /// Returns whether a breaker opened.
+    fn observe(&mut self, record: &Record) -> Result<bool, Breach> {
+        let Some(Observed { breaker, at, seq, said }) = Observed::read(record)? else { return Ok(false) };
+        match said {
+            Said::Created => {
+                self.0.retain(|b, _| b.node != breaker.node || b.name != breaker.name);
+                self.0.insert(breaker, (State::Closed, at, seq));
+            }
+            Said::Transition { to: Some(to), .. } => {
+                self.0.insert(breaker, (to, at, seq));
+                return Ok(to == State::Open);
+            }
+            _ => {}
+        }
+        Ok(false)
+    }
+}
+
+/// See the [module](self).
+pub(crate) struct Recovers {
+    within: Duration,
+    states: States,
+    /// Until when which upstream is degraded.
+    degraded: BTreeMap<String, Duration>,
+    /// When the last process started.
+    started: Duration,
+    opened: bool,
+    judged: u64,
+}
+
+impl Recovers {
+    pub(crate) fn new(params: &Params) -> Self {
+        Recovers {
+            within: params.recovery_time(),
+            states: States::default(),
+            degraded: BTreeMap::new(),
+            started: Duration::ZERO,
+            opened: false,
+            judged: 0,
+        }
+    }
+}
+
+impl Invariant for Recovers {
+    fn name(&self) -> &str {
+        "breaker_recovers"
+    }
+
+    fn observe(&mut self, record: &Record) -> Result<(), Breach> {
+        match &record.kind {
+            Kind::Node { change: Lifecycle::Started | Lifecycle::Resumed, .. } => self.started = record.at,
+            Kind::Event { node, name, fields, .. } if name == "upstream.degraded" => {
+                let lasting = observed::int(fields, "lasting")?;
+                // A clock of whole milliseconds tells when it is over.
+                let until = record.at + Duration::from_millis(lasting.unsigned_abs() + 1);
+                self.degraded.insert(node.to_string(), until);
+            }
+            Kind::Event { node, name, .. } if name == "upstream.restored" => {
+                self.degraded.insert(node.to_string(), record.at);
+            }
+            _ => {}
+        }
+        self.opened |= self.states.observe(record)?;
+        Ok(())
+    }
+
+    fn finish(&mut self, end: &End) -> Result<(), Breach> {
+        let mut well = end.healed_at.max(self.started);
+        for &until in self.degraded.values() {
+            well = well.max(until);
+        }
+        let by = well + self.within;
+        if end.ended_at < by {
+            return Ok(());
+        }
+        self.judged = u64::from(self.opened);
+        for (Breaker { node, name, .. }, &(state, since, seq)) in &self.states.0 {
+            if state != State::Closed || since > by {
+                let message = format!(
+                    "all is well since {well:?}, and {node}'s breaker towards {name} is {state:?} since {since:?}; \
+                     it must be closed by {by:?}"
+                );
+                return Err(Breach::new("not_recovered", message).with_evidence([seq]));
+            }
+        }
+        Ok(())
+    }
+
+    fn exercised(&self) -> u64 {
+        self.judged
+    }
+}
+
+/// `breakers_closed`: every breaker of every caller is closed.
+#[derive(Default)]
+pub(crate) struct AllClosed(States);
+
+impl Condition for AllClosed {
+    fn name(&self) -> &str {
+        "breakers_closed"
+    }
+
+    fn observe(&mut self, record: &Record) {
+        // An event that cannot be read is a breach of the invariants, which read the same events.
+        let _ = self.0.observe(record);
+    }
+
+    fn holds(&self) -> bool {
+        self.0.0.values().all(|(state, ..)| *state == State::Closed)
+    }
+
+    fn because(&self) -> String {
+        let open = self.0.0.iter().filter(|(_, (state, ..))| *state != State::Closed);
+        let told = open.map(|(Breaker { node, name, .. }, (state, since, _))| {
+            format!("{node}'s breaker towards {name} is {state:?} since {since:?}")
+        });
+        told.collect::<Vec<_>>().join(", ")
+    }
+}
