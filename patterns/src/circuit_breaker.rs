@@ -32,7 +32,7 @@
 //! | `transition` | `from` `to` `generation` (the new one) `reason` `calls` `failures` `slow` | the state changes |
 //! | `admitted` | `generation` `permit` `state` | a call may go ahead |
 //! | `rejected` | `generation` `state` | a call may not |
-//! | `result` | `generation` `permit` `outcome` (success, failure) `slow` `late` | a call ended |
+//! | `result` | `generation` `permit` `state` (that the result found) `outcome` (success, failure) `slow` `late` | a call ended |
 //! | `returned` | `generation` `permit` `reason` (ignored, dropped) `late` | a permit came back unused |
 //!
 //! `transition` is reported at level INFO, the rest at DEBUG. Events are emitted after the breaker's lock is released, so a
@@ -75,7 +75,7 @@ pub use self::{
     registry::Breakers,
 };
 use self::{
-    machine::{Admission, Machine, Recorded},
+    machine::{Admission, Machine},
     window::Tally,
 };
 
@@ -341,14 +341,14 @@ impl Permit {
             Outcome::Failure => true,
             Outcome::Ignored => return self.give_back("ignored"),
         };
-        let ((before, Recorded { slow, late }), after) = self.shared.with(|machine, now| {
+        let ((before, recorded), after) = self.shared.with(|machine, now| {
             machine.advance(now);
             let before = machine.take_changes();
             (before, machine.record(now, self.generation, failed, now.saturating_sub(self.since)))
         });
         let name = &self.shared.name;
         report::transitions(name, &before);
-        report::result(name, self.generation, self.id, failed, slow, late);
+        report::result(name, self.generation, self.id, failed, recorded);
         report::transitions(name, &after);
     }
 

@@ -88,7 +88,7 @@ fn every_decision_is_reported_in_order() {
         let failed = |n: u32| {
             [
                 format!("admitted generation=0 permit={n} state=closed"),
-                format!("result generation=0 permit={n} outcome=failure slow=false late=false"),
+                format!("result generation=0 permit={n} state=closed outcome=failure slow=false late=false"),
             ]
         };
         let mut wanted = vec!["created".to_owned(), "admitted generation=0 permit=1 state=closed".to_owned()];
@@ -100,7 +100,7 @@ fn every_decision_is_reported_in_order() {
                 "transition from=open to=half_open generation=2 reason=wait_over calls=0 failures=0 slow=0",
                 "admitted generation=2 permit=6 state=half_open",
                 "returned generation=2 permit=6 reason=dropped late=false",
-                "result generation=0 permit=1 outcome=success slow=true late=true",
+                "result generation=0 permit=1 state=half_open outcome=success slow=true late=true",
                 "transition from=half_open to=open generation=3 reason=probes_took_too_long calls=0 failures=0 slow=0",
                 "transition from=open to=closed generation=4 reason=manual calls=0 failures=0 slow=0",
             ]

@@ -1,1 +1,237 @@
-//! .
+//! What the tests of the program run: a [system](Gremlin) that does to its process whatever it is told to.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime},
+};
+
+use proptest::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use squall::{
+    BoxError, Condition, EventKind, Fields, Flaw, Group, Invariant, Node, Operations, Outcome, Record,
+    Registry, System, check::Breach,
+};
+use squall_rt::rng;
+
+/// The systems of these tests.
+pub fn registry() -> Registry {
+    Registry::new().with::<Gremlin>()
+}
+
+/// Nodes that beat ten times a second, and in one run of some do a [`Deed`]. What they report depends on all that ordinary code leaves to
+/// chance: the order of hash maps, the branches of `select!`, the wall clock, the scheduler.
+pub struct Gremlin;
+
+/// See [`Gremlin`].
+#[derive(Serialize, Deserialize, Clone, Debug, Default, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Params {
+    /// What the first node does on its fifth beat.
+    pub does: Deed,
+    /// It does so in one run of this many; 0 stands for every run.
+    pub one_in: u64,
+}
+
+/// What may be done to a process, or leak into a run.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Deed {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Loop for ever, outside of any await.
+    Hang,
+    /// Abort the process.
+    Abort,
+    /// Overflow the stack.
+    Overflow,
+    /// Exit with code 0, as if all were well.
+    Exit,
+    /// Panic.
+    Panic,
+    /// Break the invariant `no_gremlin`.
+    Strike,
+    /// Print what looks like the harness's own protocol, and half a line more, and read standard input.
+    Print,
+    /// Report a number that counts up for as long as the process lives.
+    Count,
+    /// Report the number of the process.
+    Pid,
+}
+
+/// A client's operation.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// Wait a little.
+    Nap {
+        /// How long.
+        ms: u64,
+    },
+}
+
+/// No gremlin strikes.
+#[derive(Default)]
+struct NoGremlin {
+    beats: u64,
+    last_beat: Option<u64>,
+}
+
+impl Invariant for NoGremlin {
+    fn name(&self) -> &str {
+        "no_gremlin"
+    }
+
+    fn observe(&mut self, record: &Record) -> Result<(), Breach> {
+        match record.event() {
+            Some(("gremlin.beat", _)) => {
+                self.beats += 1;
+                self.last_beat = Some(record.seq);
+                Ok(())
+            }
+            Some(("gremlin.struck", fields)) => {
+                Err(Breach::new("strike", format!("a gremlin struck: {fields}"))
+                    .with_evidence(self.last_beat))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn exercised(&self) -> u64 {
+        self.beats
+    }
+}
+
+/// Nothing is ever open.
+struct Quiet;
+
+impl Condition for Quiet {
+    fn name(&self) -> &str {
+        "quiet"
+    }
+    fn observe(&mut self, _record: &Record) {}
+    fn holds(&self) -> bool {
+        true
+    }
+}
+
+impl System for Gremlin {
+    const NAME: &'static str = "gremlin";
+    const ABOUT: &'static str = "Nodes that beat, one of which may harm its process";
+    type Params = Params;
+    type Op = Op;
+    type Session = ();
+
+    fn groups(_params: &Params) -> Vec<Group> {
+        vec![Group { name: "nodes", size: 2 }]
+    }
+
+    fn operations(_params: &Params) -> Operations<Op> {
+        Operations::new().with("nap", 1, (1..50u64).prop_map(|ms| Op::Nap { ms }))
+    }
+
+    fn events() -> &'static [EventKind] {
+        &[
+            EventKind {
+                name: "gremlin.beat",
+                fields: &["n", "picked", "chose", "second"],
+                about: "a node is alive",
+            },
+            EventKind { name: "gremlin.struck", fields: &["beat"], about: "a node did what it must not" },
+            EventKind {
+                name: "gremlin.leaked",
+                fields: &["number"],
+                about: "something from outside of the run",
+            },
+        ]
+    }
+
+    fn invariants(_params: &Params) -> Vec<Box<dyn Invariant>> {
+        vec![Box::new(NoGremlin::default())]
+    }
+
+    fn conditions(_params: &Params) -> Vec<Box<dyn Condition>> {
+        vec![Box::new(Quiet)]
+    }
+
+    fn flaws() -> &'static [Flaw] {
+        &[Flaw { name: "haunted", about: "a gremlin strikes in one run of five", violates: "no_gremlin" }]
+    }
+
+    fn apply_variant(params: &mut Params, _flaw: &'static str) {
+        *params = Params { does: Deed::Strike, one_in: 5 };
+    }
+
+    async fn run_node(node: Node, params: Params) -> Result<(), BoxError> {
+        for n in 1.. {
+            squall_rt::time::sleep(Duration::from_millis(100)).await;
+            beat(n).await;
+            if n == 5 && node.index() == 0 && (params.one_in == 0 || rng::range(0..params.one_in) == 0) {
+                act(params.does);
+            }
+        }
+        Ok(())
+    }
+
+    async fn open_session(_client: Node, _params: Params) {}
+
+    async fn perform(_session: &mut (), op: Op) -> Outcome {
+        let Op::Nap { ms } = op;
+        squall_rt::time::sleep(Duration::from_millis(ms)).await;
+        Outcome::Ok(Fields::new().with("slept", ms))
+    }
+}
+
+async fn beat(n: u64) {
+    let hashed: HashMap<u64, u64> = (0..20).map(|key| (key, key)).collect();
+    let picked = hashed.keys().next().copied().unwrap_or_default();
+    let other = squall_rt::task::spawn(async { 1 });
+    let chose = tokio::select! {
+        () = std::future::ready(()) => 0,
+        Ok(one) = other => one,
+        () = squall_rt::task::yield_now() => 2,
+    };
+    let second =
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
+    tracing::info!(target: "gremlin", n, picked, chose, second, "beat");
+}
+
+fn act(deed: Deed) {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    match deed {
+        Deed::Nothing => {}
+        Deed::Hang => loop {
+            std::hint::spin_loop();
+        },
+        Deed::Abort => {
+            eprintln!("the gremlin aborts");
+            std::process::abort()
+        }
+        Deed::Overflow => {
+            std::hint::black_box(dig(1));
+        }
+        Deed::Exit => std::process::exit(0),
+        Deed::Panic => panic!("the gremlin panics"),
+        Deed::Strike => tracing::info!(target: "gremlin", beat = 5, "struck"),
+        Deed::Print => {
+            println!("{{\"start\":4711}}");
+            println!("{{\"done\":{{\"seed\":4711}}}}");
+            print!("half a line");
+            let mut line = String::new();
+            let read = std::io::stdin().read_line(&mut line);
+            tracing::info!(target: "gremlin", number = read.map_or(-1, |n| n as i64), "leaked");
+        }
+        Deed::Count => {
+            tracing::info!(target: "gremlin", number = COUNT.fetch_add(1, Ordering::Relaxed), "leaked");
+        }
+        Deed::Pid => tracing::info!(target: "gremlin", number = std::process::id(), "leaked"),
+    }
+}
+
+/// Recurses until the stack is gone, in a way that no optimiser turns into a loop.
+fn dig(depth: u64) -> u64 {
+    let here = std::hint::black_box([depth; 64]);
+    if depth == u64::MAX { 0 } else { dig(depth + 1) + here[(depth % 64) as usize] }
+}

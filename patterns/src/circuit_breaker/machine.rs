@@ -125,6 +125,8 @@ pub(super) enum Admission {
 }
 
 pub(super) struct Recorded {
+    /// What it was in when the result came.
+    pub(super) state: State,
     pub(super) slow: bool,
     /// The permit was of an older generation, so the result changed nothing.
     pub(super) late: bool,
@@ -236,11 +238,11 @@ impl Machine {
     ) -> Recorded {
         self.ended += 1;
         let slow = self.config.slow_calls.is_some_and(|slow| took > slow.longer_than);
-        let late = generation != self.generation;
+        let (state, late) = (self.state(), generation != self.generation);
         if !late {
             self.count(now, failed, slow);
         }
-        Recorded { slow, late }
+        Recorded { state, slow, late }
     }
 
     fn count(&mut self, now: Duration, failed: bool, slow: bool) {

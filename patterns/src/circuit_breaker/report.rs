@@ -2,7 +2,7 @@
 
 use tracing::{debug, info};
 
-use super::machine::{State, Transition};
+use super::machine::{Recorded, State, Transition};
 
 pub(super) fn created(breaker: &str) {
     debug!(target: "breaker", breaker, "created");
@@ -33,9 +33,10 @@ pub(super) fn rejected(breaker: &str, generation: u64, state: State) {
     debug!(target: "breaker", breaker, generation, state = state.as_str(), "rejected");
 }
 
-pub(super) fn result(breaker: &str, generation: u64, permit: u64, failed: bool, slow: bool, late: bool) {
+pub(super) fn result(breaker: &str, generation: u64, permit: u64, failed: bool, recorded: Recorded) {
+    let Recorded { state, slow, late } = recorded;
     let outcome = if failed { "failure" } else { "success" };
-    debug!(target: "breaker", breaker, generation, permit, outcome, slow, late, "result");
+    debug!(target: "breaker", breaker, generation, permit, state = state.as_str(), outcome, slow, late, "result");
 }
 
 pub(super) fn returned(breaker: &str, generation: u64, permit: u64, reason: &'static str, late: bool) {

@@ -28,7 +28,8 @@ pub struct Attempt<'a, I> {
     pub input: &'a I,
     /// What the steps done so far returned, in their order.
     pub outputs: &'a [Vec<u8>],
-    /// How long the attempt may take; its future is dropped then.
+    /// How long the attempt may take. A step that does not heed it is dropped a quarter of it later: time enough for the
+    /// calls in it to come to their own time-outs first, which know more than a dropped call does.
     pub within: Duration,
     /// Which attempt of this life of the orchestrator, from 1.
     pub number: u32,

@@ -247,7 +247,7 @@ impl<I: Send + Sync + 'static> Driver<I> {
         let attempt = self.attempt(&key, number);
         let within = attempt.within;
         let execution = self.shared.definition.steps[step].step().execute(attempt);
-        time::timeout(within, execution)
+        time::timeout(within + within / 4, execution)
             .await
             .unwrap_or_else(|_| Execution::Unknown { reason: format!("no answer within {within:?}") })
     }
@@ -259,7 +259,7 @@ impl<I: Send + Sync + 'static> Driver<I> {
         let key = self.key(step);
         let attempt = self.attempt(&key, number);
         let within = attempt.within;
-        time::timeout(within, kind.compensate(attempt))
+        time::timeout(within + within / 4, kind.compensate(attempt))
             .await
             .unwrap_or_else(|_| Compensation::Unknown { reason: format!("no answer within {within:?}") })
     }

@@ -111,13 +111,8 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     /// [`JournalError::Taken`] if it has more, [`JournalError::Superseded`] if the token is not the latest; those of the
     /// store.
-    fn append(
-        &self,
-        token: &Token,
-        saga: &str,
-        position: u32,
-        entries: &[Entry],
-    ) -> Result<(), JournalError>;
+    fn append(&self, token: &Token, saga: &str, position: u32, entries: &[Entry])
+    -> Result<(), JournalError>;
 
     /// All entries of a saga, in order; none if there is no such saga.
     ///

@@ -343,9 +343,10 @@ impl Handle {
 }
 
 async fn stopped(failure: &mut watch::Receiver<Option<Failure>>) -> Failure {
-    match failure.wait_for(Option::is_some).await {
-        Ok(failure) => failure.clone().expect("just waited for it"),
+    let reason = failure.wait_for(Option::is_some).await.ok().and_then(|failure| failure.clone());
+    match reason {
+        Some(failure) => failure,
         // The orchestrator is gone without a failure: nothing will ever be said.
-        Err(_) => std::future::pending().await,
+        None => std::future::pending().await,
     }
 }

@@ -146,20 +146,15 @@ impl System for CheckoutSaga {
     }
 
     fn operations(_: &Params) -> Operations<Op> {
-        let place = (
-            0..protocol::ITEMS,
-            1..=3u32,
-            500..20_000u64,
-            0..protocol::CARDS,
-            prop::bool::weighted(0.15),
-        )
-            .prop_map(|(item, quantity, cents, card, remote)| Op::Place {
-                item,
-                quantity,
-                cents,
-                card,
-                remote,
-            });
+        let place =
+            (0..protocol::ITEMS, 1..=3u32, 500..20_000u64, 0..protocol::CARDS, prop::bool::weighted(0.15))
+                .prop_map(|(item, quantity, cents, card, remote)| Op::Place {
+                    item,
+                    quantity,
+                    cents,
+                    card,
+                    remote,
+                });
         Operations::new()
             .with("place", 8, place)
             .with("cancel", 2, (0..2u8).prop_map(|back| Op::Cancel { back }))

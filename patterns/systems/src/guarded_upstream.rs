@@ -1,13 +1,13 @@
 //! `guarded-upstream`: callers, each behind a circuit breaker, and an upstream that fails, slows down and vanishes.
 //!
 //! ```text
-//!   clients --call--> callers --[breaker]--work--> upstream (counts what it did, in redb)
+//!   clients --call--> callers --[breaker]--serve-> upstream (counts what it did, in redb)
 //!      \---------------degrade, restore---------------^
 //! ```
 //!
-//! Each caller has one breaker for each upstream. Besides the clients' calls a caller makes one of its own every
-//! `refresh_every`, so that there is always traffic and a breaker can be held to close again. Faults take the upstream away;
-//! clients make it fail or slow with `degrade`, which it remembers through a crash.
+//! Each caller has one breaker for each upstream. Besides the clients' calls a caller reads from the upstream on
+//! its own, every `refresh_every`, so that there is always traffic and a breaker can be held to close again. Faults take the
+//! upstream away; clients make it fail or slow with `degrade`, which it remembers through a crash.
 //!
 //! The breaker is the one of [`squall_patterns::circuit_breaker`], or one of the [`flaws`].
 
@@ -61,11 +61,11 @@ pub struct Params {
     pub probes: u32,
     /// How many of them must succeed.
     pub successes: u32,
-    /// How long it may stay half-open.
-    pub max_half_open: Dur,
+    /// How long it may stay half-open; null for no limit.
+    pub max_half_open: Option<Dur>,
     /// How long a caller waits for the upstream.
     pub call_timeout: Dur,
-    /// How often a caller calls the upstream on its own.
+    /// How often a caller reads from the upstream on its own.
     pub refresh_every: Dur,
     /// Which breaker: none for the production one. Set by `variant`.
     pub flaw: Option<FlawedBreaker>,
@@ -100,7 +100,7 @@ impl Default for Params {
             max_wait: ms(2000),
             probes: 2,
             successes: 2,
-            max_half_open: ms(2500),
+            max_half_open: Some(ms(2500)),
             call_timeout: ms(300),
             refresh_every: ms(1000),
             flaw: None,
@@ -124,7 +124,7 @@ impl Params {
             half_open: HalfOpen {
                 probes: self.probes,
                 successes: self.successes,
-                max_wait: Some(self.max_half_open.0),
+                max_wait: self.max_half_open.map(|limit| limit.0),
             },
         }
     }
@@ -142,7 +142,8 @@ impl Params {
         // Until then calls may fail. One of them may be the one that opens the breaker again.
         let quiet = STALE_CONNECTION + self.call_timeout.0;
         let probing = (self.refresh_every.0 + self.call_timeout.0) * (self.successes + 1);
-        quiet + self.max_half_open.0 + self.max_wait.0.max(self.wait.0) + probing
+        let half_open = self.max_half_open.map_or(Duration::ZERO, |limit| limit.0);
+        quiet + half_open + self.max_wait.0.max(self.wait.0) + probing
     }
 }
 
@@ -223,7 +224,7 @@ const EVENTS: &[EventKind] = &[
     },
     EventKind {
         name: "breaker.result",
-        fields: &["breaker", "generation", "permit", "outcome", "slow", "late"],
+        fields: &["breaker", "generation", "permit", "state", "outcome", "slow", "late"],
         about: "a breaker hears how a call ended",
     },
     EventKind {

@@ -2,11 +2,13 @@
 //! must catch.
 
 pub mod accounts_cqrs;
+pub mod checkout_saga;
 pub mod guarded_upstream;
 
 /// The systems of this crate.
 pub fn registry() -> squall::Registry {
     squall::Registry::new()
         .with::<accounts_cqrs::AccountsCqrs>()
+        .with::<checkout_saga::CheckoutSaga>()
         .with::<guarded_upstream::GuardedUpstream>()
 }

@@ -1,1 +1,3 @@
-fn main() {}
+fn main() -> std::process::ExitCode {
+    squall::cli::main(squall_systems::registry())
+}

@@ -11,10 +11,7 @@ use tokio::sync::oneshot;
 
 use self::connection::{Answer, Connection, Refused};
 use super::{CallError, Method, frame};
-use crate::{
-    task,
-    time::{self, Instant},
-};
+use crate::time::{self, Instant};
 
 mod connection;
 
@@ -87,7 +84,7 @@ impl Client {
         let (mut in_flight, answer) = self.enqueue(M::NAME, body, deadline)?;
         let reply = match time::timeout_at(deadline, answer).await {
             Ok(Ok(outcome)) => outcome?,
-            // Only the end of the runtime drops a connection without answering its calls.
+            // Connections answer their calls before they go; if one should not, this is the safe answer.
             Ok(Err(_)) => return Err(CallError::Unknown { reason: "the connection is gone".into() }),
             Err(_) => return Err(in_flight.expire(within)),
         };
@@ -117,7 +114,7 @@ impl Client {
             Refused::TooLong(e) => CallError::NotSent { reason: e.to_string() },
             Refused::Closed => unreachable!("a new connection takes calls"),
         })?;
-        task::spawn(connection::run(connection.clone(), self.0.address.clone()));
+        connection::start(connection.clone(), self.0.address.clone());
         *current = Some(connection.clone());
         Ok((InFlight { connection, id }, answer))
     }

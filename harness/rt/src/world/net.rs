@@ -4,9 +4,10 @@
 //! which stack and draw from streams they bring. A packet meets the blocks of its link twice, as it is sent and as it
 //! arrives, so that a partition stops what is on its way. A packet to the own node takes 20 us and no fault.
 //!
-//! Sockets belong to the life that made them and go with it. UDP packets overtake each other as their latencies have it;
-//! the segments of a TCP connection do not (see [`tcp`]). A link's queue, if it has a bandwidth, is unbounded. There is no
-//! name resolution to fail: the name of a node is its host name, the first node is 10.0.0.1, and so on.
+//! Sockets belong to the life that made them and go with it. UDP packets overtake each other as their latencies have
+//! it; the segments of a TCP connection do not, because routers keep flows in order. A link's queue, if it has a
+//! bandwidth, is unbounded. There is no name resolution to fail: the name of a node is its host name, the first node is
+//! 10.0.0.1, and so on.
 
 use std::{
     future::poll_fn,
@@ -19,12 +20,13 @@ use std::{
 use madsim::time::TimeHandle;
 use spin::Mutex;
 
-use self::{fabric::Fabric, queue::Queue, wake::Woken};
+use self::{fabric::Fabric, queue::Queue};
 pub(crate) use self::{sockets::here, table::Key, tcp::Ends};
 use super::{Death, Life, NodeId, Stream};
 
 mod buffers;
 mod fabric;
+mod host;
 mod link;
 mod packet;
 mod queue;
@@ -139,47 +141,57 @@ impl Net {
 
     /// Runs `f` under the lock, then wakes whom it wants to wake.
     #[inline]
-    fn with<R>(&self, f: impl FnOnce(&mut Fabric, &mut Woken) -> R) -> R {
-        let mut woken = Woken::default();
-        let result = f(&mut self.fabric.lock(), &mut woken);
-        woken.wake();
+    fn with<R>(&self, f: impl FnOnce(&mut Fabric) -> R) -> R {
+        let mut fabric = self.fabric.lock();
+        let result = f(&mut fabric);
+        let first = fabric.woken.take_first();
+        let rest = fabric.woken.take_rest();
+        drop(fabric);
+        if let Some(waker) = first {
+            waker.wake();
+        }
+        if let Some(rest) = rest {
+            rest.wake();
+        }
         result
     }
 
     /// A timer fired.
     fn ring(&self) {
-        self.with(|fabric, woken| {
+        self.with(|fabric| {
             fabric.queue.in_callback = true;
-            fabric.advance(woken);
+            fabric.advance();
             fabric.queue.in_callback = false;
-            woken.push(fabric.queue.call_pump());
+            let pump = fabric.queue.call_pump();
+            fabric.woken.push(pump);
         });
     }
 
     /// Seeds the network and starts its pump, on the supervisor's node.
     pub(super) fn init(&self, seed: u64) {
-        self.with(|fabric, _| fabric.init(seed));
+        self.with(|fabric| fabric.init(seed));
         let net = self.bell.0.clone();
         madsim::task::spawn(poll_fn(move |cx| net.upgrade().map_or(Poll::Ready(()), |net| net.pump(cx))));
     }
 
     fn pump(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.with(|fabric, woken| {
-            woken.silent.extend(fabric.queue.pump(cx));
+        self.with(|fabric| {
+            let replaced = fabric.queue.pump(cx);
+            fabric.woken.silent.extend(replaced);
             if fabric.is_closed() { Poll::Ready(()) } else { Poll::Pending }
         })
     }
 
     pub(super) fn add_node(&self, _node: NodeId, name: &str) {
-        self.with(|fabric, _| fabric.add_node(name));
+        self.with(|fabric| fabric.add_node(name));
     }
 
     pub(super) fn node_up(&self, life: Life) {
-        self.with(|fabric, _| fabric.node_up(life));
+        self.with(|fabric| fabric.node_up(life));
     }
 
     pub(super) fn node_down(&self, node: NodeId, death: Death) {
-        self.with(|fabric, woken| fabric.node_down(node, death, woken));
+        self.with(|fabric| fabric.node_down(node, death));
     }
 
     pub(super) fn shut_down(&self) {
@@ -193,36 +205,36 @@ impl Net {
 
     /// The node with that host name.
     pub fn node_named(&self, name: &str) -> Option<NodeId> {
-        self.with(|fabric, _| fabric.node_named(name))
+        self.with(|fabric| fabric.node_named(name))
     }
 
     /// Sets what every link without a policy of its own does.
     pub fn set_default(&self, policy: LinkPolicy) {
-        self.with(|fabric, _| fabric.set_default(policy));
+        self.with(|fabric| fabric.set_default(policy));
     }
 
     /// Sets what the link from one node to another does, in that direction.
     pub fn set_link(&self, from: NodeId, to: NodeId, policy: LinkPolicy) {
-        self.with(|fabric, _| fabric.set_link(from, to, policy));
+        self.with(|fabric| fabric.set_link(from, to, policy));
     }
 
     /// Puts an effect on a link in one direction; `stream` gives the effect's own draws.
     pub fn impose(&self, from: NodeId, to: NodeId, effect: LinkEffect, stream: Stream) -> EffectId {
-        self.with(|fabric, _| fabric.impose(from, to, effect, stream))
+        self.with(|fabric| fabric.impose(from, to, effect, stream))
     }
 
     /// Takes an effect off and says how many packets it touched. What it held goes on, in the order it was sent in.
     pub fn lift(&self, effect: EffectId) -> u64 {
-        self.with(|fabric, _| fabric.lift(effect))
+        self.with(|fabric| fabric.lift(effect))
     }
 
     /// How many packets an effect has touched so far: those whose fate or time of arrival it changed.
     pub fn touched(&self, effect: EffectId) -> u64 {
-        self.with(|fabric, _| fabric.touched(effect))
+        self.with(|fabric| fabric.touched(effect))
     }
 
-    /// A hash over every packet so far: time, link, kind, size, fate.
+    /// A hash over every packet so far: times, link, ports, kind, payload, fate.
     pub fn digest(&self) -> u64 {
-        self.with(|fabric, _| fabric.digest())
+        self.with(|fabric| fabric.digest())
     }
 }

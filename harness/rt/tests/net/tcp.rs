@@ -383,3 +383,73 @@ fn all_bytes_arrive_in_order_though_a_third_of_the_packets_is_lost() {
         });
     }
 }
+
+#[test]
+fn probes_of_a_closed_window_become_rare_and_never_give_up() {
+    simulate(1, |world| async move {
+        let (a, b) = two_nodes(&world);
+        let server = start(&world, b, async {
+            let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
+            let (mut stream, _) = listener.accept().await.unwrap();
+            squall_rt::time::sleep(ms(7_200_000)).await;
+            let mut all = Vec::new();
+            stream.read_to_end(&mut all).await.unwrap();
+            all.len()
+        });
+        let client = start(&world, a, async move {
+            let mut stream = TcpStream::connect("b:7000").await.unwrap();
+            stream.write_all(&vec![1; 300_000]).await.unwrap();
+        });
+        world.sleep(ms(100)).await;
+        // An effect that changes nothing but counts: a nanosecond is less than the scheduler's steps.
+        let delay = LinkEffect::Delay { by: Duration::from_nanos(1), jitter: Duration::ZERO };
+        let counter = world.net().impose(a, b, delay, world.stream("fault", "counter"));
+        world.sleep_until(ms(7_200_000)).await;
+        let probes = world.net().touched(counter);
+        assert!((60..200).contains(&probes), "{probes} probes in two hours");
+        client.await.unwrap();
+        assert_eq!(server.await.unwrap(), 300_000);
+    });
+}
+
+#[test]
+fn a_connection_given_up_while_it_opens_is_never_accepted() {
+    simulate(1, |world| async move {
+        let (a, b) = two_nodes(&world);
+        let server = start(&world, b, async {
+            let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
+            squall_rt::time::timeout(ms(10_000), listener.accept()).await.is_err()
+        });
+        let client = start(&world, a, async {
+            squall_rt::time::timeout(ms(7), TcpStream::connect("b:7000")).await.is_err()
+        });
+        assert!(client.await.unwrap());
+        assert!(server.await.unwrap());
+    });
+}
+
+#[test]
+fn connections_give_their_ports_back() {
+    simulate(1, |world| async move {
+        let (a, b) = two_nodes(&world);
+        start(&world, b, async {
+            let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
+            for i in 0.. {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                if i % 2 == 0 {
+                    let _ = stream.read(&mut [0; 1]).await;
+                }
+            }
+        });
+        let client = start(&world, a, async {
+            // More than there are ephemeral ports, closed by either side first.
+            for i in 0..30_000 {
+                let mut stream = TcpStream::connect("b:7000").await.unwrap();
+                if i % 2 == 1 {
+                    let _ = stream.read(&mut [0; 1]).await;
+                }
+            }
+        });
+        client.await.unwrap();
+    });
+}

@@ -4,8 +4,9 @@
 //! back in any order and are handed on in the order of their seeds, so nothing that is reported depends on how many workers
 //! there are or how runs were dealt out.
 //!
-//! The pool also sees to it that results can be trusted: the first seed of an exploration and every 50th after it run a second time, in
-//! another worker where there is one; and a run that did not pass runs once more in a fresh process.
+//! The pool also sees to it that results can be trusted. The first seed of an exploration runs a second time in a fresh process; the last
+//! one and every 50th run a second time in another worker, where there is one; and each run that failed runs once more
+//! in a fresh process.
 
 use std::{
     collections::BTreeMap,

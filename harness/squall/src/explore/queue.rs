@@ -11,7 +11,7 @@ use crate::{
     run::{RunReport, Verdict},
 };
 
-/// Of how many runs one is executed twice.
+/// Of how many runs one is executed twice, besides the first and the last.
 const SAMPLE: u64 = 50;
 /// How far runs may get ahead of the first that is not done: bounds what a run that hangs makes us keep.
 const AHEAD: u64 = 4096;
@@ -155,7 +155,12 @@ impl Queue {
             } else {
                 Again::Due
             }
-        } else if (seed - self.seeds.start).is_multiple_of(SAMPLE) {
+        } else if seed == self.seeds.start {
+            // Shows what differs between processes, as addresses do, even where there is but one worker.
+            self.confirm.push_back(seed);
+            Again::Under
+        } else if seed + 1 == self.seeds.end || (seed - self.seeds.start).is_multiple_of(SAMPLE) {
+            // Shows what is left over from the runs before.
             self.repeat.push_back((seed, driver));
             Again::Under
         } else {
@@ -209,10 +214,13 @@ mod tests {
         }
         assert_eq!(handed_on(&mut queue), [0u64; 0]);
         queue.store(report(3, Verdict::Passed), 0);
-        assert_eq!(handed_on(&mut queue), [0u64; 0], "the first is executed twice");
-        assert!(matches!(queue.deal(1, 2), Some(Work::Repeat(3))));
+        assert_eq!(handed_on(&mut queue), [0u64; 0], "the first is executed again");
+        assert!(matches!(queue.deal(1, 2), Some(Work::Confirm(3))), "the first in a fresh process");
         queue.store_again(report(3, Verdict::Passed));
-        assert_eq!(handed_on(&mut queue), [3, 4, 5, 6]);
+        assert_eq!(handed_on(&mut queue), [3, 4, 5]);
+        assert!(matches!(queue.deal(1, 2), Some(Work::Repeat(6))), "and so is the last");
+        queue.store_again(report(6, Verdict::Passed));
+        assert_eq!(handed_on(&mut queue), [6]);
         assert!(matches!(queue.hand_on(), HandOn::Finished));
     }
 
@@ -232,11 +240,12 @@ mod tests {
 
     #[test]
     fn a_second_execution_goes_to_another_worker_while_there_is_other_work() {
-        let mut queue = Queue::new(Seeds::first(10), 1);
-        assert!(matches!(queue.deal(0, 2), Some(Work::Runs(seeds)) if seeds == [0]));
-        queue.store(report(0, Verdict::Passed), 0);
+        let mut queue = Queue::new(Seeds::first(100), 1);
+        queue.store(report(50, Verdict::Passed), 0);
         assert!(matches!(queue.deal(0, 2), Some(Work::Runs(_))));
-        assert!(matches!(queue.deal(1, 2), Some(Work::Repeat(0))));
+        assert!(matches!(queue.deal(1, 2), Some(Work::Repeat(50))));
+        queue.store(report(50, Verdict::Passed), 0);
+        assert!(matches!(queue.deal(0, 1), Some(Work::Repeat(50))), "where there is another");
     }
 
     #[test]

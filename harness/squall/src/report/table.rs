@@ -44,13 +44,21 @@ pub(crate) fn table(reports: &[SpecReport<'_>]) -> String {
     if let Some(runs) = table.column_mut(1) {
         runs.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(6)));
     }
-    let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    lines.join("\n")
+    table.lines().map(|line| without_padding(&line)).collect::<Vec<_>>().join("\n")
+}
+
+/// Without the blanks at the end of a line, which may be styled.
+fn without_padding(line: &str) -> String {
+    const RESET: &str = "\x1b[0m";
+    match line.trim_end().strip_suffix(RESET) {
+        Some(styled) => styled.trim_end().to_owned() + RESET,
+        None => line.trim_end().to_owned(),
+    }
 }
 
 fn verdict_cell(report: &SpecReport<'_>) -> String {
     match (&report.outcome.verdict, &report.outcome.caught) {
-        (SpecVerdict::Passed, Some(caught)) => format!("passed (caught by seed {})", caught.seed),
+        (SpecVerdict::Passed, Some(caught)) => format!("passed\n(by seed {})", caught.seed),
         (SpecVerdict::Nondeterministic(_), _) => "NOT DETERMINISTIC".to_owned(),
         (verdict @ SpecVerdict::Passed, None) => word(verdict).to_owned(),
         (verdict, _) => word(verdict).to_uppercase(),

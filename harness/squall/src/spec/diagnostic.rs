@@ -138,21 +138,38 @@ impl Diagnostic {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagnostics {
     name: String,
-    text: Option<String>,
+    source: Source,
     list: Vec<Diagnostic>,
     truncated: bool,
+}
+
+/// What the errors are about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Source {
+    /// A path, and not what is in it.
+    #[default]
+    Path,
+    /// A file at this line and column, of which no more is known.
+    Line(usize, usize),
+    /// This text.
+    Text(String),
 }
 
 impl Diagnostics {
     /// Errors of the file `name` with this text, sorted by place.
     pub(super) fn in_text(name: &str, text: &str, mut list: Vec<Diagnostic>, truncated: bool) -> Self {
         list.sort_by_key(|d| (d.span.start, d.span.end, d.code));
-        Diagnostics { name: name.to_owned(), text: Some(text.to_owned()), list, truncated }
+        Diagnostics { name: name.to_owned(), source: Source::Text(text.to_owned()), list, truncated }
     }
 
     /// An error of the file or directory `name`, whose text plays no part.
     pub(super) fn at_path(name: &str, diagnostic: Diagnostic) -> Self {
-        Diagnostics { name: name.to_owned(), text: None, list: vec![diagnostic], truncated: false }
+        Diagnostics { name: name.to_owned(), source: Source::Path, list: vec![diagnostic], truncated: false }
+    }
+
+    /// An error at a place of the file `name`, whose text is not to be shown.
+    pub(super) fn at_line(name: &str, diagnostic: Diagnostic, line: usize, column: usize) -> Self {
+        Diagnostics { source: Source::Line(line, column), ..Diagnostics::at_path(name, diagnostic) }
     }
 
     /// The file or directory, as it was given.
@@ -191,8 +208,8 @@ impl Diagnostics {
     }
 
     fn report<'a>(&'a self, diagnostic: &'a Diagnostic) -> annotate_snippets::Group<'a> {
-        let place: Element<'_> = match &self.text {
-            Some(text) if !text.trim().is_empty() => {
+        let place: Element<'_> = match &self.source {
+            Source::Text(text) if !text.trim().is_empty() => {
                 let mut primary = AnnotationKind::Primary.span(caret(text, diagnostic.span));
                 if !diagnostic.label.is_empty() {
                     primary = primary.label(diagnostic.label.as_str());
@@ -202,14 +219,17 @@ impl Diagnostics {
                 });
                 Snippet::source(text).path(self.name.as_str()).annotation(primary).annotations(related).into()
             }
-            Some(_) => Origin::path(self.name.as_str()).line(1).char_column(1).into(),
-            None => Origin::path(self.name.as_str()).into(),
+            Source::Text(_) => Origin::path(self.name.as_str()).line(1).char_column(1).into(),
+            Source::Line(line, column) => {
+                Origin::path(self.name.as_str()).line(*line).char_column(*column).into()
+            }
+            Source::Path => Origin::path(self.name.as_str()).into(),
         };
         let mut report = Level::ERROR
             .primary_title(diagnostic.message.as_str())
             .id(diagnostic.code.to_string())
             .element(place);
-        if self.text.is_some() {
+        if self.source != Source::Path {
             let path = if diagnostic.path.is_empty() { "(the whole spec)" } else { &diagnostic.path };
             report =
                 report.element(Level::NOTE.with_name(Some("path")).message(normalize_untrusted_str(path)));
@@ -229,18 +249,25 @@ impl Diagnostics {
                 "path": d.path,
                 "help": d.help,
             });
-            if let Some(text) = &self.text {
-                let (line, column) = line_column(text, d.span.start);
-                let (end_line, end_column) = line_column(text, d.span.end);
-                let related = d.related.iter().map(|(span, message)| {
-                    let (line, column) = line_column(text, span.start);
-                    json!({ "message": message, "line": line, "column": column })
-                });
-                object["line"] = line.into();
-                object["column"] = column.into();
-                object["end_line"] = end_line.into();
-                object["end_column"] = end_column.into();
-                object["related"] = related.collect();
+            match &self.source {
+                Source::Path => {}
+                Source::Line(line, column) => {
+                    object["line"] = (*line).into();
+                    object["column"] = (*column).into();
+                }
+                Source::Text(text) => {
+                    let (line, column) = line_column(text, d.span.start);
+                    let (end_line, end_column) = line_column(text, d.span.end);
+                    let related = d.related.iter().map(|(span, message)| {
+                        let (line, column) = line_column(text, span.start);
+                        json!({ "message": message, "line": line, "column": column })
+                    });
+                    object["line"] = line.into();
+                    object["column"] = column.into();
+                    object["end_line"] = end_line.into();
+                    object["end_column"] = end_column.into();
+                    object["related"] = related.collect();
+                }
             }
             object
         });

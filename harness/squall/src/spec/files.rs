@@ -35,7 +35,7 @@ pub(super) fn read(path: &Path) -> Result<String, Diagnostics> {
     let file = File::open(path).map_err(|e| failed(&e))?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
-    check_size(&shown(path), bytes.len())?;
+    check_size(&shown(path), &bytes)?;
     String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         let bytes = e.into_bytes();
@@ -54,14 +54,18 @@ pub(super) fn read(path: &Path) -> Result<String, Diagnostics> {
     })
 }
 
-/// Refuses files that no person wrote.
-pub(super) fn check_size(name: &str, bytes: usize) -> Result<(), Diagnostics> {
-    if bytes <= MAX_BYTES {
+/// Refuses files that no person wrote. The place is where the limit is passed.
+pub(super) fn check_size(name: &str, bytes: &[u8]) -> Result<(), Diagnostics> {
+    if bytes.len() <= MAX_BYTES {
         return Ok(());
     }
+    let before = &bytes[..MAX_BYTES];
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
     let message = format!("`{name}` is larger than {} MiB", MAX_BYTES >> 20);
     let help = "a spec is a page or two: is this the right file?";
-    Err(Diagnostics::at_path(name, Diagnostic::new(Code::TooLarge, "", Span::default(), message, help)))
+    let diagnostic = Diagnostic::new(Code::TooLarge, "", Span::default(), message, help);
+    Err(Diagnostics::at_line(name, diagnostic, line, column))
 }
 
 fn no_such_path(path: &Path) -> Diagnostics {

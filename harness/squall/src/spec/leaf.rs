@@ -12,6 +12,7 @@ use serde::{
 };
 
 mod check;
+mod duration;
 mod network;
 mod quantity;
 mod target;
@@ -93,6 +94,20 @@ impl<T: TextLeaf> Visitor<'_> for TextVisitor<T> {
 
 fn deserialize_text<'de, T: TextLeaf, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     deserializer.deserialize_any(TextVisitor(PhantomData))
+}
+
+/// Splits `a..b`. Both ends are the same text when there is no range.
+fn split_range<'a>(what: &str, example: &str, text: &'a str) -> Result<(&'a str, &'a str), BadLeaf> {
+    let Some((min, max)) = text.split_once("..") else { return Ok((text, text)) };
+    let (min, max) = (min.trim(), max.trim());
+    let bad = |help: String| BadLeaf::new(format!("bad {what} `{text}`"), help);
+    if let Some(max) = max.strip_prefix('=') {
+        return Err(bad(format!("both ends of a range are included: write `{min}..{max}`")));
+    }
+    if min.is_empty() || max.is_empty() {
+        return Err(bad(format!("a range needs both ends, as in `{example}`")));
+    }
+    Ok((min, max))
 }
 
 /// Derives from [`TextLeaf`] and `Display`: `FromStr`, `Serialize`, `Deserialize`, and `JsonSchema` from the given members.

@@ -62,7 +62,7 @@ pub enum Target {
     One(Box<Target>),
     /// At least one node of the target, drawn.
     Some(Box<Target>),
-    /// A drawn minority, at least one node unless there are fewer than three.
+    /// A drawn minority: at least one node, and fewer than half. (A group of fewer than three has none: an error.)
     Minority(Box<Target>),
     /// A drawn majority.
     Majority(Box<Target>),
@@ -211,6 +211,7 @@ impl Default for Phases {
 /// A fault: exactly one kind, exactly one schedule (`at`, `every` or `when`), and how long it lasts.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("allOf" = [one_of(&["partition", "delay", "loss", "crash", "pause"]), one_of(&["at", "every", "when"])]))]
 pub struct Fault {
     /// Names it in reports and keys its random draws.
     pub id: Spanned<String>,
@@ -242,6 +243,7 @@ pub struct Fault {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub between: Option<Spanned<(Dur, Dur)>>,
     /// For `every` and `when`: strike at most this often. Default for `when`: 1.
+    #[schemars(range(min = 1))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<Spanned<u32>>,
     /// How long it lasts. Default: until settle begins. A crash lasts until its `restart_after`.
@@ -252,6 +254,7 @@ pub struct Fault {
 /// Cut links: exactly one of `isolate`, `split`, `one_way`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = one_of(&["isolate", "split", "one_way"])["oneOf"]))]
 pub struct Partition {
     /// Cut these nodes off from all others. (They still reach each other.)
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -487,6 +490,7 @@ pub enum Expect {
 #[serde(deny_unknown_fields, default)]
 pub struct Explore {
     /// How many seeds. Default: 200.
+    #[schemars(range(min = 1))]
     pub seeds: Spanned<u64>,
 }
 
@@ -494,4 +498,10 @@ impl Default for Explore {
     fn default() -> Self {
         Explore { seeds: 200.into() }
     }
+}
+
+/// In the JSON Schema: exactly one of these entries.
+fn one_of(names: &[&str]) -> serde_json::Value {
+    let required: Vec<_> = names.iter().map(|name| serde_json::json!({ "required": [name] })).collect();
+    serde_json::json!({ "oneOf": required })
 }

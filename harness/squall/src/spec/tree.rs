@@ -14,6 +14,12 @@ use super::{
     spanned::Span,
 };
 
+mod places;
+mod scalar;
+mod syntax;
+
+use self::places::Places;
+
 /// The largest file that is read, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
 /// The most nodes a tree may have, aliases expanded.
@@ -221,7 +227,7 @@ impl<'a> Builder<'a> {
         let span = Span { file: 0, start: at, end: at + 1 };
         let line_start = self.text[..at as usize].rfind('\n').map_or(0, |i| i + 1);
         let line = self.text[line_start..].lines().next().unwrap_or("");
-        let (message, help) = explain_syntax(error.info(), line);
+        let (message, help) = syntax::explain(error.info(), line);
         Box::new(Diagnostic::new(Code::Syntax, self.path.to_string(), span, message, help))
     }
 
@@ -267,8 +273,11 @@ impl<'a> Builder<'a> {
                 }
                 let size = Size { nodes: 1, text: text.len(), depth: 1 };
                 self.spend(size, depth, span, false)?;
-                let node =
-                    if style == ScalarStyle::Plain { plain(&text) } else { Node::Text(text.into_owned()) };
+                let node = if style == ScalarStyle::Plain {
+                    scalar::plain(&text)
+                } else {
+                    Node::Text(text.into_owned())
+                };
                 (anchor, Tree { span, node }, size)
             }
             Event::SequenceStart(anchor, tag) => {
@@ -406,114 +415,4 @@ impl Size {
         self.text += child.text;
         self.depth = self.depth.max(child.depth + 1);
     }
-}
-
-/// From the parser's places, in characters, to bytes of the text.
-struct Places {
-    offset: usize,
-    len: usize,
-    /// Where each character begins; empty when each is a byte.
-    starts: Vec<u32>,
-}
-
-impl Places {
-    fn new(offset: usize, body: &str) -> Self {
-        let starts = if body.is_ascii() {
-            Vec::new()
-        } else {
-            body.char_indices()
-                .map(|(i, _)| u32::try_from(i).expect("a file of at most a mebibyte"))
-                .collect()
-        };
-        Places { offset, len: body.len(), starts }
-    }
-
-    fn byte(&self, character: usize) -> u32 {
-        let at = if self.starts.is_empty() {
-            character.min(self.len)
-        } else {
-            self.starts.get(character).map_or(self.len, |at| *at as usize)
-        };
-        u32::try_from(self.offset + at).expect("a file of at most a mebibyte")
-    }
-
-    fn span(&self, span: &saphyr_parser::Span) -> Span {
-        let start = self.byte(span.start.index());
-        Span { file: 0, start, end: self.byte(span.end.index()).max(start) }
-    }
-}
-
-/// The core schema of YAML 1.2.2, section 10.3.2.
-fn plain(text: &str) -> Node {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Node::Null,
-        "true" | "True" | "TRUE" => return Node::Bool(true),
-        "false" | "False" | "FALSE" => return Node::Bool(false),
-        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Node::Float(f64::INFINITY),
-        "-.inf" | "-.Inf" | "-.INF" => return Node::Float(f64::NEG_INFINITY),
-        ".nan" | ".NaN" | ".NAN" => return Node::Float(f64::NAN),
-        _ => {}
-    }
-    if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
-        return Node::Text(text.to_owned());
-    }
-    let based =
-        |prefix, base| text.strip_prefix(prefix).filter(|t| !t.starts_with(['+', '-'])).map(|t| (t, base));
-    if let Some((digits, base)) = based("0o", 8).or_else(|| based("0x", 16)) {
-        return match u64::from_str_radix(digits, base) {
-            Ok(n) => Node::Int(n.into()),
-            Err(_) => Node::Text(text.to_owned()),
-        };
-    }
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if !unsigned.is_empty() && unsigned.bytes().all(|b| b.is_ascii_digit()) {
-        return match text.parse::<i128>() {
-            Ok(n) if i64::try_from(n).is_ok() || u64::try_from(n).is_ok() => Node::Int(n),
-            _ => text.parse().map_or_else(|_| Node::Text(text.to_owned()), Node::Float),
-        };
-    }
-    // [-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?, of which Rust's numbers are a superset.
-    let number = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        && unsigned.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
-    match text.parse::<f64>() {
-        Ok(x) if number => Node::Float(x),
-        _ => Node::Text(text.to_owned()),
-    }
-}
-
-/// The parser's words, and what to do.
-fn explain_syntax(info: &str, line: &str) -> (String, String) {
-    let indent = &line[..line.len() - line.trim_start().len()];
-    let flow = line.contains('{') || line.contains('[');
-    let help = if indent.contains('\t') || info.contains("tab") {
-        "indent with spaces: YAML does not allow tabs there"
-    } else if info.contains("unknown anchor") {
-        "define it before it is used, as `&name value`; text that begins with `*` must be quoted"
-    } else if flow && has_index(line) {
-        "within { } or [ ], text with brackets must be quoted: \"payments[1]\""
-    } else if info.contains("quoted scalar") || info.contains("end of stream") {
-        "close the quote"
-    } else if info.contains("flow") || info.contains("',' or") {
-        "separate entries with commas and close every { and [; quote text that contains brackets or commas"
-    } else if info.contains("cannot start any token") {
-        "quote text that begins with such a character"
-    } else if line.contains(": ") && info.contains("mapping values") {
-        "quote text that contains `: `, or put the entry on a line of its own"
-    } else {
-        "align the entries of a mapping and the items of a list under each other, and put a space after each `:` and `-`"
-    };
-    let message = if info.contains("unknown anchor") {
-        "there is no anchor of that name".to_owned()
-    } else {
-        format!("not YAML: {info}")
-    };
-    (message, help.to_owned())
-}
-
-/// Whether a line has something like `payments[1]`.
-fn has_index(line: &str) -> bool {
-    line.match_indices('[').any(|(i, _)| {
-        line[..i].ends_with(|c: char| c.is_ascii_alphanumeric())
-            && line[i + 1..].trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(']')
-    })
 }

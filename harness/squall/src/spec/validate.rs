@@ -11,7 +11,7 @@ use super::{
     model::{Dur, EventPattern, Scalar, Spanned},
     path::Step,
 };
-use crate::{Registry, system::AnySystem, system::EventKind};
+use crate::{EventKind, Registry, check::consistency, system::AnySystem};
 
 mod check;
 mod fault;
@@ -66,6 +66,7 @@ struct Known {
     groups: Vec<(String, Option<u32>)>,
     operations: Vec<(&'static str, u32)>,
     events: &'static [EventKind],
+    /// Its own, and those of the harness.
     invariants: Vec<String>,
     conditions: Vec<String>,
 }
@@ -96,13 +97,16 @@ impl Known {
             })
             .collect();
         let clients = top.key("workload").key("clients");
+        let mut invariants = system.invariants(&params);
+        let builtin = consistency::BUILTIN.iter().map(|(name, _)| (*name).to_owned());
+        invariants.extend(builtin.filter(|name| !system.invariants(&params).contains(name)));
         groups.push(("clients".to_owned(), (!clients.is_damaged()).then_some(*spec.workload.clients)));
         Known {
             name: system.name(),
             groups,
             operations: system.operations(&params),
             events: system.events(),
-            invariants: system.invariants(&params),
+            invariants,
             conditions: system.conditions(&params),
         }
     }

@@ -1,8 +1,8 @@
 //! Broken specs, and what a person is told about each. The specs are in `tests/broken`, one snapshot each.
 
-use std::{fmt::Write, fs, path::Path, time::Instant};
+use std::{fs, path::Path};
 
-use squall::spec::{self, Code, discover};
+use squall::spec;
 
 use crate::shop::registry;
 

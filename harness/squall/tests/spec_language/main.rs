@@ -1,5 +1,9 @@
-//! The spec language, from the outside: what is read, and how errors look.
+//! The spec language, from the outside: what is read, and what a person is told when it cannot be.
 
 mod broken;
+mod files;
+mod leaves;
+mod mutation;
+mod schema;
 mod shop;
 mod valid;

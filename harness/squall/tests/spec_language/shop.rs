@@ -112,7 +112,7 @@ impl System for Shop {
         ]
     }
     fn invariants(_: &Params) -> Vec<Box<dyn Invariant>> {
-        vec![Box::new(Named("saga_atomicity")), Box::new(Named("read_your_writes"))]
+        vec![Box::new(Named("saga_atomicity")), Box::new(Named("charged_once"))]
     }
     fn conditions(_: &Params) -> Vec<Box<dyn Condition>> {
         vec![Box::new(Named("no_open_sagas"))]

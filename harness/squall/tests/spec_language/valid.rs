@@ -118,3 +118,31 @@ fn nothing_is_lost_through_json_and_yaml() {
     insta::assert_snapshot!("full_as_yaml", yaml);
     assert_eq!(serde_json::to_string(&read(&yaml).spec).unwrap(), json);
 }
+
+#[test]
+fn aliases_repeat_what_they_stand_for() {
+    let spec = read(
+        "spec: 1\nsystem: shop\nfaults:\n\
+         - { id: a, pause: &who { node: orders }, at: &when 2s, for: *when }\n\
+         - { id: b, pause: *who, at: *when }\n",
+    )
+    .spec;
+    let [a, b] = spec.faults.as_slice() else { panic!("two faults") };
+    assert_eq!(a.pause.as_ref().unwrap().node, b.pause.as_ref().unwrap().node);
+    assert_eq!((&a.at, &a.at), (&a.lasts, &b.at));
+}
+
+/// A place is that of the value as it is written, whatever the value is in.
+#[test]
+fn values_know_their_places() {
+    let text =
+        "spec: 1\nsystem: shop # é\nfaults:\n  - id: é\n    pause: { node: one(orders) }\n    at: 1s\n"
+            .replace("id: é", "id: \"x\"");
+    let spec = read(&text).spec;
+    let written = |span: squall::spec::Span| &text[span.start as usize..span.end as usize];
+    assert_eq!(written(spec.system.span), "shop");
+    assert_eq!(written(spec.faults[0].id.span), "\"x\"");
+    let pause = spec.faults[0].pause.as_ref().unwrap();
+    assert_eq!(written(pause.span), "{ node: one(orders) }");
+    assert_eq!(written(pause.node.span), "one(orders)");
+}

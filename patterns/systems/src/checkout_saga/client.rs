@@ -5,7 +5,7 @@ use squall_rt::rpc::{CallError, Client, Code, Method};
 
 use super::{
     Op, Params,
-    protocol::{Cancel, Cancelled, LookUp, Order, PORT, Place, Placed, shard},
+    protocol::{CONFIRMED_VERSION, Cancel, Cancelled, LookUp, Order, PORT, Place, Placed, shard},
 };
 
 /// What a customer keeps: connections, and the orders placed so far.
@@ -58,7 +58,9 @@ impl Session {
         let saga = format!("{}-{}", self.name, self.placed.len() + 1);
         self.placed.push(saga.clone());
         match self.ask(&self.orchestrators, &saga, &Place { saga: saga.clone(), order }).await {
-            Ok(Placed::Completed) => Outcome::ok(),
+            Ok(Placed::Completed) => {
+                Outcome::ok().with("wrote", saga.clone()).with("version", CONFIRMED_VERSION)
+            }
             Ok(Placed::Compensated(cause)) => Outcome::failed(cause),
             Ok(Placed::Parked) => Outcome::unknown("parked"),
             Err(outcome) => outcome,
@@ -78,7 +80,10 @@ impl Session {
 
     async fn read(&self, saga: String) -> Outcome {
         match self.ask(&self.orders, &saga, &LookUp { saga: saga.clone() }).await {
-            Ok(state) => Outcome::ok().with("state", state.as_deref().unwrap_or("none")),
+            Ok(seen) => Outcome::ok()
+                .with("read", saga.clone())
+                .with("version", seen.version)
+                .with("state", seen.state),
             Err(outcome) => outcome,
         }
         .with("saga", saga)

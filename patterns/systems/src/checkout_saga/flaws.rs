@@ -12,11 +12,11 @@ use squall_patterns::saga::{Definition, Participant};
 mod coordination;
 mod guards;
 
+pub use self::coordination::{MemoryJournal, Naive};
 use self::{
     coordination::Distorted,
     guards::{LazyCommit, NoKeys, NoTombstones, Unfenced},
 };
-pub use self::coordination::{MemoryJournal, Naive};
 use super::{
     Params,
     protocol::{Charge, ConfirmOrder, CreateOrder, Order, Reserve, Ship, Work},
@@ -124,12 +124,14 @@ impl Flawed {
 }
 
 /// The guard of a service's node, if it is flawed.
-pub fn guard(params: &Params, group: &str, db: &Arc<Database>) -> Result<Option<Box<dyn Guard>>, redb::Error> {
+pub fn guard(
+    params: &Params,
+    group: &str,
+    db: &Arc<Database>,
+) -> Result<Option<Box<dyn Guard>>, redb::Error> {
     Ok(match params.flaw {
         Some(Flawed::ChargesWithoutKey) if group == Charge::GROUP => Some(Box::new(NoKeys(db.clone()))),
-        Some(Flawed::NoTombstones) => {
-            Some(Box::new(NoTombstones(Participant::new(db.clone())?, db.clone())))
-        }
+        Some(Flawed::NoTombstones) => Some(Box::new(NoTombstones(Participant::new(db.clone())?, db.clone()))),
         Some(Flawed::Unfenced) => Some(Box::new(Unfenced(Participant::new(db.clone())?))),
         Some(Flawed::LazyCommit) => Some(Box::new(LazyCommit(db.clone()))),
         _ => None,

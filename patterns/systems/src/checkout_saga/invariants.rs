@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use squall::{
-    Fields, Invariant, Record,
-    history::Kind,
-};
+use squall::{Fields, Invariant, Record, history::Kind};
 
 use super::protocol::STEPS;
 

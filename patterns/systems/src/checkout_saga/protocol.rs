@@ -15,8 +15,7 @@ pub const CARDS: u8 = 5;
 pub const PORT: u16 = 7000;
 
 /// The steps in order, by name.
-pub const STEPS: [&str; 5] =
-    [CreateOrder::STEP, Reserve::STEP, Charge::STEP, Ship::STEP, ConfirmOrder::STEP];
+pub const STEPS: [&str; 5] = [CreateOrder::STEP, Reserve::STEP, Charge::STEP, Ship::STEP, ConfirmOrder::STEP];
 
 /// An order: the input of the saga.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -275,10 +274,27 @@ pub struct LookUp {
     pub saga: String,
 }
 
+/// How an order looks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// `pending`, `confirmed`, `cancelled`; `none` if it was never created.
+    pub state: String,
+    /// How often its state has changed.
+    pub version: u32,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Seen { state: "none".to_owned(), version: 0 }
+    }
+}
+
+/// The version of an order that was created and confirmed.
+pub const CONFIRMED_VERSION: u32 = 2;
+
 impl Method for LookUp {
     const NAME: &'static str = "look_up";
-    /// `pending`, `confirmed`, `cancelled`; `None` if it was never created.
-    type Reply = Option<String>;
+    type Reply = Seen;
 }
 
 /// What the nodes report.

@@ -16,7 +16,7 @@ use super::{
     Params, flaws,
     protocol::{
         Answer, CARDS, Charge, ConfirmOrder, CreateOrder, Do, Head, ITEMS, LookUp, PORT, Reserve, Reversible,
-        Ship, Undo, Work, card_pool, item_pool, shard,
+        Seen, Ship, Undo, Work, card_pool, item_pool, shard,
     },
 };
 
@@ -24,8 +24,8 @@ use super::{
 const POOLS: TableDefinition<&str, i64> = TableDefinition::new("pools");
 /// What is held, by saga and step, with the pool it was taken from.
 const HELD: TableDefinition<(&str, &str), (&str, i64)> = TableDefinition::new("held");
-/// The state of each order.
-const STATES: TableDefinition<&str, &str> = TableDefinition::new("states");
+/// The state of each order, and how often it has changed.
+const STATES: TableDefinition<&str, (&str, u32)> = TableDefinition::new("states");
 
 /// Sees to it that each step takes effect as often as it should.
 pub trait Guard: Send + Sync + 'static {
@@ -263,9 +263,12 @@ impl Resource {
         })
     }
 
-    fn look_up(&self, saga: &str) -> Result<Option<String>, redb::Error> {
+    fn look_up(&self, saga: &str) -> Result<Seen, redb::Error> {
         let states = self.db.begin_read()?.open_table(STATES)?;
-        Ok(states.get(saga)?.map(|state| state.value().to_owned()))
+        Ok(states.get(saga)?.map_or_else(Seen::default, |row| {
+            let (state, version) = row.value();
+            Seen { state: state.to_owned(), version }
+        }))
     }
 
     fn report_restored(&self, resource: &str) -> Result<(), redb::Error> {
@@ -294,7 +297,7 @@ fn take<W: Work>(txn: &WriteTransaction, saga: &str, work: &W) -> Result<Verdict
     let before = held.get((saga, W::STEP))?.map_or(0, |row| row.value().1);
     held.insert((saga, W::STEP), (pool.as_deref().unwrap_or(""), before + work.amount()))?;
     if let Some(state) = W::MARK {
-        txn.open_table(STATES)?.insert(saga, state)?;
+        mark(txn, saga, state)?;
     }
     Ok(Verdict::Effect(Vec::new()))
 }
@@ -310,7 +313,15 @@ fn give_back<W: Reversible>(txn: &WriteTransaction, saga: &str) -> Result<Option
         pools.insert(pool, free + amount)?;
     }
     if W::MARK.is_some() {
-        txn.open_table(STATES)?.insert(saga, "cancelled")?;
+        mark(txn, saga, "cancelled")?;
     }
     Ok(Some(amount))
+}
+
+/// Sets the state of an order.
+fn mark(txn: &WriteTransaction, saga: &str, state: &str) -> Result<(), redb::Error> {
+    let mut states = txn.open_table(STATES)?;
+    let version = states.get(saga)?.map_or(0, |row| row.value().1);
+    states.insert(saga, (state, version + 1))?;
+    Ok(())
 }

@@ -14,7 +14,7 @@ use super::{
     Params,
     flaws::Flawed,
     guard::{Guard, Ticket},
-    wire::{PORT, Relay, Relayed, Work},
+    wire::{PORT, Relay, Relayed, Request, Serve},
 };
 
 pub(super) async fn run(node: Node, params: Params) -> Result<(), BoxError> {
@@ -35,9 +35,9 @@ pub(super) async fn run(node: Node, params: Params) -> Result<(), BoxError> {
         task::spawn(refresh(upstreams.clone(), position, params.refresh_every.0));
     }
     Server::new()
-        .on(move |Relay { upstream, sound }: Relay, _: Call| {
+        .on(move |Relay { upstream, request }: Relay, _: Call| {
             let upstreams = upstreams.clone();
-            async move { Ok(upstreams[upstream as usize % upstreams.len()].call(sound).await) }
+            async move { Ok(upstreams[upstream as usize % upstreams.len()].call(request).await) }
         })
         .serve(listener)
         .await?;
@@ -57,7 +57,7 @@ fn guards(hosts: &[String], config: Config, params: &Params) -> Result<Vec<Arc<d
 async fn refresh(upstreams: Arc<[Upstream]>, position: usize, every: Duration) {
     loop {
         time::sleep(every).await;
-        upstreams[position].call(true).await;
+        upstreams[position].call(Request::Read).await;
     }
 }
 
@@ -91,16 +91,16 @@ impl Drop for End<'_> {
 }
 
 impl Upstream {
-    async fn call(&self, sound: bool) -> Relayed {
+    async fn call(&self, request: Request) -> Relayed {
         let Some(ticket) = self.guard.acquire() else {
             return Relayed::Failed("the breaker is open".into());
         };
         let permit = ticket.id();
         let mut admitted = Admitted { ticket: Some(ticket), _end: End { host: &self.host, permit } };
-        let request = Work { caller: self.caller.clone(), incarnation: self.incarnation, permit, sound };
-        let result = self.client.call(&request, self.timeout).await;
+        let call = Serve { caller: self.caller.clone(), incarnation: self.incarnation, permit, request };
+        let result = self.client.call(&call, self.timeout).await;
         let outcome = match &result {
-            Ok(()) => Outcome::Success,
+            Ok(_) => Outcome::Success,
             Err(CallError::Status(status)) if status.code == Code::Invalid => Outcome::Ignored,
             Err(_) => Outcome::Failure,
         };
@@ -108,7 +108,7 @@ impl Upstream {
             ticket.record(outcome);
         }
         match result {
-            Ok(()) => Relayed::Done,
+            Ok(_) => Relayed::Done,
             Err(error) if error.is_unknown() => Relayed::Unknown(error.to_string()),
             Err(error) => Relayed::Failed(error.to_string()),
         }

@@ -10,7 +10,7 @@ use squall_rt::{
 
 use super::{
     Op, Params,
-    wire::{Degrade, PORT, Relay, Relayed},
+    wire::{Degrade, PORT, Relay, Relayed, Request},
 };
 
 /// How long an operator waits for the upstream to take an order.
@@ -35,14 +35,14 @@ impl Session {
     }
 
     pub(super) async fn perform(&self, op: Op) -> Outcome {
-        let sound = |upstream| Relay { upstream, sound: true };
+        let work = |upstream| Relay { upstream, request: Request::Work };
         match op {
-            Op::Call { caller, upstream } => self.relay(caller, sound(upstream), self.patience).await,
+            Op::Call { caller, upstream } => self.relay(caller, work(upstream), self.patience).await,
             Op::HurriedCall { caller, upstream, patience } => {
-                self.relay(caller, sound(upstream), Duration::from_millis(patience)).await
+                self.relay(caller, work(upstream), Duration::from_millis(patience)).await
             }
             Op::BadCall { caller, upstream } => {
-                self.relay(caller, Relay { upstream, sound: false }, self.patience).await
+                self.relay(caller, Relay { upstream, request: Request::Nonsense }, self.patience).await
             }
             Op::Burst { caller, upstream, calls } => self.burst(caller, upstream, calls).await,
             Op::Degrade { upstream, errors, slow, lasting } => {
@@ -64,9 +64,8 @@ impl Session {
         let calls: Vec<_> = (0..calls)
             .map(|_| {
                 let (client, patience) = (client.clone(), self.patience);
-                task::spawn(
-                    async move { relayed(client.call(&Relay { upstream, sound: true }, patience).await) },
-                )
+                let work = Relay { upstream, request: Request::Work };
+                task::spawn(async move { relayed(client.call(&work, patience).await) })
             })
             .collect();
         let (mut done, mut failed, mut unknown) = (0u32, 0u32, 0u32);

@@ -339,7 +339,8 @@ impl Ticket for FlawedTicket {
         let slow = breaker.0.config.slow_calls.is_some_and(|slow| now - self.since > slow.longer_than);
         let outcome = if failed { "failure" } else { "success" };
         let name = &breaker.0.name;
-        tracing::debug!(target: "breaker", breaker = name, generation, permit, outcome, slow, late, "result");
+        let state = inner.state.as_str();
+        tracing::debug!(target: "breaker", breaker = name, generation, permit, state, outcome, slow, late, "result");
         if late {
             breaker.count_late(&mut inner, now, failed);
         } else {

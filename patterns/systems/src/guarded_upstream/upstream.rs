@@ -15,7 +15,7 @@ use squall_rt::{
     time,
 };
 
-use super::wire::{Degrade, PORT, Work};
+use super::wire::{Degrade, PORT, Request, Serve};
 
 /// How often it worked, by caller.
 const WORK_DONE: TableDefinition<'_, &str, u64> = TableDefinition::new("work_done");
@@ -31,7 +31,7 @@ pub(super) async fn run(node: Node) -> Result<(), BoxError> {
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
     let (host, degraded): (Arc<str>, _) = (node.host().into(), database.clone());
     Server::new()
-        .on(move |request: Work, _: Call| work(host.clone(), database.clone(), request))
+        .on(move |request: Serve, _: Call| serve(host.clone(), database.clone(), request))
         .on(move |request: Degrade, _: Call| {
             let done = degrade(&degraded, request);
             async move { done }
@@ -41,10 +41,10 @@ pub(super) async fn run(node: Node) -> Result<(), BoxError> {
     Ok(())
 }
 
-async fn work(host: Arc<str>, database: Arc<Database>, request: Work) -> Result<(), Status> {
-    let Work { caller, incarnation, permit, sound } = request;
+async fn serve(host: Arc<str>, database: Arc<Database>, call: Serve) -> Result<u64, Status> {
+    let Serve { caller, incarnation, permit, request } = call;
     tracing::info!(target: "upstream", breaker = &*host, caller, incarnation, permit, "received");
-    if !sound {
+    if request == Request::Nonsense {
         return Err(Status::new(Code::Invalid, "there is no such work"));
     }
     let (errors, slow) = degradation(&database).map_err(internal)?;
@@ -54,9 +54,17 @@ async fn work(host: Arc<str>, database: Arc<Database>, request: Work) -> Result<
     if rng::range(0..100) < u64::from(errors) {
         return Err(Status::new(Code::Unavailable, "degraded"));
     }
+    if request == Request::Read {
+        return counted(&database, &caller).map_err(internal);
+    }
     let count = count(&database, &caller).map_err(internal)?;
     tracing::info!(target: "effect", caller, count, "counted");
-    Ok(())
+    Ok(count)
+}
+
+fn counted(database: &Database, caller: &str) -> Result<u64, redb::Error> {
+    let table = database.begin_read()?.open_table(WORK_DONE)?;
+    Ok(table.get(caller)?.map_or(0, |count| count.value()))
 }
 
 fn count(database: &Database, caller: &str) -> Result<u64, redb::Error> {

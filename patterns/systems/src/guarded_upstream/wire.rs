@@ -6,13 +6,24 @@ use squall_rt::rpc::Method;
 /// Where callers and upstreams listen.
 pub(super) const PORT: u16 = 7000;
 
+/// What a call wants of the upstream.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Request {
+    /// Work, and count it.
+    Work,
+    /// Tell how often you have worked for me.
+    Read,
+    /// Something that makes no sense.
+    Nonsense,
+}
+
 /// Client to caller: call the upstream, behind the breaker.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Relay {
     /// The upstream's position, modulo how many there are.
     pub(super) upstream: u32,
-    /// Whether the request makes sense.
-    pub(super) sound: bool,
+    /// What for.
+    pub(super) request: Request,
 }
 
 impl Method for Relay {
@@ -31,22 +42,23 @@ pub(super) enum Relayed {
     Unknown(String),
 }
 
-/// Caller to upstream: do your work.
+/// Caller to upstream, on leave of the breaker.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Work {
+pub(super) struct Serve {
     /// The caller's name.
     pub(super) caller: String,
     /// Which start of its process.
     pub(super) incarnation: u32,
     /// The breaker's permit for this call.
     pub(super) permit: u64,
-    /// Whether the request makes sense.
-    pub(super) sound: bool,
+    /// What it wants.
+    pub(super) request: Request,
 }
 
-impl Method for Work {
-    const NAME: &'static str = "work";
-    type Reply = ();
+impl Method for Serve {
+    const NAME: &'static str = "serve";
+    /// How often the upstream has worked for this caller.
+    type Reply = u64;
 }
 
 /// Client to upstream: fail or be slow for a while. All zero: be well.

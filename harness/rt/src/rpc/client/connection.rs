@@ -1,6 +1,6 @@
 //! One connection of a client: its calls, what is to be written, and the task that talks to the network.
 //!
-//! The task ([`run`]) and the callers share a [`Connection`]. Whether a request was sent must be known to the byte, so a
+//! The task ([`start`]) and the callers share a [`Connection`]. Whether a request was sent must be known to the byte, so a
 //! request stays in the outbox, where its caller can still take it back, until the network has accepted the first
 //! byte of it. The lock is never held while another's waker is woken or the network is polled.
 
@@ -26,6 +26,7 @@ use super::super::{
 };
 use crate::{
     net::TcpStream,
+    task,
     time::{self, Instant},
 };
 
@@ -336,13 +337,28 @@ fn request(id: u64, method: &str, deadline: Instant) -> FromClient<'_> {
     FromClient::Request { id, method, within_us: u64::try_from(within.as_micros()).unwrap_or(u64::MAX) }
 }
 
+/// Whatever becomes of the task, no call is left without an answer and no later call is put on the connection.
+struct EndsCalls(Arc<Connection>);
+
+impl Drop for EndsCalls {
+    fn drop(&mut self) {
+        self.0.fail("the connection's task was dropped with its runtime");
+    }
+}
+
+/// Starts the task of a new connection.
+pub(super) fn start(connection: Arc<Connection>, address: String) {
+    let ends_calls = EndsCalls(connection);
+    task::spawn(async move { run(&ends_calls.0, &address).await });
+}
+
 /// Connects, then writes requests and reads replies until the connection breaks or is not needed any more.
-pub(super) async fn run(connection: Arc<Connection>, address: String) {
+async fn run(connection: &Connection, address: &str) {
     let stream = loop {
         let attempt = tokio::select! {
             biased;
             () = connection.over() => return,
-            attempt = time::timeout(PATIENCE, TcpStream::connect(&address)) => attempt,
+            attempt = time::timeout(PATIENCE, TcpStream::connect(address)) => attempt,
         };
         match attempt.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(stream) => break stream,

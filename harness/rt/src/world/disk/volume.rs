@@ -190,7 +190,8 @@ impl Volume {
     /// Opens a file; to be [closed](Volume::close).
     pub fn open(&mut self, path: &Path, mode: Mode) -> io::Result<Ino> {
         let creates = mode.create || mode.create_new;
-        if !(mode.read || mode.write) || ((creates || mode.truncate) && !mode.write) {
+        let writes = creates || mode.truncate;
+        if !mode.write && (writes || !mode.read) {
             return Err(error(ErrorKind::InvalidInput, path));
         }
         let (dir, name, found) = self.locate(path)?;

@@ -1,49 +1,22 @@
 //! The state of the network, behind one lock: machines, links, packets in flight, sockets.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{
-    BlockMode, Death, EffectId, Life, LinkEffect, LinkPolicy, NodeId, Stream,
+    BlockMode, EffectId, LinkEffect, LinkPolicy, NodeId, Stream,
     buffers::Buffers,
+    host::Host,
     link::{Link, Verdict},
-    packet::{Body, Digest, Endpoint, Fate, Packet},
+    packet::{Body, Digest, Fate, Packet},
     queue::{Queue, What},
     table::{Key, Table},
-    tcp::{Connection, Listener},
+    tcp::{Connection, Listener, NEVER},
     udp::Datagrams,
     wake::Woken,
 };
 
 /// How long a packet takes from a machine to itself, in nanoseconds.
 const LOOPBACK: u64 = 20_000;
-/// Ports that sockets without a wish get, as on Linux.
-const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
-
-/// Who has a TCP port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TcpPort {
-    Listener(Key),
-    /// The near end of an outgoing connection.
-    Outgoing,
-}
-
-/// A machine as the network sees it.
-pub(super) struct Host {
-    name: String,
-    powered: bool,
-    /// Which life of the process runs; 0 for none.
-    incarnation: u32,
-    /// Links to the other nodes, by their number.
-    links: Vec<Option<Box<Link>>>,
-    pub(super) tcp: BTreeMap<u16, TcpPort>,
-    pub(super) udp: BTreeMap<u16, Key>,
-    next_port: u16,
-}
-
 /// Where an imposed effect is, or was.
 struct Record {
     from: u32,
@@ -52,26 +25,18 @@ struct Record {
     lifted: Option<u64>,
 }
 
-/// Where a socket is bound to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Binding {
-    pub(super) at: Endpoint,
-    /// Bound to 127.0.0.1: reached from its own node only.
-    pub(super) loopback: bool,
-    /// What `local_addr` says.
-    pub(super) shown: SocketAddr,
-}
-
 pub(super) struct Fabric {
     seed: u64,
     /// Set for good by `shut_down`.
     closed: bool,
     pub(super) queue: Queue,
+    /// Whom to wake once the lock is released.
+    pub(super) woken: Woken,
     /// The latest time anything happened at. A packet may be handled a few scheduler steps late (see [`Queue`]); time
     /// does not run backwards for the sockets then.
     now: u64,
-    hosts: Vec<Host>,
-    names: BTreeMap<String, u32>,
+    pub(super) hosts: Vec<Host>,
+    pub(super) names: BTreeMap<String, u32>,
     default: LinkPolicy,
     effects: Vec<Record>,
     packets: slab::Slab<Packet>,
@@ -83,6 +48,11 @@ pub(super) struct Fabric {
     pub(super) listeners: Table<Listener>,
     /// Connections in TIME_WAIT and when that ends, earliest first.
     pub(super) lingering: VecDeque<(u64, Key)>,
+    /// Connections that owe an acknowledgement and when it is due, earliest first. An entry holds if the connection still
+    /// says so.
+    pub(super) acknowledgements: VecDeque<(u64, Key)>,
+    /// When the event for them comes, or `NEVER`.
+    pub(super) acknowledge_event: u64,
 }
 
 impl Fabric {
@@ -91,6 +61,7 @@ impl Fabric {
             seed: 0,
             closed: false,
             queue,
+            woken: Woken::default(),
             now: 0,
             hosts: Vec::new(),
             names: BTreeMap::new(),
@@ -104,6 +75,8 @@ impl Fabric {
             connections: Table::new(),
             listeners: Table::new(),
             lingering: VecDeque::new(),
+            acknowledgements: VecDeque::new(),
+            acknowledge_event: NEVER,
         }
     }
 
@@ -123,132 +96,22 @@ impl Fabric {
         self.now
     }
 
-    // Machines.
-
-    pub(super) fn add_node(&mut self, name: &str) {
-        self.names.entry(name.to_owned()).or_insert(self.hosts.len() as u32);
-        self.hosts.push(Host {
-            name: name.to_owned(),
-            powered: true,
-            incarnation: 0,
-            links: Vec::new(),
-            tcp: BTreeMap::new(),
-            udp: BTreeMap::new(),
-            next_port: *EPHEMERAL.start(),
-        });
-    }
-
-    pub(super) fn node_up(&mut self, life: Life) {
-        let host = &mut self.hosts[life.node.index()];
-        host.powered = true;
-        host.incarnation = life.incarnation;
-    }
-
-    pub(super) fn node_down(&mut self, node: NodeId, death: Death, woken: &mut Woken) {
-        let now = self.tick();
-        let host = &mut self.hosts[node.index()];
-        host.incarnation = 0;
-        host.tcp.clear();
-        for socket in std::mem::take(&mut host.udp).into_values() {
-            if let Some(socket) = self.sockets.remove(socket) {
-                socket.silence(woken);
-            }
-        }
-        if death == Death::Power {
-            host.powered = false;
-        }
-        for listener in self.listeners.keys_where(|l| l.binding.at.node == node.0) {
-            if let Some(listener) = self.listeners.remove(listener) {
-                listener.silence(woken);
-            }
-        }
-        for key in self.connections.keys_where(|c| c.local.node == node.0) {
-            if death == Death::Process {
-                self.send_reset(now, key);
-            }
-            if let Some(connection) = self.connections.remove(key) {
-                connection.silence(woken);
-            }
-        }
-    }
-
-    pub(super) fn shut_down(&mut self, woken: &mut Woken) {
+    pub(super) fn shut_down(&mut self) {
         self.closed = true;
-        woken.push(self.queue.clear());
+        self.woken.push(self.queue.clear());
         self.packets = slab::Slab::new();
         self.buffers = Buffers::default();
-        self.lingering.clear();
-        self.sockets.drain().for_each(|s| s.silence(woken));
-        self.listeners.drain().for_each(|l| l.silence(woken));
-        self.connections.drain().for_each(|c| c.silence(woken));
+        self.lingering = VecDeque::new();
+        self.acknowledgements = VecDeque::new();
+        self.sockets.drain().for_each(|s| s.silence(&mut self.woken));
+        self.listeners.drain().for_each(|l| l.silence(&mut self.woken));
+        self.connections.drain().for_each(|c| c.silence(&mut self.woken));
         for host in &mut self.hosts {
             host.links = Vec::new();
             host.tcp.clear();
             host.udp.clear();
         }
     }
-
-    #[inline]
-    pub(super) fn host(&mut self, node: u32) -> &mut Host {
-        &mut self.hosts[node as usize]
-    }
-
-    pub(super) fn is_alive(&self, life: Life) -> bool {
-        self.hosts.get(life.node.index()).is_some_and(|h| h.incarnation == life.incarnation)
-    }
-
-    pub(super) fn node_named(&self, name: &str) -> Option<NodeId> {
-        self.names.get(name).map(|&node| NodeId(node))
-    }
-
-    /// 10.0.0.1 for the first node, and so on.
-    #[inline]
-    pub(super) fn ip(node: u32) -> Ipv4Addr {
-        Ipv4Addr::from_bits((10 << 24) + node + 1)
-    }
-
-    #[inline]
-    fn node_at(&self, ip: Ipv4Addr) -> Option<u32> {
-        let node = ip.to_bits().checked_sub((10 << 24) + 1)?;
-        ((node as usize) < self.hosts.len()).then_some(node)
-    }
-
-    #[inline]
-    pub(super) fn shown(at: Endpoint, loopback: bool) -> SocketAddr {
-        let ip = if loopback { Ipv4Addr::LOCALHOST } else { Self::ip(at.node) };
-        SocketAddr::new(IpAddr::V4(ip), at.port)
-    }
-
-    /// Where an address leads from a node: the endpoint and whether it was reached as 127.0.0.1. Linux takes 0.0.0.0
-    /// as a destination for the machine itself.
-    #[inline]
-    pub(super) fn route(&self, from: u32, to: SocketAddr) -> io::Result<(Endpoint, bool)> {
-        let unreachable =
-            || io::Error::new(io::ErrorKind::NetworkUnreachable, format!("no node has the address {to}"));
-        let IpAddr::V4(ip) = to.ip() else { return Err(unreachable()) };
-        if ip.is_loopback() || ip.is_unspecified() {
-            return Ok((Endpoint { node: from, port: to.port() }, true));
-        }
-        let node = self.node_at(ip).ok_or_else(unreachable)?;
-        Ok((Endpoint { node, port: to.port() }, false))
-    }
-
-    /// Where a socket of `node` that asks for `wish` is bound, except for the choice of a free port.
-    pub(super) fn binding(&self, node: u32, wish: SocketAddr) -> io::Result<Binding> {
-        let at = Endpoint { node, port: wish.port() };
-        let own = match wish.ip() {
-            IpAddr::V4(ip) => ip.is_unspecified() || ip.is_loopback() || ip == Self::ip(node),
-            IpAddr::V6(_) => false,
-        };
-        if !own {
-            let name = &self.hosts[node as usize].name;
-            let message = format!("{} is not an address of {name}", wish.ip());
-            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, message));
-        }
-        Ok(Binding { at, loopback: wish.ip().is_loopback(), shown: wish })
-    }
-
-    // Packets.
 
     /// The link between two different nodes, in that direction.
     #[inline]
@@ -343,18 +206,18 @@ impl Fabric {
 
     /// Does what is due first. Called once for every timer that fires.
     #[inline]
-    pub(super) fn advance(&mut self, woken: &mut Woken) {
+    pub(super) fn advance(&mut self) {
         let Some((at, what)) = self.queue.pop() else { return };
         self.now = self.now.max(at);
         match what {
-            What::Arrival(slot) => self.arrive(self.now, slot, woken),
-            What::Retransmit(key) => self.retransmission_timer(self.now, at, key, woken),
-            What::Acknowledge(key) => self.acknowledgement_timer(self.now, at, key),
+            What::Arrival(slot) => self.arrive(self.now, slot),
+            What::Retransmit(key) => self.retransmission_timer(self.now, at, key),
+            What::Acknowledge => self.acknowledgement_timer(self.now),
         }
     }
 
     #[inline]
-    fn arrive(&mut self, now: u64, slot: u32, woken: &mut Woken) {
+    fn arrive(&mut self, now: u64, slot: u32) {
         let packet = &self.packets[slot as usize];
         let (from, to) = (packet.from.node, packet.to.node);
         let told_by_link = matches!(packet.body, Body::ConnectionRejected { .. } | Body::DatagramRejected);
@@ -370,8 +233,8 @@ impl Fabric {
         }
         self.digest.record(&packet, Fate::Delivered, now);
         match packet.body {
-            Body::Datagram | Body::DatagramRejected => self.datagram_arrives(packet, woken),
-            _ => self.segment_arrives(now, packet, woken),
+            Body::Datagram | Body::DatagramRejected => self.datagram_arrives(packet),
+            _ => self.segment_arrives(now, packet),
         }
     }
 
@@ -396,8 +259,6 @@ impl Fabric {
             }
         }
     }
-
-    // Faults.
 
     pub(super) fn set_default(&mut self, policy: LinkPolicy) {
         self.default = policy;
@@ -445,18 +306,5 @@ impl Fabric {
 
     pub(super) fn digest(&self) -> u64 {
         self.digest.value()
-    }
-
-    /// A port that `taken` does not hold, from the range for sockets without a wish.
-    pub(super) fn free_port(&mut self, node: u32, taken: impl Fn(&Host, u16) -> bool) -> io::Result<u16> {
-        let host = self.host(node);
-        for _ in EPHEMERAL {
-            let port = host.next_port;
-            host.next_port = if port == *EPHEMERAL.end() { *EPHEMERAL.start() } else { port + 1 };
-            if !taken(host, port) {
-                return Ok(port);
-            }
-        }
-        Err(io::Error::new(io::ErrorKind::AddrInUse, "all ephemeral ports are taken"))
     }
 }

@@ -30,8 +30,8 @@ pub(super) enum What {
     Arrival(u32),
     /// The retransmission timer of a connection may have run out.
     Retransmit(Key),
-    /// The delayed acknowledgement of a connection may be due.
-    Acknowledge(Key),
+    /// Delayed acknowledgements may be due.
+    Acknowledge,
 }
 
 struct Due {

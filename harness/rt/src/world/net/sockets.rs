@@ -22,20 +22,20 @@ pub(crate) fn here() -> io::Result<(Arc<Net>, Life)> {
 
 impl Net {
     pub(crate) fn udp_bind(&self, life: Life, wish: SocketAddr) -> io::Result<(Key, SocketAddr)> {
-        self.with(|fabric, _| fabric.udp_bind(life, wish))
+        self.with(|fabric| fabric.udp_bind(life, wish))
     }
 
     pub(crate) fn udp_connect(&self, key: Key, peer: SocketAddr) -> io::Result<()> {
-        self.with(|fabric, _| fabric.udp_connect(key, peer))
+        self.with(|fabric| fabric.udp_connect(key, peer))
     }
 
     pub(crate) fn udp_peer(&self, key: Key) -> io::Result<SocketAddr> {
-        self.with(|fabric, _| fabric.udp_peer(key))
+        self.with(|fabric| fabric.udp_peer(key))
     }
 
     #[inline]
     pub(crate) fn udp_send(&self, key: Key, to: Option<SocketAddr>, data: &[u8]) -> io::Result<usize> {
-        self.with(|fabric, _| fabric.udp_send(key, to, data))
+        self.with(|fabric| fabric.udp_send(key, to, data))
     }
 
     #[inline]
@@ -46,31 +46,31 @@ impl Net {
         buffer: &mut [u8],
         peek: bool,
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
-        self.with(|fabric, _| fabric.udp_receive(key, cx, buffer, peek))
+        self.with(|fabric| fabric.udp_receive(key, cx, buffer, peek))
     }
 
     pub(crate) fn udp_close(&self, key: Key) {
-        self.with(|fabric, woken| fabric.udp_close(key, woken));
+        self.with(|fabric| fabric.udp_close(key));
     }
 
     pub(crate) fn tcp_listen(&self, life: Life, wish: SocketAddr) -> io::Result<(Key, SocketAddr)> {
-        self.with(|fabric, _| fabric.tcp_listen(life, wish))
+        self.with(|fabric| fabric.tcp_listen(life, wish))
     }
 
     pub(crate) fn tcp_accept(&self, key: Key, cx: &mut Context<'_>) -> Poll<io::Result<Ends>> {
-        self.with(|fabric, _| fabric.tcp_accept(key, cx))
+        self.with(|fabric| fabric.tcp_accept(key, cx))
     }
 
     pub(crate) fn tcp_unlisten(&self, key: Key) {
-        self.with(|fabric, woken| fabric.tcp_unlisten(key, woken));
+        self.with(|fabric| fabric.tcp_unlisten(key));
     }
 
     pub(crate) fn tcp_connect(&self, life: Life, to: SocketAddr) -> io::Result<Ends> {
-        self.with(|fabric, _| fabric.tcp_connect(life, to))
+        self.with(|fabric| fabric.tcp_connect(life, to))
     }
 
     pub(crate) fn tcp_connected(&self, key: Key, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.with(|fabric, woken| fabric.tcp_connected(key, cx, woken))
+        self.with(|fabric| fabric.tcp_connected(key, cx))
     }
 
     #[inline]
@@ -80,7 +80,7 @@ impl Net {
         cx: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.with(|fabric, woken| fabric.tcp_write(key, cx, buffers, woken))
+        self.with(|fabric| fabric.tcp_write(key, cx, buffers))
     }
 
     #[inline]
@@ -90,7 +90,7 @@ impl Net {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.with(|fabric, woken| fabric.tcp_read(key, cx, buffer, woken))
+        self.with(|fabric| fabric.tcp_read(key, cx, buffer))
     }
 
     pub(crate) fn tcp_peek(
@@ -99,14 +99,14 @@ impl Net {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.with(|fabric, woken| fabric.tcp_peek(key, cx, buffer, woken))
+        self.with(|fabric| fabric.tcp_peek(key, cx, buffer))
     }
 
     pub(crate) fn tcp_end(&self, key: Key) -> io::Result<()> {
-        self.with(|fabric, _| fabric.tcp_end(key))
+        self.with(|fabric| fabric.tcp_end(key))
     }
 
     pub(crate) fn tcp_close(&self, key: Key) {
-        self.with(|fabric, woken| fabric.tcp_close(key, woken));
+        self.with(|fabric| fabric.tcp_close(key));
     }
 }

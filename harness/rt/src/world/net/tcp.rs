@@ -17,37 +17,31 @@
 //! connection do not overtake each other: routers keep flows in order. Only loss disorders them.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     io::{self, IoSlice},
     net::SocketAddr,
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
+pub(super) use self::listener::Listener;
 use self::{inbox::Inbox, rto::Rto};
 use super::{
-    Life,
-    fabric::{Binding, Fabric, TcpPort},
-    link::nanos,
-    packet::Endpoint,
-    table::Key,
-    udp::dead,
-    wake::{Waiters, Woken},
+    Life, fabric::Fabric, host::TcpPort, link::nanos, packet::Endpoint, table::Key, udp::dead, wake::Woken,
 };
 
 mod inbox;
 mod input;
+mod listener;
 mod output;
 mod rto;
 
-/// How many connections may wait to be accepted, those still shaking hands included: tokio's and std's default.
-const BACKLOG: usize = 128;
 /// What a segment carries at most.
 const MAX_SEGMENT: usize = 16 << 10;
 /// How long the one who closed first remembers a connection (Linux's TCP_TIMEWAIT_LEN).
 const TIME_WAIT: u64 = nanos(Duration::from_secs(60));
 /// "No event": later than anything.
-const NEVER: u64 = u64::MAX;
+pub(super) const NEVER: u64 = u64::MAX;
 
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +111,6 @@ pub(super) struct Connection {
     /// Segments with data since the last acknowledgement.
     unanswered: u8,
     acknowledge_at: Option<u64>,
-    acknowledge_event: u64,
     reader: Option<Waker>,
 }
 
@@ -149,7 +142,6 @@ impl Connection {
             inbox: Inbox::default(),
             unanswered: 0,
             acknowledge_at: None,
-            acknowledge_event: NEVER,
             reader: None,
         }
     }
@@ -170,74 +162,10 @@ impl Connection {
     }
 }
 
-/// A listening socket.
-pub(super) struct Listener {
-    pub(super) binding: Binding,
-    /// Connections shaking hands: theirs and ours.
-    granting: BTreeMap<Key, Key>,
-    /// Connections to be accepted.
-    ready: VecDeque<Key>,
-    acceptors: Waiters,
-}
-
-impl Listener {
-    pub(super) fn silence(self, woken: &mut Woken) {
-        self.acceptors.silence(woken);
-    }
-}
-
 /// A connection as a stream shows it: key, local and peer address.
 pub(crate) type Ends = (Key, SocketAddr, SocketAddr);
 
 impl Fabric {
-    pub(super) fn tcp_listen(&mut self, life: Life, wish: SocketAddr) -> io::Result<(Key, SocketAddr)> {
-        if !self.is_alive(life) {
-            return Err(dead());
-        }
-        let node = life.node.0;
-        let mut binding = self.binding(node, wish)?;
-        if wish.port() == 0 {
-            binding.at.port = self.free_port(node, |host, port| host.tcp.contains_key(&port))?;
-            binding.shown.set_port(binding.at.port);
-        } else if self.host(node).tcp.contains_key(&wish.port()) {
-            return Err(io::ErrorKind::AddrInUse.into());
-        }
-        let key = self.listeners.insert(Listener {
-            binding,
-            granting: BTreeMap::new(),
-            ready: VecDeque::new(),
-            acceptors: Waiters::default(),
-        });
-        self.host(node).tcp.insert(binding.at.port, TcpPort::Listener(key));
-        Ok((key, binding.shown))
-    }
-
-    pub(super) fn tcp_accept(&mut self, key: Key, cx: &mut Context<'_>) -> Poll<io::Result<Ends>> {
-        let Some(listener) = self.listeners.get_mut(key) else { return Poll::Ready(Err(dead())) };
-        while let Some(key) = listener.ready.pop_front() {
-            if let Some(connection) = self.connections.get_mut(key) {
-                connection.owner = Owner::Process;
-                let Connection { local, peer, loopback, .. } = *connection;
-                return Poll::Ready(Ok((key, Self::shown(local, loopback), Self::shown(peer, loopback))));
-            }
-        }
-        listener.acceptors.register(cx.waker());
-        Poll::Pending
-    }
-
-    /// Closes a listener; connections nobody has accepted are reset.
-    pub(super) fn tcp_unlisten(&mut self, key: Key, woken: &mut Woken) {
-        let Some(listener) = self.listeners.remove(key) else { return };
-        let Endpoint { node, port } = listener.binding.at;
-        self.host(node).tcp.remove(&port);
-        let now = self.tick();
-        for &connection in listener.granting.values().chain(&listener.ready) {
-            self.send_reset(now, connection);
-            self.forget(connection, woken);
-        }
-        listener.silence(woken);
-    }
-
     /// Sends a SYN.
     pub(super) fn tcp_connect(&mut self, life: Life, to: SocketAddr) -> io::Result<Ends> {
         if !self.is_alive(life) {
@@ -258,16 +186,11 @@ impl Fabric {
     }
 
     /// Waits for the answer to a SYN. Returns the waker this one replaces.
-    pub(super) fn tcp_connected(
-        &mut self,
-        key: Key,
-        cx: &mut Context<'_>,
-        woken: &mut Woken,
-    ) -> Poll<io::Result<()>> {
+    pub(super) fn tcp_connected(&mut self, key: Key, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(connection) = self.connections.get_mut(key) else { return Poll::Ready(Err(dead())) };
         match connection.phase {
             Phase::Opening => {
-                woken.silent.extend(connection.writer.replace(cx.waker().clone()));
+                self.woken.silent.extend(connection.writer.replace(cx.waker().clone()));
                 Poll::Pending
             }
             Phase::Failed => {
@@ -285,7 +208,6 @@ impl Fabric {
         key: Key,
         cx: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
-        woken: &mut Woken,
     ) -> Poll<io::Result<usize>> {
         let now = self.tick();
         let Some(connection) = self.connections.get_mut(key) else { return Poll::Ready(Err(dead())) };
@@ -300,7 +222,7 @@ impl Fabric {
         if room == 0 && wanted > 0 {
             match &connection.writer {
                 Some(writer) if writer.will_wake(cx.waker()) => {}
-                _ => woken.silent.extend(connection.writer.replace(cx.waker().clone())),
+                _ => self.woken.silent.extend(connection.writer.replace(cx.waker().clone())),
             }
             if connection.retransmit_at.is_none() {
                 self.arm_retransmission(now, key);
@@ -335,7 +257,6 @@ impl Fabric {
         key: Key,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
-        woken: &mut Woken,
     ) -> Poll<io::Result<usize>> {
         let Some(connection) = self.connections.get_mut(key) else { return Poll::Ready(Err(dead())) };
         if connection.inbox.waiting() > 0 {
@@ -349,7 +270,7 @@ impl Fabric {
             }
             return Poll::Ready(Ok(count));
         }
-        Self::nothing_to_read(connection, cx, buffer, woken)
+        self.nothing_to_read(key, cx, buffer)
     }
 
     /// Like [`Fabric::tcp_read`], but leaves the bytes to be read again.
@@ -358,22 +279,17 @@ impl Fabric {
         key: Key,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
-        woken: &mut Woken,
     ) -> Poll<io::Result<usize>> {
         let Some(connection) = self.connections.get_mut(key) else { return Poll::Ready(Err(dead())) };
         if connection.inbox.waiting() > 0 {
             return Poll::Ready(Ok(connection.inbox.peek(buffer)));
         }
-        Self::nothing_to_read(connection, cx, buffer, woken)
+        self.nothing_to_read(key, cx, buffer)
     }
 
     #[inline]
-    fn nothing_to_read(
-        connection: &mut Connection,
-        cx: &mut Context<'_>,
-        buffer: &[u8],
-        woken: &mut Woken,
-    ) -> Poll<io::Result<usize>> {
+    fn nothing_to_read(&mut self, key: Key, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        let Some(connection) = self.connections.get_mut(key) else { return Poll::Ready(Err(dead())) };
         if let Some(error) = connection.error.take() {
             return Poll::Ready(Err(error.into()));
         }
@@ -382,8 +298,9 @@ impl Fabric {
         }
         match &connection.reader {
             Some(reader) if reader.will_wake(cx.waker()) => {}
-            _ => woken.silent.extend(connection.reader.replace(cx.waker().clone())),
+            _ => self.woken.silent.extend(connection.reader.replace(cx.waker().clone())),
         }
+        self.expect_acknowledgements();
         Poll::Pending
     }
 
@@ -401,30 +318,30 @@ impl Fabric {
     }
 
     /// The process lets go of a connection.
-    pub(super) fn tcp_close(&mut self, key: Key, woken: &mut Woken) {
+    pub(super) fn tcp_close(&mut self, key: Key) {
         let now = self.tick();
         let Some(connection) = self.connections.get_mut(key) else { return };
-        woken.silent.extend(connection.reader.take());
-        woken.silent.extend(connection.writer.take());
+        self.woken.silent.extend(connection.reader.take());
+        self.woken.silent.extend(connection.writer.take());
         if connection.phase != Phase::Open {
-            self.forget(key, woken);
+            self.forget(key);
         } else if connection.inbox.waiting() > 0 {
             self.send_reset(now, key);
-            self.forget(key, woken);
+            self.forget(key);
         } else {
             connection.owner = Owner::Kernel;
             if !connection.fin_sent {
                 self.send_fin(now, key);
             }
-            self.finish_if_done(now, key, woken);
+            self.finish_if_done(now, key);
         }
     }
 
     /// Removes a connection and frees its port.
-    fn forget(&mut self, key: Key, woken: &mut Woken) {
+    fn forget(&mut self, key: Key) {
         if let Some(connection) = self.connections.remove(key) {
             self.free_port_of(&connection);
-            connection.silence(woken);
+            connection.silence(&mut self.woken);
         }
     }
 
@@ -435,7 +352,7 @@ impl Fabric {
     }
 
     /// Lets go of a connection that the process has closed, as far as the peer allows.
-    fn finish_if_done(&mut self, now: u64, key: Key, woken: &mut Woken) {
+    fn finish_if_done(&mut self, now: u64, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if connection.owner != Owner::Kernel || !connection.is_done_sending() {
             return;
@@ -454,7 +371,7 @@ impl Fabric {
             self.lingering.push_back((now + TIME_WAIT, key));
             self.end_time_waits(now);
         } else {
-            self.forget(key, woken);
+            self.forget(key);
         }
     }
 
@@ -469,22 +386,22 @@ impl Fabric {
     }
 
     /// Marks a connection as broken and tells whoever waits for it.
-    fn fail(&mut self, key: Key, error: io::ErrorKind, woken: &mut Woken) {
+    fn fail(&mut self, key: Key, error: io::ErrorKind) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if let (Phase::Granting(listener), Some(peer)) = (connection.phase, connection.peer_key) {
             if let Some(listener) = self.listeners.get_mut(listener) {
                 listener.granting.remove(&peer);
             }
-            return self.forget(key, woken);
+            return self.forget(key);
         }
         if connection.owner == Owner::Kernel {
-            return self.forget(key, woken);
+            return self.forget(key);
         }
         connection.phase = Phase::Failed;
         connection.error = Some(error);
         connection.unacknowledged = VecDeque::new();
         connection.retransmit_at = None;
         connection.acknowledge_at = None;
-        connection.wake_both(woken);
+        connection.wake_both(&mut self.woken);
     }
 }

@@ -9,7 +9,8 @@ use std::{
 
 use super::{
     Life,
-    fabric::{Binding, Fabric},
+    fabric::Fabric,
+    host::Binding,
     packet::{Body, Endpoint, Packet},
     table::Key,
     wake::{Waiters, Woken},
@@ -77,10 +78,10 @@ impl Fabric {
         Ok((key, binding.shown))
     }
 
-    pub(super) fn udp_close(&mut self, key: Key, woken: &mut Woken) {
+    pub(super) fn udp_close(&mut self, key: Key) {
         if let Some(socket) = self.sockets.remove(key) {
             self.host(socket.binding.at.node).udp.remove(&socket.binding.at.port);
-            socket.silence(woken);
+            socket.silence(&mut self.woken);
         }
     }
 
@@ -153,7 +154,7 @@ impl Fabric {
     }
 
     #[inline]
-    pub(super) fn datagram_arrives(&mut self, packet: Packet, woken: &mut Woken) {
+    pub(super) fn datagram_arrives(&mut self, packet: Packet) {
         let Packet { from, to, loopback, body, data, .. } = packet;
         let key = self.host(to.node).udp.get(&to.port).copied();
         let Some(socket) = key.and_then(|key| self.sockets.get_mut(key)) else {
@@ -164,7 +165,7 @@ impl Fabric {
             // As ICMP's "port unreachable": only a connected socket hears of it.
             if socket.peer.is_some() && from_peer {
                 socket.refused = true;
-                socket.readers.wake(woken);
+                socket.readers.wake(&mut self.woken);
             }
         } else if from_peer
             && (!socket.binding.loopback || loopback)
@@ -172,7 +173,7 @@ impl Fabric {
         {
             socket.bytes += data.len() + OVERHEAD;
             socket.inbox.push_back(Received { from, loopback, data });
-            socket.readers.wake(woken);
+            socket.readers.wake(&mut self.woken);
         } else {
             self.buffers.put(data);
         }

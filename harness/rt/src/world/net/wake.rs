@@ -24,10 +24,29 @@ impl Woken {
     }
 
     #[inline]
-    pub(super) fn wake(self) {
-        if let Some(waker) = self.first {
-            waker.wake();
+    pub(super) fn take_first(&mut self) -> Option<Waker> {
+        self.first.take()
+    }
+
+    /// What there is besides the first, which is rare.
+    #[inline]
+    pub(super) fn take_rest(&mut self) -> Option<Rest> {
+        if self.rest.is_empty() && self.silent.is_empty() {
+            return None;
         }
+        Some(Rest { rest: std::mem::take(&mut self.rest), _silent: std::mem::take(&mut self.silent) })
+    }
+}
+
+/// Wakers on their way out of the lock.
+pub(super) struct Rest {
+    rest: Vec<Waker>,
+    _silent: Vec<Waker>,
+}
+
+impl Rest {
+    #[cold]
+    pub(super) fn wake(self) {
         for waker in self.rest {
             waker.wake();
         }

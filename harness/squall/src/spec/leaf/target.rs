@@ -143,6 +143,6 @@ impl fmt::Display for Link {
 text_leaf!(Link, schema: {
     "type": "string",
     "description": "The links from some nodes to others: `a -> b`, or `a <-> b` for both directions. Each side is a target.",
-    "pattern": r"^.+[^<-]\s*<?->.+$",
+    "pattern": r"^[^<>]+<?->[^<>]+$",
     "examples": ["orders -> payments", "clients <-> gateway"],
 });

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Context, Place, shown};
 use crate::{
-    check::{consistency, judge},
+    check::judge,
     spec::{
         Code, Spec,
         diagnostic::{did_you_mean, listed, name_help},
@@ -49,7 +49,7 @@ impl Context<'_> {
 
     fn invariant(&mut self, name: &str, at: &Place<'_>) {
         let Some(system) = &self.system else { return };
-        if system.invariants.iter().any(|known| known == name) || consistency::builtin(name).is_some() {
+        if system.invariants.iter().any(|known| known == name) {
             return;
         }
         let known: Vec<_> = system.invariants.iter().map(String::as_str).collect();
@@ -66,7 +66,7 @@ impl Context<'_> {
                 listed(conditions)
             )
         } else {
-            name_help(name, "its invariants", &known)
+            name_help(name, "invariants", &known)
         };
         let error =
             at.error(Code::UnknownInvariant, format!("`{}` has no invariant `{name}`", system.name), help);
@@ -102,8 +102,7 @@ impl Context<'_> {
         if eventually.within.0 > room {
             let message =
                 format!("{} is longer than {whose}, which is {}", eventually.within.value, shown(room));
-            let help =
-                format!("shorten it, or lengthen `phases.settle`: what is due after the end is never judged");
+            let help = "shorten it, or lengthen `phases.settle`: what is due after the end is never judged";
             self.report(at.key("within").error(Code::OutsideRun, message, help));
         }
     }
@@ -164,8 +163,7 @@ impl Context<'_> {
             return;
         }
         let at = top.key("expect").key("violates");
-        let known = self.system.as_ref().is_some_and(|system| system.invariants.contains(name))
-            || consistency::builtin(name).is_some();
+        let known = self.system.as_ref().is_some_and(|system| system.invariants.contains(name));
         let labels: Vec<_> = labels.iter().map(String::as_str).collect();
         if known {
             let message = format!("`{name}` is to be violated, but it is not checked");

@@ -201,7 +201,7 @@ impl Context<'_> {
         let entry = at.key(name);
         let has = |schedule: &&str| at.key(schedule).is_written();
         let other = ["at", "every", "when"].into_iter().find(|schedule| has(schedule));
-        let Some(other) = other.filter(|_| entry.is_written() && !schedules.iter().any(|s| has(s))) else {
+        let Some(other) = other.filter(|_| entry.is_written() && !schedules.iter().any(has)) else {
             return;
         };
         let message = format!("`{name}` beside `{other}`");

@@ -195,8 +195,9 @@ impl Saga {
         }
         view.effect = Some(event.seq);
         if let Some((_, seq)) = ended {
-            return Err(Breach::new("late_effect", format!("{name} of {saga} after its end"))
-                .with_evidence([seq]));
+            return Err(
+                Breach::new("late_effect", format!("{name} of {saga} after its end")).with_evidence([seq])
+            );
         }
         Ok(())
     }
@@ -204,7 +205,9 @@ impl Saga {
     fn undone(&mut self, event: &Event<'_>, step: usize) -> Result<(), Breach> {
         let (name, saga) = (STEPS[step], event.saga());
         if let Some((true, seq)) = self.ended {
-            return Err(Breach::new("undone_after_completed", format!("{name} of {saga}")).with_evidence([seq]));
+            return Err(
+                Breach::new("undone_after_completed", format!("{name} of {saga}")).with_evidence([seq])
+            );
         }
         if let Some(later) = (step + 1..STEPS.len()).rev().find(|later| self.steps[*later].net > 0) {
             return Err(Breach::new(
@@ -367,8 +370,7 @@ mod tests {
             breach(&executed.saga("step_refused", "s", Some("charge"))),
             Some("refused_but_effective")
         );
-        let late =
-            timed_out.saga("step_refused", "s", Some("charge")).effect("applied", "s", "charge", 1);
+        let late = timed_out.saga("step_refused", "s", Some("charge")).effect("applied", "s", "charge", 1);
         assert_eq!(breach(&late), Some("late_effect"));
     }
 
@@ -381,10 +383,7 @@ mod tests {
     #[test]
     fn compensations_in_the_order_of_the_steps() {
         let script = forward(3);
-        assert_eq!(
-            breach(&script.clone().effect("undone", "s", "create_order", 1)),
-            Some("out_of_order")
-        );
+        assert_eq!(breach(&script.clone().effect("undone", "s", "create_order", 1)), Some("out_of_order"));
         let in_doubt = forward(1)
             .saga("step_intended", "s", Some("reserve"))
             .effect("undone", "s", "create_order", 1)
@@ -398,8 +397,7 @@ mod tests {
         assert_eq!(breach(&untried), Some("groundless_compensation"));
         let twice = forward(1).undone("s", "create_order").effect("undone", "s", "create_order", 1);
         assert_eq!(breach(&twice), Some("undone_without_effect"));
-        let completed =
-            forward(5).saga("completed", "s", None).effect("undone", "s", "confirm_order", 0);
+        let completed = forward(5).saga("completed", "s", None).effect("undone", "s", "confirm_order", 0);
         assert_eq!(breach(&completed), Some("undone_after_completed"));
     }
 
@@ -413,10 +411,7 @@ mod tests {
             breach(&Script::started("s").effect("applied", "s", "create_order", 1)),
             Some("unlogged_effect")
         );
-        assert_eq!(
-            breach(&forward(1).effect("applied", "s", "create_order", 1)),
-            Some("double_effect")
-        );
+        assert_eq!(breach(&forward(1).effect("applied", "s", "create_order", 1)), Some("double_effect"));
         let turned = forward(1).undone("s", "create_order").saga("step_intended", "s", Some("reserve"));
         assert_eq!(breach(&turned), Some("step_after_turn"));
         let over = forward(5).saga("completed", "s", None).saga("step_intended", "s", Some("reserve"));

@@ -50,7 +50,8 @@ impl Invariant for SingleCoordinator {
             name if name.starts_with("saga.") => {
                 self.exercised += u64::from(epoch > 1);
                 let life = (event.node.to_owned(), event.incarnation);
-                let holder = self.holders.entry((coordinator.to_owned(), epoch)).or_insert_with(|| life.clone());
+                let holder =
+                    self.holders.entry((coordinator.to_owned(), epoch)).or_insert_with(|| life.clone());
                 if *holder != life {
                     return Err(Breach::new(
                         "shared_epoch",
@@ -60,8 +61,7 @@ impl Invariant for SingleCoordinator {
                         ),
                     ));
                 }
-                let (highest, seq) =
-                    self.sagas.entry(event.saga().to_owned()).or_insert((epoch, event.seq));
+                let (highest, seq) = self.sagas.entry(event.saga().to_owned()).or_insert((epoch, event.seq));
                 if *highest > epoch {
                     return Err(Breach::new(
                         "two_coordinators",

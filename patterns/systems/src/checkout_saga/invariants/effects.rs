@@ -44,11 +44,10 @@ impl Invariant for IdempotentEffects {
                 self.exercised += 1;
                 let key = self.keys.entry(event.text("key").to_owned()).or_default();
                 match key.undone.replace(event.seq) {
-                    Some(seq) => Err(Breach::new(
-                        "double_undo",
-                        format!("key {} was undone twice", event.text("key")),
-                    )
-                    .with_evidence([seq])),
+                    Some(seq) => {
+                        Err(Breach::new("double_undo", format!("key {} was undone twice", event.text("key")))
+                            .with_evidence([seq]))
+                    }
                     None => Ok(()),
                 }
             }

@@ -134,8 +134,7 @@ mod tests {
     fn finish(script: &Script, healed: u64, ended: u64) -> Option<&'static str> {
         let mut invariant = SagaProgress::new(BOUND);
         assert_eq!(script.judge(&mut invariant), None);
-        let end =
-            End { healed_at: Duration::from_secs(healed), ended_at: Duration::from_secs(ended) };
+        let end = End { healed_at: Duration::from_secs(healed), ended_at: Duration::from_secs(ended) };
         invariant.finish(&end).err().map(|breach| breach.class)
     }
 

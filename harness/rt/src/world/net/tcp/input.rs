@@ -4,26 +4,26 @@ use std::{collections::VecDeque, io};
 
 use super::{
     super::{
-        fabric::{Fabric, TcpPort},
+        fabric::Fabric,
+        host::TcpPort,
         packet::{Body, Packet},
         table::Key,
-        wake::Woken,
     },
-    BACKLOG, Connection, Owner, Phase,
+    Connection, Owner, Phase,
     inbox::Brought,
 };
 
 impl Fabric {
     #[inline]
-    pub(in super::super) fn segment_arrives(&mut self, now: u64, packet: Packet, woken: &mut Woken) {
+    pub(in super::super) fn segment_arrives(&mut self, now: u64, packet: Packet) {
         match packet.body {
             Body::Segment { from, to, seq, ack, edge, fin, probe } => {
                 let segment = Segment { from, to, seq, ack, edge, fin, probe };
-                self.segment_of_open_connection(now, packet, segment, woken);
+                self.segment_of_open_connection(now, packet, segment);
             }
             Body::Syn { from, edge } => self.syn_arrives(now, &packet, from, edge),
-            Body::SynAck { from, to, edge } => self.syn_ack_arrives(now, &packet, from, to, edge, woken),
-            Body::Reset { to } | Body::ConnectionRejected { to } => self.reset_arrives(to, woken),
+            Body::SynAck { from, to, edge } => self.syn_ack_arrives(now, &packet, from, to, edge),
+            Body::Reset { to } | Body::ConnectionRejected { to } => self.reset_arrives(to),
             Body::Datagram | Body::DatagramRejected => {}
         }
     }
@@ -42,7 +42,7 @@ impl Fabric {
         }
         // A late copy of the SYN of a connection that has long been opened, or the backlog is full.
         let is_copy = self.connections.get(from).is_some_and(|c| c.phase != Phase::Opening);
-        if is_copy || listener.granting.len() + listener.ready.len() >= BACKLOG {
+        if is_copy || listener.is_full() {
             return;
         }
         let phase = Phase::Granting(listener_key);
@@ -56,22 +56,14 @@ impl Fabric {
         self.send_syn_ack(now, key);
     }
 
-    fn syn_ack_arrives(
-        &mut self,
-        now: u64,
-        packet: &Packet,
-        from: Key,
-        to: Key,
-        edge: u64,
-        woken: &mut Woken,
-    ) {
+    fn syn_ack_arrives(&mut self, now: u64, packet: &Packet, from: Key, to: Key, edge: u64) {
         match self.connections.get_mut(to) {
             Some(connection) if connection.phase == Phase::Opening => {
                 connection.phase = Phase::Open;
                 connection.peer_key = Some(from);
                 connection.edge = edge;
                 handshake_is_over(now, connection);
-                connection.wake_both(woken);
+                connection.wake_both(&mut self.woken);
                 self.send_acknowledgement(now, to);
             }
             Some(connection) if connection.phase != Phase::Failed => self.send_acknowledgement(now, to),
@@ -79,7 +71,7 @@ impl Fabric {
         }
     }
 
-    fn reset_arrives(&mut self, to: Key, woken: &mut Woken) {
+    fn reset_arrives(&mut self, to: Key) {
         let Some(connection) = self.connections.get(to) else { return };
         let error = match connection.phase {
             Phase::TimeWait | Phase::Failed => return,
@@ -88,26 +80,26 @@ impl Fabric {
             _ if connection.inbox.is_complete() => io::ErrorKind::BrokenPipe,
             _ => io::ErrorKind::ConnectionReset,
         };
-        self.fail(to, error, woken);
+        self.fail(to, error);
     }
 
     #[inline]
-    fn segment_of_open_connection(&mut self, now: u64, packet: Packet, segment: Segment, woken: &mut Woken) {
+    fn segment_of_open_connection(&mut self, now: u64, packet: Packet, segment: Segment) {
         let key = segment.to;
         let Some(connection) = self.connections.get_mut(key) else {
             self.refuse(now, &packet, segment.from);
             return self.buffers.put(packet.data);
         };
-        if connection.phase != Phase::Open && !self.is_open_now(now, &packet, &segment, woken) {
+        if connection.phase != Phase::Open && !self.is_open_now(now, &packet, &segment) {
             return self.buffers.put(packet.data);
         }
-        self.take_acknowledgement(now, &segment, packet.data.is_empty(), woken);
-        self.take_data(now, packet, &segment, woken);
+        self.take_acknowledgement(now, &segment, packet.data.is_empty());
+        self.take_data(now, packet, &segment);
     }
 
     /// Deals with a segment for a connection that is not open; true if it is open now.
     #[cold]
-    fn is_open_now(&mut self, now: u64, packet: &Packet, segment: &Segment, woken: &mut Woken) -> bool {
+    fn is_open_now(&mut self, now: u64, packet: &Packet, segment: &Segment) -> bool {
         let Some(connection) = self.connections.get_mut(segment.to) else { return false };
         match connection.phase {
             Phase::Open => true,
@@ -117,7 +109,7 @@ impl Fabric {
                 if let Some(listener) = self.listeners.get_mut(listener) {
                     listener.granting.remove(&segment.from);
                     listener.ready.push_back(segment.to);
-                    listener.acceptors.wake(woken);
+                    listener.acceptors.wake(&mut self.woken);
                 }
                 true
             }
@@ -136,12 +128,15 @@ impl Fabric {
     }
 
     #[inline]
-    fn take_acknowledgement(&mut self, now: u64, segment: &Segment, is_empty: bool, woken: &mut Woken) {
+    fn take_acknowledgement(&mut self, now: u64, segment: &Segment, is_empty: bool) {
         let Some(connection) = self.connections.get_mut(segment.to) else { return };
         let window_opened = segment.edge > connection.edge;
         connection.edge = connection.edge.max(segment.edge);
         if window_opened {
-            woken.push(connection.writer.take());
+            self.woken.push(connection.writer.take());
+            if connection.una == connection.next {
+                connection.rto.retries = 0;
+            }
         }
         if segment.ack > connection.una && segment.ack <= connection.next {
             let acknowledged = (segment.ack - connection.una) as usize;
@@ -163,7 +158,7 @@ impl Fabric {
                     // The window is closed: probe it.
                     self.arm_retransmission(now, segment.to);
                 } else if connection.fin_sent {
-                    self.finish_if_done(now, segment.to, woken);
+                    self.finish_if_done(now, segment.to);
                 }
             } else {
                 // RFC 6582: while recovering, what stops an acknowledgement is the next hole.
@@ -174,8 +169,7 @@ impl Fabric {
             }
         } else if segment.ack == connection.una {
             if connection.una == connection.next {
-                // An answer to a probe: the peer is there.
-                connection.rto.retries = 0;
+                connection.rto.probe_was_answered();
             } else if is_empty && !window_opened && !segment.fin && !segment.probe {
                 connection.duplicate_acks = connection.duplicate_acks.saturating_add(1);
                 if connection.duplicate_acks == 3 && connection.una >= connection.recover {
@@ -187,7 +181,7 @@ impl Fabric {
     }
 
     #[inline]
-    fn take_data(&mut self, now: u64, packet: Packet, segment: &Segment, woken: &mut Woken) {
+    fn take_data(&mut self, now: u64, packet: Packet, segment: &Segment) {
         let key = segment.to;
         let Some(connection) = self.connections.get_mut(key) else { return self.buffers.put(packet.data) };
         if packet.data.is_empty() && !segment.fin {
@@ -200,13 +194,13 @@ impl Fabric {
         if connection.owner == Owner::Kernel && connection.inbox.is_new(end) {
             // Nobody will ever read it.
             self.send_reset(now, key);
-            self.forget(key, woken);
+            self.forget(key);
             return self.buffers.put(packet.data);
         }
         let (brought, complete) =
             connection.inbox.arrive(segment.seq, packet.data, segment.fin, &mut self.buffers);
         if complete || matches!(brought, Brought::Next | Brought::Gap) {
-            woken.push(connection.reader.take());
+            self.woken.push(connection.reader.take());
         }
         match brought {
             Brought::Next if !segment.fin && connection.unanswered == 0 => {
@@ -216,7 +210,7 @@ impl Fabric {
             _ => self.send_acknowledgement(now, key),
         }
         if complete {
-            self.finish_if_done(now, key, woken);
+            self.finish_if_done(now, key);
         }
     }
 }

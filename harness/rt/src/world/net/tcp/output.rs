@@ -9,7 +9,6 @@ use super::{
         packet::{Body, Packet},
         queue::What,
         table::Key,
-        wake::Woken,
     },
     Connection, MAX_SEGMENT, NEVER, Owner, Phase,
 };
@@ -61,7 +60,13 @@ impl Fabric {
         connection.acknowledge_at = None;
         let ack = connection.inbox.acknowledgement();
         let edge = connection.inbox.advertise();
-        self.send_on(now, key, Body::Segment { from: key, to, seq, ack, edge, fin, probe }, data);
+        let &mut Connection { local, peer, loopback, last_arrival, .. } = connection;
+        let body = Body::Segment { from: key, to, seq, ack, edge, fin, probe };
+        let packet = Packet { from: local, to: peer, loopback, body, data, sent: now, order: 0 };
+        let arrival = self.transmit(now, packet, last_arrival);
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.last_arrival = arrival;
+        }
     }
 
     /// Sends data for the first time.
@@ -102,9 +107,21 @@ impl Fabric {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let at = now + ACKNOWLEDGE_AFTER;
         connection.acknowledge_at = Some(at);
-        if connection.acknowledge_event > at {
-            connection.acknowledge_event = at;
-            self.queue.push(at, What::Acknowledge(key));
+        self.acknowledgements.push_back((at, key));
+        if self.acknowledge_event == NEVER {
+            self.acknowledge_event = at;
+            self.queue.push(at, What::Acknowledge);
+        }
+    }
+
+    /// Arms the acknowledgement timer before there is anything to acknowledge: what comes to a reader will be, and
+    /// arming a timer for it then, in the callback of another, takes a run of the pump.
+    #[inline]
+    pub(super) fn expect_acknowledgements(&mut self) {
+        if self.acknowledge_event == NEVER {
+            let at = self.tick() + ACKNOWLEDGE_AFTER;
+            self.acknowledge_event = at;
+            self.queue.push(at, What::Acknowledge);
         }
     }
 
@@ -156,25 +173,25 @@ impl Fabric {
         }
     }
 
-    /// An event of the acknowledgement timer.
-    pub(in super::super) fn acknowledgement_timer(&mut self, now: u64, at: u64, key: Key) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        if connection.acknowledge_event != at {
-            return; // An earlier one has taken its place.
-        }
-        connection.acknowledge_event = NEVER;
-        match connection.acknowledge_at {
-            Some(due) if due > now => {
-                connection.acknowledge_event = due;
-                self.queue.push(due, What::Acknowledge(key));
+    /// The acknowledgement timer. It is one for all connections, since all of them wait equally long. It may come
+    /// early: most acknowledgements leave with data before they are due.
+    pub(in super::super) fn acknowledgement_timer(&mut self, now: u64) {
+        self.acknowledge_event = NEVER;
+        while let Some(&(due, key)) = self.acknowledgements.front() {
+            let still_waits = self.connections.get(key).is_some_and(|c| c.acknowledge_at == Some(due));
+            if still_waits && due > now {
+                self.acknowledge_event = due;
+                return self.queue.push(due, What::Acknowledge);
             }
-            Some(_) => self.send_acknowledgement(now, key),
-            None => {}
+            self.acknowledgements.pop_front();
+            if still_waits {
+                self.send_acknowledgement(now, key);
+            }
         }
     }
 
     /// An event of the retransmission timer.
-    pub(in super::super) fn retransmission_timer(&mut self, now: u64, at: u64, key: Key, woken: &mut Woken) {
+    pub(in super::super) fn retransmission_timer(&mut self, now: u64, at: u64, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if connection.retransmit_event != at {
             return; // An earlier one has taken its place.
@@ -187,25 +204,25 @@ impl Fabric {
             }
             Some(_) => {
                 connection.retransmit_at = None;
-                self.retransmission_due(now, key, woken);
+                self.retransmission_due(now, key);
             }
             None => {}
         }
     }
 
-    fn retransmission_due(&mut self, now: u64, key: Key, woken: &mut Woken) {
+    fn retransmission_due(&mut self, now: u64, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let orphan = connection.owner == Owner::Kernel;
         let limit = match connection.phase {
             Phase::Opening => SYN_RETRIES,
             Phase::Granting(_) => SYN_ACK_RETRIES,
-            Phase::Open if orphan && connection.is_done_sending() => return self.forget(key, woken),
+            Phase::Open if orphan && connection.is_done_sending() => return self.forget(key),
             Phase::Open if orphan => ORPHAN_RETRIES,
             Phase::Open => RETRIES,
             Phase::TimeWait | Phase::Failed => return,
         };
         if connection.rto.retries >= limit {
-            return self.fail(key, io::ErrorKind::TimedOut, woken);
+            return self.fail(key, io::ErrorKind::TimedOut);
         }
         match connection.phase {
             Phase::Opening => {

@@ -39,6 +39,12 @@ impl Rto {
         }
     }
 
+    /// The window is still closed, but the peer is there. The next probe waits as long as it would have, and giving up is
+    /// as far away as it was after a minute of probes.
+    pub(super) fn probe_was_answered(&mut self) {
+        self.retries = self.retries.min(8);
+    }
+
     /// How long to wait now.
     #[inline]
     pub(super) fn current(&self) -> u64 {

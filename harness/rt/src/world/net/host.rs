@@ -1,0 +1,166 @@
+//! Machines: their lives, their addresses and their ports.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
+};
+
+use super::{Death, Life, NodeId, fabric::Fabric, link::Link, packet::Endpoint, table::Key};
+
+/// Ports that sockets without a wish get, as on Linux.
+const EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
+
+/// Who has a TCP port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TcpPort {
+    Listener(Key),
+    /// The near end of an outgoing connection.
+    Outgoing,
+}
+
+/// A machine as the network sees it.
+pub(super) struct Host {
+    pub(super) name: String,
+    pub(super) powered: bool,
+    /// Which life of the process runs; 0 for none.
+    incarnation: u32,
+    /// Links to the other nodes, by their number.
+    pub(super) links: Vec<Option<Box<Link>>>,
+    pub(super) tcp: BTreeMap<u16, TcpPort>,
+    pub(super) udp: BTreeMap<u16, Key>,
+    next_port: u16,
+}
+
+/// Where a socket is bound to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Binding {
+    pub(super) at: Endpoint,
+    /// Bound to 127.0.0.1: reached from its own node only.
+    pub(super) loopback: bool,
+    /// What `local_addr` says.
+    pub(super) shown: SocketAddr,
+}
+
+impl Fabric {
+    pub(super) fn add_node(&mut self, name: &str) {
+        self.names.entry(name.to_owned()).or_insert(self.hosts.len() as u32);
+        self.hosts.push(Host {
+            name: name.to_owned(),
+            powered: true,
+            incarnation: 0,
+            links: Vec::new(),
+            tcp: BTreeMap::new(),
+            udp: BTreeMap::new(),
+            next_port: *EPHEMERAL.start(),
+        });
+    }
+
+    pub(super) fn node_up(&mut self, life: Life) {
+        let host = &mut self.hosts[life.node.index()];
+        host.powered = true;
+        host.incarnation = life.incarnation;
+    }
+
+    pub(super) fn node_down(&mut self, node: NodeId, death: Death) {
+        let now = self.tick();
+        let host = &mut self.hosts[node.index()];
+        host.incarnation = 0;
+        host.tcp.clear();
+        for socket in std::mem::take(&mut host.udp).into_values() {
+            if let Some(socket) = self.sockets.remove(socket) {
+                socket.silence(&mut self.woken);
+            }
+        }
+        if death == Death::Power {
+            host.powered = false;
+        }
+        for listener in self.listeners.keys_where(|l| l.binding.at.node == node.0) {
+            if let Some(listener) = self.listeners.remove(listener) {
+                listener.silence(&mut self.woken);
+            }
+        }
+        for key in self.connections.keys_where(|c| c.local.node == node.0) {
+            if death == Death::Process {
+                self.send_reset(now, key);
+            }
+            if let Some(connection) = self.connections.remove(key) {
+                connection.silence(&mut self.woken);
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn host(&mut self, node: u32) -> &mut Host {
+        &mut self.hosts[node as usize]
+    }
+
+    pub(super) fn is_alive(&self, life: Life) -> bool {
+        self.hosts.get(life.node.index()).is_some_and(|h| h.incarnation == life.incarnation)
+    }
+
+    pub(super) fn node_named(&self, name: &str) -> Option<NodeId> {
+        self.names.get(name).map(|&node| NodeId(node))
+    }
+
+    /// 10.0.0.1 for the first node, and so on.
+    #[inline]
+    pub(super) fn ip(node: u32) -> Ipv4Addr {
+        Ipv4Addr::from_bits((10 << 24) + node + 1)
+    }
+
+    #[inline]
+    fn node_at(&self, ip: Ipv4Addr) -> Option<u32> {
+        let node = ip.to_bits().checked_sub((10 << 24) + 1)?;
+        ((node as usize) < self.hosts.len()).then_some(node)
+    }
+
+    #[inline]
+    pub(super) fn shown(at: Endpoint, loopback: bool) -> SocketAddr {
+        let ip = if loopback { Ipv4Addr::LOCALHOST } else { Self::ip(at.node) };
+        SocketAddr::new(IpAddr::V4(ip), at.port)
+    }
+
+    /// Where an address leads from a node: the endpoint and whether it was reached as 127.0.0.1. Linux takes 0.0.0.0
+    /// as a destination for the machine itself.
+    #[inline]
+    pub(super) fn route(&self, from: u32, to: SocketAddr) -> io::Result<(Endpoint, bool)> {
+        let unreachable =
+            || io::Error::new(io::ErrorKind::NetworkUnreachable, format!("no node has the address {to}"));
+        let IpAddr::V4(ip) = to.ip() else { return Err(unreachable()) };
+        if ip.is_loopback() || ip.is_unspecified() {
+            return Ok((Endpoint { node: from, port: to.port() }, true));
+        }
+        let node = self.node_at(ip).ok_or_else(unreachable)?;
+        Ok((Endpoint { node, port: to.port() }, false))
+    }
+
+    /// Where a socket of `node` that asks for `wish` is bound, except for the choice of a free port.
+    pub(super) fn binding(&self, node: u32, wish: SocketAddr) -> io::Result<Binding> {
+        let at = Endpoint { node, port: wish.port() };
+        let own = match wish.ip() {
+            IpAddr::V4(ip) => ip.is_unspecified() || ip.is_loopback() || ip == Self::ip(node),
+            IpAddr::V6(_) => false,
+        };
+        if !own {
+            let name = &self.hosts[node as usize].name;
+            let message = format!("{} is not an address of {name}", wish.ip());
+            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, message));
+        }
+        Ok(Binding { at, loopback: wish.ip().is_loopback(), shown: wish })
+    }
+
+    /// A port that `taken` does not hold, from the range for sockets without a wish.
+    pub(super) fn free_port(&mut self, node: u32, taken: impl Fn(&Host, u16) -> bool) -> io::Result<u16> {
+        let host = self.host(node);
+        for _ in EPHEMERAL {
+            let port = host.next_port;
+            host.next_port = if port == *EPHEMERAL.end() { *EPHEMERAL.start() } else { port + 1 };
+            if !taken(host, port) {
+                return Ok(port);
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::AddrInUse, "all ephemeral ports are taken"))
+    }
+}

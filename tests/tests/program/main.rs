@@ -1,0 +1,84 @@
+//! The program from outside: what its commands print and with which code they end, whatever the code under test does to its
+//! process.
+//!
+//! This executable is its own subject. Started by a test with [`ROLE`] set, it is a `squall` binary, or the `main` of a test target, with
+//! the systems of this crate.
+
+use std::{env, process::ExitCode};
+
+use libtest_mimic::{Arguments, Trial};
+
+mod commands;
+mod determinism;
+mod harm;
+mod subject;
+mod testing;
+mod verdicts;
+
+/// Which `main` this executable is.
+const ROLE: &str = "SQUALL_TESTS_ROLE";
+
+/// Lists test functions by name.
+macro_rules! trials {
+    ($($module:ident :: { $($name:ident),* $(,)? }),* $(,)?) => {
+        vec![$($(Trial::test(concat!(stringify!($module), "::", stringify!($name)), || { $module::$name(); Ok(()) })),*),*]
+    };
+}
+
+fn main() -> ExitCode {
+    match env::var(ROLE).as_deref() {
+        Ok("squall") => return squall::cli::main(squall_tests::registry()),
+        Ok("specs") => return squall::testing::main(squall_tests::registry(), subject::specs_under_test()),
+        _ => {}
+    }
+    let tests = trials! {
+        commands::{
+            bad_usage_and_bad_specs_are_2,
+            nothing_selected_is_4,
+            check_accepts_and_refuses,
+            describe_a_system,
+            describe_faults,
+            explain_is_yaml_and_always_the_same,
+            list_shows_systems_and_specs,
+            schema_is_json,
+            a_reader_that_goes_away_is_no_panic,
+        },
+        verdicts::{
+            as_expected_is_0,
+            a_violation_is_1_and_is_told,
+            replay_shows_the_same_violation_every_time,
+            replay_narrows_what_it_shows,
+            a_flaw_is_caught,
+            a_flaw_that_is_not_caught_is_1,
+            another_failure_than_expected_is_1,
+            a_flaw_hardly_looked_for_is_3,
+            vacuous_is_5,
+            time_that_is_up_is_3,
+            json_is_one_object_a_line,
+            max_failures_stops,
+        },
+        harm::{
+            whatever_a_run_does_costs_that_run_only,
+            what_code_under_test_prints_and_reads_does_not_reach_the_protocol,
+            the_last_words_of_a_process_are_reported,
+            in_process_runs_too,
+            replay_of_a_run_that_aborts,
+            workers_end_with_their_parent,
+            an_interrupt_ends_with_what_there_is,
+        },
+        determinism::{
+            the_same_seed_gives_the_same_digest_everywhere,
+            the_report_does_not_depend_on_the_number_of_workers,
+            a_leak_within_a_process_is_70,
+            a_leak_between_processes_is_70,
+        },
+        testing::{
+            tests_are_named_by_path,
+            tests_run_alone_and_in_all,
+            a_failing_test_tells_what_happened_and_how_to_replay_it,
+            the_environment_narrows_and_widens,
+            a_directory_without_specs_is_an_error,
+        },
+    };
+    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+}

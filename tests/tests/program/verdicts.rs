@@ -1,0 +1,153 @@
+//! What becomes of specs: verdicts, exit codes, what is told.
+
+use std::collections::BTreeSet;
+
+use crate::subject::{run, squall};
+
+pub fn as_expected_is_0() {
+    run(squall(&["run", "fixtures/calm.yaml"]))
+        .with(0)
+        .says("fixtures/calm.yaml")
+        .says("gremlin.beat")
+        .says("1 spec: 1 passed; 20 runs in");
+}
+
+pub fn a_violation_is_1_and_is_told() {
+    let ended = run(squall(&["run", "fixtures/harm/strike.yaml"])).with(1);
+    // From the failure to the line to paste; what is around it holds times.
+    let from = ended.out.find("FAILED fixtures").expect("a block");
+    let to = ended.out.find("\n\n1 spec").expect("a summary");
+    insta::assert_snapshot!("violation", without_chance(&ended.out[from..to]));
+    assert!(
+        ended.out.lines().all(|line| line.chars().count() <= 100 || line.contains("fixtures")),
+        "{}",
+        ended.out
+    );
+}
+
+/// Without the values that a beat has by chance.
+fn without_chance(text: &str) -> String {
+    let words = text.split_inclusive([' ', '\n']).map(|word| match word.split_once('=') {
+        Some((name @ ("picked" | "chose" | "second"), value)) => {
+            format!("{name}=_{}", value.trim_start_matches(|c: char| c.is_ascii_digit()))
+        }
+        _ => word.to_owned(),
+    });
+    words.collect()
+}
+
+pub fn replay_shows_the_same_violation_every_time() {
+    let failing = run(squall(&["run", "fixtures/harm/strike.yaml", "--format", "json"])).with(1);
+    let spec = &failing.of_kind("spec")[0];
+    let failure = &spec["failures"][0];
+    let line = failure["replay"].as_str().expect("a line to paste");
+    let args: Vec<&str> = line.split(' ').skip(1).collect();
+    let first = run(squall(&args)).with(1);
+    let what = failure["what"].as_str().expect("text");
+    assert!(first.out.contains(what), "{what} at the same time in\n{}", first.out);
+    for _ in 0..3 {
+        assert_eq!(run(squall(&args)).with(1).out, first.out);
+    }
+    let seed = failure["seed"].to_string();
+    let runs = failing.of_kind("run");
+    let digest = runs.iter().find(|run| run["seed"].to_string() == seed).expect("its run")["digest"].clone();
+    assert!(first.out.contains(digest.as_str().expect("text")), "the digest is the same too");
+}
+
+pub fn replay_narrows_what_it_shows() {
+    let all = run(squall(&["replay", "fixtures/calm.yaml", "--seed", "1"])).with(0);
+    let count = |out: &str, text: &str| out.lines().filter(|line| line.contains(text)).count();
+    assert!(
+        count(&all.out, "nodes[0]") > 3 && count(&all.out, "nodes[1]") > 3 && count(&all.out, "invoke") == 5
+    );
+    let one = run(squall(&["replay", "fixtures/calm.yaml", "--seed", "1", "--node", "nodes[0]"])).with(0);
+    assert_eq!(count(&one.out, "nodes[0]"), count(&all.out, "nodes[0]"));
+    assert_eq!(count(&one.out, "nodes[1]"), 0);
+    let ops = run(squall(&["replay", "fixtures/calm.yaml", "--seed", "1", "--events", "invoke"])).with(0);
+    assert_eq!((count(&ops.out, "invoke"), count(&ops.out, "gremlin.beat")), (5, 0));
+    let early = run(squall(&["replay", "fixtures/calm.yaml", "--seed", "1", "--until", "350ms"])).with(0);
+    assert_eq!(count(&early.out, "gremlin.beat"), 6, "{}", early.out);
+    assert!(early.out.contains("records are not shown"));
+}
+
+pub fn a_flaw_is_caught() {
+    let ended = run(squall(&["run", "fixtures/flaw/caught.yaml", "--format", "json"])).with(0);
+    let spec = &ended.of_kind("spec")[0];
+    let seed = spec["caught"]["seed"].as_u64().expect("the seed that caught it");
+    assert_eq!(spec["runs"], seed + 1, "it stops at the first");
+    run(squall(&["run", "fixtures/flaw/caught.yaml"])).with(0).says(&format!("(by seed {seed})"));
+}
+
+pub fn a_flaw_that_is_not_caught_is_1() {
+    run(squall(&["run", "fixtures/flaw/missed.yaml"]))
+        .with(1)
+        .says("not caught: no_gremlin was not violated in 10 runs");
+}
+
+pub fn another_failure_than_expected_is_1() {
+    let ended = run(squall(&["run", "fixtures/flaw/other.yaml"])).with(1);
+    assert!(ended.out.contains("expected a violation of no_gremlin, and seed"), "{}", ended.out);
+    assert!(ended.out.contains("the gremlin panics"), "{}", ended.out);
+}
+
+pub fn a_flaw_hardly_looked_for_is_3() {
+    run(squall(&["run", "fixtures/flaw/missed.yaml", "--seeds", "5"])).with(3).says("the spec asks for 10");
+}
+
+pub fn vacuous_is_5() {
+    run(squall(&["run", "fixtures/vacuous.yaml"]))
+        .with(5)
+        .says("fixtures/vacuous.yaml:5: fault never-due never struck (faults[0])")
+        .says("fixtures/vacuous.yaml:10: gremlin.leaked was never seen (check[1].sometimes[0])");
+    run(squall(&["run", "fixtures/vacuous.yaml", "--seeds", "9"])).with(0);
+}
+
+pub fn time_that_is_up_is_3() {
+    run(squall(&["run", "fixtures/calm.yaml", "--seeds", "100000000", "--max-time", "300ms"]))
+        .with(3)
+        .says("the time was up")
+        .says("1 undecided");
+}
+
+pub fn json_is_one_object_a_line() {
+    let ended =
+        run(squall(&["run", "fixtures/calm.yaml", "fixtures/harm/strike.yaml", "--format", "json"])).with(1);
+    let keys = |object: &serde_json::Value| -> BTreeSet<String> {
+        object.as_object().expect("an object").keys().cloned().collect()
+    };
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    let passed = ["kind", "spec", "seed", "verdict", "digest", "virtual_ms", "wall_us"];
+    let runs = ended.of_kind("run");
+    assert_eq!(runs.len(), 32);
+    for run in &runs {
+        match run["verdict"].as_str() {
+            Some("passed") => assert_eq!(keys(run), set(&passed)),
+            Some("violated") => {
+                assert_eq!(keys(run), set(&[&passed[..], &["invariant"]].concat()));
+                assert_eq!(run["invariant"], "no_gremlin");
+            }
+            _ => panic!("{run}"),
+        }
+        assert_eq!(run["digest"].as_str().map(str::len), Some(16));
+    }
+    assert_eq!(ended.of_kind("spec").len(), 2);
+    let all = ended.json();
+    let summary = all.last().expect("a last line");
+    let fields = ["kind", "specs", "passed", "failed", "vacuous", "undecided", "runs", "seconds"];
+    assert_eq!(keys(summary), set(&fields));
+    assert_eq!(summary["kind"], "summary");
+    let counts: Vec<u64> =
+        fields[1..7].iter().map(|name| summary[name].as_u64().expect("a number")).collect();
+    assert_eq!(counts, [2, 1, 1, 0, 0, 32]);
+}
+
+pub fn max_failures_stops() {
+    let ended =
+        run(squall(&["run", "fixtures/harm/strike.yaml", "--max-failures", "1", "--format", "json"])).with(1);
+    let spec = &ended.of_kind("spec")[0];
+    assert_eq!(spec["failures"].as_array().map(Vec::len), Some(1));
+    assert!(
+        spec["notes"][0].as_str().is_some_and(|note| note.contains("stopped after 1 failing run")),
+        "{spec}"
+    );
+}
