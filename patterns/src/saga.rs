@@ -22,6 +22,47 @@
 //! fields `saga`, `coordinator` and `epoch`: `started`, `step_intended`, `step_done`, `step_refused`, `step_unknown`,
 //! `compensating`, `step_compensated`, `compensation_failed`, `completed`, `compensated`, `parked`, `resumed`.
 //!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use futures_util::future::{BoxFuture, FutureExt};
+//! use redb::Database;
+//! use squall_patterns::saga::{
+//!     Attempt, Compensate, Compensation, Definition, Execution, Orchestrator, Phase, RedbJournal, Settings, Step,
+//! };
+//!
+//! /// A step at some service; a real one calls it, and passes `attempt.key` and `attempt.token` on.
+//! struct At(&'static str);
+//!
+//! impl Step<u32> for At {
+//!     fn name(&self) -> &'static str {
+//!         self.0
+//!     }
+//!     fn execute<'a>(&'a self, attempt: Attempt<'a, u32>) -> BoxFuture<'a, Execution> {
+//!         async move { Execution::Done(attempt.key.as_bytes().to_vec()) }.boxed()
+//!     }
+//! }
+//!
+//! impl Compensate<u32> for At {
+//!     fn compensate<'a>(&'a self, _: Attempt<'a, u32>) -> BoxFuture<'a, Compensation> {
+//!         async move { Compensation::Done }.boxed()
+//!     }
+//! }
+//!
+//! async fn buy(db: Arc<Database>) -> Result<(), Box<dyn std::error::Error>> {
+//!     let checkout = Definition::new("checkout")
+//!         .undoable(At("reserve"))
+//!         .undoable(At("charge"))
+//!         .pivot(At("ship"))
+//!         .forward(At("confirm"));
+//!     let journal = Arc::new(RedbJournal::new(db)?);
+//!     let orchestrator = Orchestrator::start(checkout, journal, Settings::new("shop-1"))?;
+//!     let saga = orchestrator.submit("order-4711", 1)?;
+//!     assert_eq!(saga.settled().await?, Phase::Completed);
+//!     Ok(())
+//! }
+//! ```
+//!
 //! Sagas are not isolated from each other: what a step did can be seen, and built upon, before the saga ends.
 
 use std::time::Duration;

@@ -99,12 +99,8 @@ impl<I: 'static> Kind<I> {
 
 /// A kind of saga: its steps in order.
 ///
-/// ```ignore
-/// Definition::new("checkout").undoable(Reserve).undoable(Charge).pivot(Ship).forward(Confirm)
-/// ```
-///
-/// Undoable steps come first, then at most one pivot, then steps that only go forward: the order of the calls below is checked
-/// by their types.
+/// Undoable steps come first, then at most one pivot, then steps that only go forward; the types of the builder see to
+/// that. There is an example in the [module](super).
 pub struct Definition<I> {
     pub(super) name: &'static str,
     pub(super) steps: Vec<Kind<I>>,

@@ -283,6 +283,11 @@ impl<I: Serialize + DeserializeOwned + Send + Sync + 'static> Orchestrator<I> {
         parked.map(|(id, _)| id.clone()).collect()
     }
 
+    /// What this start of the orchestrator shows to participants.
+    pub fn token(&self) -> &Token {
+        &self.shared.token
+    }
+
     /// Waits until the orchestrator stops, and says why. The process should end then, and start anew.
     pub async fn failed(&self) -> Failure {
         stopped(&mut self.shared.failure.subscribe()).await

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use redb::Database;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Serialize,
+    de::value::{self, StrDeserializer},
+};
 use squall::{Flaw, Node};
 use squall_patterns::saga::{Definition, Participant};
 
@@ -38,88 +41,54 @@ pub enum Flawed {
     LazyCommit,
 }
 
-const LIST: &[(Flawed, Flaw)] = &[
-    (
-        Flawed::MemoryOnly,
-        Flaw {
-            name: "memory_only",
-            about: "the orchestrator keeps its sagas in memory; a crash leaves them half-done for ever",
-            violates: "saga_progress",
-        },
-    ),
-    (
-        Flawed::TimeoutIsRefusal,
-        Flaw {
-            name: "timeout_is_refusal",
-            about: "a step without an answer counts as not done, and is not compensated",
-            violates: "saga_atomicity",
-        },
-    ),
-    (
-        Flawed::SwallowsErrors,
-        Flaw {
-            name: "swallows_errors",
-            about: "a compensation that failed is logged and reported as done",
-            violates: "saga_atomicity",
-        },
-    ),
-    (
-        Flawed::ChargesWithoutKey,
-        Flaw {
-            name: "charges_without_key",
-            about: "payments ignores idempotency keys; a retry charges again",
-            violates: "idempotent_effects",
-        },
-    ),
-    (
-        Flawed::CompensatesForward,
-        Flaw {
-            name: "compensates_forward",
-            about: "compensations run in the order of the steps",
-            violates: "saga_atomicity",
-        },
-    ),
-    (
-        Flawed::NoTombstones,
-        Flaw {
-            name: "no_tombstones",
-            about: "a compensation that finds nothing leaves no trace; the late step takes effect",
-            violates: "saga_atomicity",
-        },
-    ),
-    (
-        Flawed::Unfenced,
-        Flaw {
-            name: "unfenced",
-            about: "services take requests of an orchestrator that was replaced",
-            violates: "single_coordinator",
-        },
-    ),
-    (
-        Flawed::LazyCommit,
-        Flaw {
-            name: "lazy_commit",
-            about: "services answer before what they did is synced to disk",
-            violates: "acked_durable",
-        },
-    ),
+/// What [`squall::System::flaws`] lists: the names are those of [`Flawed`] in serde's eyes.
+pub const ALL: &[Flaw] = &[
+    Flaw {
+        name: "memory_only",
+        about: "the orchestrator keeps its sagas in memory; a crash leaves them half-done for ever",
+        violates: "saga_progress",
+    },
+    Flaw {
+        name: "timeout_is_refusal",
+        about: "a step without an answer counts as not done, and is not compensated",
+        violates: "saga_atomicity",
+    },
+    Flaw {
+        name: "swallows_errors",
+        about: "a compensation that failed is logged and reported as done",
+        violates: "saga_atomicity",
+    },
+    Flaw {
+        name: "charges_without_key",
+        about: "payments ignores idempotency keys; a retry charges again",
+        violates: "idempotent_effects",
+    },
+    Flaw {
+        name: "compensates_forward",
+        about: "compensations run in the order of the steps",
+        violates: "saga_atomicity",
+    },
+    Flaw {
+        name: "no_tombstones",
+        about: "a compensation that finds nothing leaves no trace; the late step takes effect",
+        violates: "saga_atomicity",
+    },
+    Flaw {
+        name: "unfenced",
+        about: "services take requests of an orchestrator that was replaced",
+        violates: "single_coordinator",
+    },
+    Flaw {
+        name: "lazy_commit",
+        about: "services answer before what they did is synced to disk",
+        violates: "acked_durable",
+    },
 ];
-
-/// What [`squall::System::flaws`] lists.
-pub const ALL: &[Flaw] = &{
-    let mut flaws = [LIST[0].1; LIST.len()];
-    let mut i = 0;
-    while i < LIST.len() {
-        flaws[i] = LIST[i].1;
-        i += 1;
-    }
-    flaws
-};
 
 impl Flawed {
     /// The flaw of that name.
     pub fn named(name: &str) -> Option<Self> {
-        LIST.iter().find(|(_, flaw)| flaw.name == name).map(|(flawed, _)| *flawed)
+        Flawed::deserialize(StrDeserializer::<value::Error>::new(name)).ok()
     }
 }
 
@@ -150,4 +119,22 @@ pub fn definition(params: &Params, node: &Node) -> Option<Definition<Order>> {
             .pivot(Distorted { step: Remote::<Ship>::new(node), flaw })
             .forward(Remote::<ConfirmOrder>::new(node)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_listed_flaw_is_one_of_its_own() {
+        let found: BTreeSet<String> = ALL
+            .iter()
+            .map(|flaw| {
+                format!("{:?}", Flawed::named(flaw.name).expect("a listed flaw is known by its name"))
+            })
+            .collect();
+        assert_eq!(found.len(), ALL.len());
+    }
 }

@@ -28,6 +28,7 @@ enum Coordinator {
 /// The process of the orchestrator's node.
 pub async fn run(node: Node, params: Params) -> Result<(), BoxError> {
     let coordinator = start(&node, &params)?;
+    tracing::info!(target: "role", role = "coordinator", epoch = coordinator.epoch(), "acquired");
     let (placing, cancelling) = (coordinator.clone(), coordinator.clone());
     let server = Server::new()
         .on(move |request: Place, _: Call| {
@@ -89,6 +90,13 @@ impl Coordinator {
             Ok(()) => Ok(Cancelled::Yes),
             Err(CancelError::TooLate) => Ok(Cancelled::TooLate),
             Err(CancelError::Stopped(failure)) => Err(internal(failure)),
+        }
+    }
+
+    fn epoch(&self) -> u64 {
+        match self {
+            Coordinator::Pattern(orchestrator) => orchestrator.token().epoch,
+            Coordinator::Naive(naive) => naive.token().epoch,
         }
     }
 

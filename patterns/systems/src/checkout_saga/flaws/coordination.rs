@@ -137,6 +137,11 @@ impl Naive {
         }
     }
 
+    /// What this start of it shows to the services.
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
     /// Drives an order from its start to its end.
     pub async fn place(&self, saga: &str, order: Order) -> Placed {
         report!(self, saga, "started");

@@ -426,9 +426,7 @@ mod tests {
             .done("s", "create_order")
             .done("s", "reserve")
             .saga("step_intended", "s", Some("charge"));
-        let fields = |held, free| (30, held, free);
-        let (amount, held, free) = fields(30, 70);
-        let good = paid.clone().charged("s", amount, held, free);
+        let good = paid.clone().charged("s", 30, 30, 70);
         assert_eq!(breach(&good), None);
         assert_eq!(breach(&paid.clone().charged("s", 30, 30, 100)), Some("not_conserved"));
         assert_eq!(breach(&paid.charged("s", 30, 60, 40)), Some("not_conserved"));

@@ -32,7 +32,7 @@ struct Saga {
     /// When it came to be so, and the record that says it.
     since: Duration,
     seq: u64,
-    /// The longest time that a stretch of it took, and when that ended.
+    /// When it was started or taken up last.
     opened: Duration,
 }
 
