@@ -48,9 +48,9 @@ pub fn replay_shows_the_same_violation_every_time() {
     for _ in 0..3 {
         assert_eq!(run(squall(&args)).with(1).out, first.out);
     }
-    let seed = failure["seed"].clone();
+    let seed = &failure["seed"];
     let runs = failing.of_kind("run");
-    let digest = runs.iter().find(|run| run["seed"] == seed).expect("its run")["digest"].clone();
+    let digest = runs.iter().find(|run| run["seed"] == *seed).expect("its run")["digest"].clone();
     assert!(first.out.contains(digest.as_str().expect("text")), "the digest is the same too");
 }
 

@@ -266,6 +266,10 @@ fn add(sum: &mut Coverage, run: &Coverage) {
 /// What of the spec did nothing in any run, in the order of the spec.
 fn vacuities(spec: &Spec, coverage: &Coverage) -> Vec<Vacuity> {
     let mut found = Vec::new();
+    if spec.check.iter().all(|check| matches!(check.value, Check::Sometimes(_))) {
+        let what = "no run can fail: nothing is checked but what is seen sometimes".to_owned();
+        found.push(Vacuity { path: "check".to_owned(), span: spec.spec.span, what });
+    }
     for (i, fault) in spec.faults.iter().enumerate() {
         let id = &fault.id.value;
         let count = coverage.faults.get(id).copied().unwrap_or_default();

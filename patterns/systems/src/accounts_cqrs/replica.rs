@@ -19,8 +19,8 @@ use super::{
     protocol::{Get, PORT, Rebuild, RebuildDone},
 };
 
-/// At most so many events in one answer of the log.
-const REBUILD_BATCH: u32 = 64;
+/// At most so many events in one answer of the log: few, so that a rebuild has many steps for faults to come between.
+const REBUILD_BATCH: u32 = 8;
 
 /// The process of a replica.
 pub async fn run(node: Node, params: Params) -> Result<(), BoxError> {
