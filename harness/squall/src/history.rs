@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A field's value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,9 +17,18 @@ pub enum Value {
     /// A whole number.
     Int(i64),
     /// Any other number.
-    Float(f64),
+    Float(#[serde(serialize_with = "finite_or_text")] f64),
     /// Text, and whatever else was reported through `Debug` or `Display`.
     Text(String),
+}
+
+/// JSON has no infinities and no NaN; `null` would not be read again as a value.
+fn finite_or_text<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    if number.is_finite() {
+        serializer.serialize_f64(*number)
+    } else {
+        serializer.serialize_str(&number.to_string())
+    }
 }
 
 impl fmt::Display for Value {
@@ -244,6 +253,30 @@ impl Record {
         match &self.kind {
             Kind::Event { name, fields, .. } => Some((name, fields)),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_survives_the_way_through_json() {
+        for value in [
+            Value::Bool(true),
+            Value::Int(i64::MIN),
+            Value::Float(0.1 + 0.2),
+            Value::Float(2.0),
+            Value::Text("2".into()),
+        ] {
+            let json = serde_json::to_string(&value).expect("values serialise");
+            assert_eq!(serde_json::from_str::<Value>(&json).expect(&json), value);
+        }
+        for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let json = serde_json::to_string(&Value::Float(number)).expect("values serialise");
+            let back: Value = serde_json::from_str(&json).expect(&json);
+            assert_eq!(back.to_string(), number.to_string());
         }
     }
 }

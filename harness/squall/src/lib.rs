@@ -1,6 +1,6 @@
 //! Deterministic chaos testing for distributed systems.
 //!
-//! A YAML [spec](spec) says which [`System`] to run, under which faults, and what must hold. From a spec and a seed comes a
+//! A YAML [spec] says which [`System`] to run, under which faults, and what must hold. From a spec and a seed comes a
 //! plan; the plan is executed in a simulated world and leaves a [history]; invariants [judge](check) the
 //! history. A run is a pure function of (build, spec, seed).
 

@@ -1,9 +1,9 @@
 //! Worker processes: this same executable, re-entered, doing one run after another for a parent.
 //!
 //! Code under test can do anything to its process: loop for ever, abort, overflow its stack, call `exit`. In a worker that costs one
-//! run. The parent (see [`Worker`]) watches the clock and the pipe, blames the seed that was running, and starts another worker.
+//! run. The parent (`Worker`) watches the clock and the pipe, blames the seed that was running, and starts another worker.
 //!
-//! The parent writes [`Job`]s to the worker's standard input and reads [`Reply`]s from its standard output, one JSON object a
+//! The parent writes `Job`s to the worker's standard input and reads `Reply`s from its standard output, one JSON object a
 //! line. Before anything else the worker moves both away: what code under test prints goes to standard error, and what it
 //! reads is empty. The parent keeps the end of standard error for the report of a death.
 //!

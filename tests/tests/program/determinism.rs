@@ -64,7 +64,7 @@ pub fn the_report_does_not_depend_on_the_number_of_workers() {
 
 /// The first record that differs is the one that the leak is in.
 fn names_the_leak(ended: &Ended) {
-    assert!(ended.out.contains("NOT DETERMINISTIC"), "{}", ended.out);
+    assert!(ended.out.contains("NONDETERMINISTIC fixtures/leak/"), "{}", ended.out);
     let forks: Vec<_> = ended
         .out
         .lines()

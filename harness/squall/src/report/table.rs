@@ -12,13 +12,16 @@ use crate::{
 const WIDTH: u16 = 100;
 
 /// The longest path that is not broken into lines.
-const LONGEST: usize = 40;
+const LONGEST: usize = 42;
+
+/// The column that is broken into lines as needed.
+const INJECTED: usize = 3;
 
 /// How the cells are to be read.
 const LEGEND: &str = "\
-(seed n): the run that showed the violation which the spec expects
+caught: the last run shows the violation that the spec expects
 injected: fault, how often it struck (what it touched: packets or processes)
-reached: operations ok / failed / unknown; events named by `sometimes` that were seen";
+reached: operations ok/failed/unknown, and how many of the events named by `sometimes`";
 
 /// The table: spec, runs, verdict, what was injected, what was reached.
 pub(crate) fn table(reports: &[SpecReport<'_>]) -> String {
@@ -50,11 +53,16 @@ pub(crate) fn table(reports: &[SpecReport<'_>]) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
+    // A name, a number or a verdict that is broken in two cannot be searched for; what was injected takes the rest.
     let longest = reports.iter().map(|report| short_path(report).chars().count()).max().unwrap_or(0);
-    for (column, least) in [(0, longest.min(LONGEST)), (1, 6), (2, 9)] {
+    for column in 0..5 {
+        let constraint = match column {
+            0 if longest > LONGEST => ColumnConstraint::UpperBoundary(Width::Fixed(LONGEST as u16)),
+            INJECTED => continue,
+            _ => ColumnConstraint::ContentWidth,
+        };
         if let Some(column) = table.column_mut(column) {
-            // A name that is broken in two cannot be searched for.
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least as u16 + 2)));
+            column.set_constraint(constraint);
         }
     }
     let lines = table.lines().map(|line| without_padding(&line) + "\n").collect::<String>();
@@ -78,8 +86,7 @@ fn without_padding(line: &str) -> String {
 
 fn verdict_cell(report: &SpecReport<'_>) -> String {
     match (&report.outcome.verdict, &report.outcome.caught) {
-        (SpecVerdict::Passed, Some(caught)) => format!("passed (seed {})", caught.seed),
-        (SpecVerdict::Nondeterministic(_), _) => "NOT DETERMINISTIC".to_owned(),
+        (SpecVerdict::Passed, Some(_)) => "caught".to_owned(),
         (verdict @ SpecVerdict::Passed, None) => word(verdict).to_owned(),
         (verdict, _) => word(verdict).to_uppercase(),
     }
@@ -96,13 +103,12 @@ fn injected(coverage: &Coverage) -> String {
 
 fn reached(coverage: &Coverage) -> String {
     let [ok, failed, unknown] = coverage.ops.map(short);
-    let ops = format!("{ok} / {failed} / {unknown} ops");
-    let of = coverage.sometimes.len();
-    if of == 0 {
+    let ops = format!("{ok}/{failed}/{unknown}");
+    if coverage.sometimes.is_empty() {
         return ops;
     }
     let seen = coverage.sometimes.values().filter(|n| **n > 0).count();
-    format!("{ops}\n{seen} of {}", count(of as u64, "event"))
+    format!("{ops}\n{seen}/{}", count(coverage.sometimes.len() as u64, "event"))
 }
 
 /// A number in at most four characters or so: `950`, `1.2k`, `34k`, `5.6M`.

@@ -67,7 +67,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     }
 }
 
-/// A node as [`Spanned`](super::Spanned) wants it: file, start, end, value.
+/// A node as [`Spanned`](crate::spec::Spanned) wants it: file, start, end, value.
 pub(super) struct PlaceAndValue<'de> {
     pub(super) de: De<'de>,
     pub(super) next: usize,
