@@ -19,7 +19,7 @@ pub(crate) fn run(spec: &Path, report: &RunReport) -> Value {
         "seed": report.seed,
         "verdict": run_word(&report.verdict),
         "digest": report.digest.to_string(),
-        "virtual_ms": report.virtual_time.as_secs_f64() * 1e3,
+        "virtual_ms": report.virtual_time.as_nanos() as f64 / 1e6,
         "wall_us": report.wall_us,
     });
     if let Verdict::Violated(violation) = &report.verdict {
