@@ -1,8 +1,8 @@
 //! The progress bar on a terminal.
 
-use std::{path::Path, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::explore::{Progress, count};
 
@@ -16,9 +16,15 @@ pub(crate) struct Bar {
 impl Bar {
     /// A bar for so many seeds in all.
     pub(crate) fn new(seeds: u64) -> Self {
-        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} runs, {per_sec}, {eta} left  {msg}")
-            .expect("the template is well-formed")
-            .progress_chars("=> ");
+        let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // A bar that cannot be written is no reason to stop.
+            let _ = write!(out, "{:.0}", state.per_sec());
+        };
+        let style =
+            ProgressStyle::with_template("{bar:24} {pos}/{len} runs, {rate}/s, {eta} left  {wide_msg}")
+                .expect("the template is well-formed")
+                .with_key("rate", rate)
+                .progress_chars("=> ");
         let bar = ProgressBar::new(seeds).with_style(style);
         bar.enable_steady_tick(Duration::from_millis(200));
         Bar { bar, done: 0 }
