@@ -17,7 +17,11 @@ step "lints"
 cargo clippy --workspace --all-targets -- -D warnings
 
 step "production build of squall-rt and squall-patterns: real sockets, real files"
-production() { RUSTFLAGS="" RUSTDOCFLAGS="" cargo "$@" -p squall-rt -p squall-patterns --target-dir target/production; }
+production() {
+    local command=$1
+    shift
+    RUSTFLAGS="" RUSTDOCFLAGS="" cargo "$command" -p squall-rt -p squall-patterns --target-dir target/production "$@"
+}
 production clippy --all-targets -- -D warnings
 production test
 

@@ -45,7 +45,7 @@ pub(super) fn list(registry: &Registry, paths: &[PathBuf]) -> io::Result<Exit> {
             Ok(loaded) => loaded.spec.about.unwrap_or_default(),
             Err(_) => Style::Bad.paint("has errors: squall check").to_string(),
         };
-        writeln!(out, "  {}  {about}", file.display())?;
+        writeln!(out, "  {}  {}", file.display(), about.trim_end())?;
     }
     Ok(Exit::AsExpected)
 }
