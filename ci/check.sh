@@ -26,7 +26,7 @@ production clippy --all-targets -- -D warnings
 production test
 
 step "documentation"
-RUSTDOCFLAGS="--cfg madsim --cfg tokio_unstable -D warnings" cargo doc --workspace --no-deps --document-private-items
+RUSTDOCFLAGS="--cfg madsim --cfg tokio_unstable -D warnings" cargo doc --workspace --no-deps --lib
 
 step "the specs, as the README runs them"
 cargo run --release -- run specs

@@ -9,7 +9,7 @@
 //! its own, every `refresh_every`, so that there is always traffic and a breaker can be held to close again. Faults take the
 //! upstream away; clients make it fail or slow with `degrade`, which it remembers through a crash.
 //!
-//! The breaker is the one of [`squall_patterns::circuit_breaker`], or one of the [`flaws`].
+//! The breaker is the one of [`squall_patterns::circuit_breaker`], or one of the flawed ones beside it.
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// A deterministic random stream of its own. See the [module](self).
+/// A deterministic random stream of its own: xoshiro256++ keyed by (seed, concern, entity).
 #[derive(Clone, Debug)]
 pub struct Stream(Xoshiro256PlusPlus);
 
