@@ -107,8 +107,11 @@ impl Engine {
 
     /// Lets a fault strike now, unless the run has settled.
     pub fn strike(&self, i: usize) {
-        if self.state().settled || !matches!(self.state().stages[i], Stage::Waiting) {
-            return;
+        {
+            let state = self.state();
+            if state.settled || !matches!(state.stages[i], Stage::Waiting) {
+                return;
+            }
         }
         let planned = &self.faults[i];
         // What the strike itself makes happen (a crash) is told after it.
