@@ -15,6 +15,12 @@
 //! harness appears in it. The simulated world itself is driven through [`world`], which exists only with
 //! `--cfg madsim` and is for harnesses, not for services.
 
+#[cfg(all(madsim, not(tokio_unstable)))]
+compile_error!(
+    "the simulated world needs `--cfg tokio_unstable` beside `--cfg madsim`, or the branches of tokio::select! would \
+     differ from run to run. Both are set in .cargo/config.toml; a RUSTFLAGS variable replaces them."
+);
+
 pub mod clock;
 pub mod disk;
 pub mod net;

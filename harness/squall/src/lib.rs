@@ -11,19 +11,33 @@ compile_error!(
      CARGO_ENCODED_RUSTFLAGS), or add both cfgs to it."
 );
 
+// Without the flag there is nothing but the error above: what follows from it would only bury it.
+#[cfg(madsim)]
 pub mod check;
+#[cfg(madsim)]
 pub mod cli;
+#[cfg(madsim)]
 pub mod explore;
+#[cfg(madsim)]
 mod fault;
+#[cfg(madsim)]
 pub mod history;
+#[cfg(madsim)]
 pub mod plan;
+#[cfg(madsim)]
 mod report;
+#[cfg(madsim)]
 pub mod run;
+#[cfg(madsim)]
 pub mod spec;
+#[cfg(madsim)]
 pub mod system;
+#[cfg(madsim)]
 pub mod testing;
+#[cfg(madsim)]
 pub mod worker;
 
+#[cfg(madsim)]
 pub use crate::{
     check::{Condition, Invariant, Violation},
     history::{Fields, Record, Value},
