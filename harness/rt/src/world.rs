@@ -13,6 +13,7 @@
 use std::{
     cell::Cell,
     future::Future,
+    panic::{self, AssertUnwindSafe},
     sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
@@ -133,13 +134,22 @@ pub fn run<F: Future>(seed: u64, main: impl FnOnce(Arc<World>) -> F) -> Result<F
         .expect("a tokio runtime without drivers needs nothing that can fail");
     // Unconstrained: the whole run is one poll to tokio, whose budget would otherwise run out once and for all.
     outer.block_on(real_tokio::task::unconstrained(async move {
-        let output = runtime.block_on(async {
-            let world = World::current();
-            world.seed.set(seed).expect("a world is seeded once");
-            world.net.init(seed);
-            let output = main(world.clone()).await;
-            world.shut_down().await;
-            output
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(async {
+                let world = World::current();
+                world.seed.set(seed).expect("a world is seeded once");
+                world.net.init(seed);
+                let output = main(world.clone()).await;
+                world.shut_down().await;
+                output
+            })
+        }));
+        let output = outcome.unwrap_or_else(|cause| {
+            // Tasks, timers and sockets refer to each other in circles, so a world that is just dropped stays in memory.
+            let shut_down = || runtime.block_on(async { World::current().shut_down().await });
+            // What panics while it is dropped is a consequence of the first panic, which is the one to tell.
+            let _ = panic::catch_unwind(AssertUnwindSafe(shut_down));
+            panic::resume_unwind(cause)
         });
         drop(runtime);
         match real_tokio::runtime::Handle::current().metrics().num_alive_tasks() {

@@ -444,26 +444,39 @@ fn sometimes_counts_what_was_seen() {
     assert_eq!(seen["pulse.never"], 0);
 }
 
-#[test]
-fn memory_stays_flat() {
+/// Grown resident memory in KiB over a thousand runs, after two hundred to warm up.
+fn growth(yaml: &str) -> u64 {
     let resident_kib = || {
         let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
         statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4
     };
+    for seed in 0..200 {
+        run(yaml, seed);
+    }
+    let warm = resident_kib();
+    for seed in 200..1200 {
+        run(yaml, seed);
+    }
+    resident_kib().saturating_sub(warm)
+}
+
+/// Other tests run beside this one; a leak of a run's world would be tens of KiB for each of the thousand.
+const NOISE_KIB: u64 = 16 * 1024;
+
+#[test]
+fn memory_stays_flat() {
     let yaml = format!(
         "{CALM}
 faults:
   - {{ id: crash, crash: {{ node: some(nodes), restart_after: 50ms }}, every: 500ms }}
 "
     );
-    for seed in 0..200 {
-        run(&yaml, seed);
-    }
-    let warm = resident_kib();
-    for seed in 200..1200 {
-        run(&yaml, seed);
-    }
-    let grown = resident_kib().saturating_sub(warm);
-    // Other tests run beside this one; a leak of a run's world would be tens of KiB for each of the thousand.
-    assert!(grown < 16 * 1024, "{grown} KiB more after a thousand runs");
+    let grown = growth(&yaml);
+    assert!(grown < NOISE_KIB, "{grown} KiB more after a thousand runs");
+}
+
+#[test]
+fn memory_stays_flat_when_runs_panic() {
+    let grown = growth(&format!("{CALM}\nparams: {{ panic_at: 20 }}"));
+    assert!(grown < NOISE_KIB, "{grown} KiB more after a thousand panics");
 }

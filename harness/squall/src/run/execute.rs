@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use squall_rt::world::{self, StrayTasks, World, net::LinkPolicy};
+use squall_rt::{
+    task::JoinHandle,
+    world::{self, StrayTasks, World, net::LinkPolicy},
+};
 
 use super::{
     Coverage, Digest, ExecuteOptions, RunReport, Verdict,
@@ -232,11 +235,11 @@ async fn supervise(world: Arc<World>, system: Arc<dyn AnySystem>, spec: &Spec, s
     shape_network(spec, &cluster);
 
     let guard = CaptureGuard::enter(recorder.clone(), world.clone(), declared);
-    let mut tasks = vec![squall_rt::task::spawn(serve_starts)];
+    let mut tasks = AbortOnDrop(vec![squall_rt::task::spawn(serve_starts)]);
     recorder.record(Kind::Phase(Phase::Warmup));
     let ids = spec.faults.iter().map(|fault| fault.id.value.clone());
     let (engine, fault_tasks) = Engine::start(cluster.clone(), recorder.clone(), plan.faults, ids);
-    tasks.extend(fault_tasks);
+    tasks.0.extend(fault_tasks);
     cluster.start_all();
 
     let phases = plan.phases;
@@ -257,9 +260,7 @@ async fn supervise(world: Arc<World>, system: Arc<dyn AnySystem>, spec: &Spec, s
         }
     }
     drop(guard);
-    for task in tasks {
-        task.abort();
-    }
+    drop(tasks);
     let virtual_time = world.now();
     let recorded = recorder.take(world.net().digest());
     let coverage = Coverage {
@@ -269,6 +270,17 @@ async fn supervise(world: Arc<World>, system: Arc<dyn AnySystem>, spec: &Spec, s
         ops: count_outcomes(&recorded),
     };
     *shared.done.lock().unwrap_or_else(PoisonError::into_inner) = Some((recorded, coverage, virtual_time));
+}
+
+/// Tasks of the supervisor, which no crash of a node ends.
+struct AbortOnDrop(Vec<JoinHandle<()>>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        for task in &self.0 {
+            task.abort();
+        }
+    }
 }
 
 fn count_outcomes(recorded: &Recorded) -> [u64; 3] {
