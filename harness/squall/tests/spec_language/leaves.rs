@@ -28,6 +28,7 @@ fn durations() -> impl Strategy<Value = Duration> {
     let year = 366_u64 * 24 * 3600;
     prop_oneof![
         (0..1_000_000_000_u64).prop_map(Duration::from_nanos),
+        (0..10_000_000_000_000_u64).prop_map(Duration::from_nanos),
         (0..1_000_000_u64).prop_map(Duration::from_millis),
         (0..=year).prop_map(Duration::from_secs),
     ]
@@ -105,6 +106,18 @@ proptest! {
 
 #[test]
 fn durations_are_exact() {
+    for (nanos, shown) in [
+        (755_485_278, "755.485278ms"),
+        (1_000_000_050, "1.00000005s"),
+        (3_600_000_000_001, "3600.000000001s"),
+        (123_456, "123.456us"),
+        (99_999, "99999ns"),
+        (90_000_000_000, "90s"),
+        (7_200_000_000_000, "2h"),
+        (100_001_000_000_000, "100001s"),
+    ] {
+        assert_eq!(Dur(Duration::from_nanos(nanos)).to_string(), shown);
+    }
     assert_eq!("0.1s".parse(), Ok(Dur(Duration::from_millis(100))));
     assert_eq!("1.5us".parse(), Ok(Dur(Duration::from_nanos(1500))));
     assert_eq!(" 2 m ".parse(), Ok(Dur(Duration::from_secs(120))));

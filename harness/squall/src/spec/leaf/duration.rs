@@ -91,8 +91,12 @@ fn no_unit(number: Number) -> BadLeaf {
     BadLeaf::new(format!("the duration `{number}` has no unit"), help)
 }
 
-/// Shows a duration in the longest unit that gives a whole number, so that nothing is lost.
+/// Shows a duration exactly: as a whole number of the longest unit that allows it, or, where that has too many digits to
+/// be read at a glance (a drawn time), with decimals.
 struct Shown(Duration);
+
+/// From here on a whole number is harder to read than one with decimals.
+const TOO_MANY: u128 = 100_000;
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,7 +108,23 @@ impl fmt::Display for Shown {
             .into_iter()
             .find(|(_, unit)| nanos.is_multiple_of(u128::from(*unit)))
             .expect("a nanosecond divides everything");
-        write!(f, "{}{unit}", nanos / u128::from(unit_nanos))
+        let whole = nanos / u128::from(unit_nanos);
+        if whole < TOO_MANY {
+            return write!(f, "{whole}{unit}");
+        }
+        // Seconds at the longest: a fraction of an hour is not a decimal one to most.
+        let (unit, unit_nanos) = TIME_UNITS
+            .into_iter()
+            .skip_while(|(name, _)| *name != "s")
+            .find(|(_, unit)| nanos >= u128::from(*unit))
+            .expect("it is at least a nanosecond");
+        let (whole, fraction) = (nanos / u128::from(unit_nanos), nanos % u128::from(unit_nanos));
+        let digits = unit_nanos.ilog10() as usize;
+        let fraction = format!("{fraction:0digits$}");
+        match fraction.trim_end_matches('0') {
+            "" => write!(f, "{whole}{unit}"),
+            fraction => write!(f, "{whole}.{fraction}{unit}"),
+        }
     }
 }
 
