@@ -31,6 +31,12 @@ RUSTDOCFLAGS="--cfg madsim --cfg tokio_unstable -D warnings" cargo doc --workspa
 step "the specs, as the README runs them"
 cargo run --release -- run specs
 
-# Last, so that the log ends on the test runner's own summary.
+# Last, so that the log ends on the test runner's own summaries, and on their sum.
 step "tests"
-cargo test --workspace
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+status=0
+cargo test --workspace 2>&1 | tee "$log" || status=$?
+awk '/^test result: / { for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) p += $(i-1); if ($i ~ /^failed/) f += $(i-1); if ($i ~ /^ignored/) s += $(i-1) } }
+     END { printf "total: %d passed, %d failed, %d skipped\n", p, f, s }' "$log"
+exit "$status"
