@@ -6,8 +6,6 @@
 //!
 //! Each kind is a file that implements [`Hold`]; [`strike`] is the one place that lists them.
 
-use std::time::Duration;
-
 use squall_rt::world::Stream;
 
 use crate::{
@@ -32,7 +30,6 @@ pub(crate) trait Hold: Send {
 pub(crate) fn strike(
     planned: &PlannedFault,
     cluster: &Cluster,
-    at: Duration,
     announce: Announce<'_>,
 ) -> Option<Box<dyn Hold>> {
     let mut draws = Stream::new(cluster.seed(), "target", &planned.name());
@@ -43,7 +40,7 @@ pub(crate) fn strike(
             network::delay(cluster, planned, link, by.0, jitter.0, draws, announce)
         }
         Action::Loss { link, rate } => network::loss(cluster, planned, link, rate.0, draws, announce),
-        Action::Crash { node, disk } => process::crash(cluster, node, *disk, at, draws, announce),
+        Action::Crash { node, disk } => process::crash(cluster, node, *disk, draws, announce),
         Action::Pause { node } => process::pause(cluster, node, draws, announce),
     }
 }

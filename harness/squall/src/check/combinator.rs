@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{Breach, Condition, End, Invariant, pattern::Pattern};
 use crate::{
-    history::{Kind, Phase, Record},
+    history::{Fields, Kind, Phase, Record},
     spec::model::After,
 };
 
@@ -50,10 +50,8 @@ pub(crate) struct Eventually {
     pub goal: Goal,
     pub within: Duration,
     pub after: After,
-    /// For a condition, since when it has held; for an event, its last time.
+    /// For a condition, since when it has held; for an event, when the first came since the wait began.
     pub since: Option<Duration>,
-    /// For an event: the first in the settle phase, or of all where the wait begins with the run.
-    pub in_time: Option<Duration>,
     pub settled: bool,
     /// How often it was seen not to hold: only then is there something to wait for.
     pub times_open: u64,
@@ -65,7 +63,7 @@ impl Eventually {
             Goal::Condition(condition) => condition.holds().then_some(Duration::ZERO),
             Goal::Event(_) => None,
         };
-        Eventually { label, goal, within, after, since, in_time: None, settled: false, times_open: 0 }
+        Eventually { label, goal, within, after, since, settled: false, times_open: 0 }
     }
 }
 
@@ -91,10 +89,10 @@ impl Invariant for Eventually {
             Goal::Event(pattern) => {
                 let counts = self.settled || self.after == After::Start;
                 if counts
-                    && self.in_time.is_none()
+                    && self.since.is_none()
                     && record.event().is_some_and(|(name, fields)| pattern.matches(name, fields))
                 {
-                    self.in_time = Some(record.at);
+                    self.since = Some(record.at);
                 }
             }
         }
@@ -121,7 +119,7 @@ impl Invariant for Eventually {
             },
             Goal::Event(pattern) => {
                 self.times_open += 1;
-                match self.in_time {
+                match self.since {
                     None => Err(Breach::new("never_came", format!("no {pattern} came after {from:?}"))),
                     Some(at) if at > deadline => Err(Breach::new(
                         "too_late",
@@ -136,6 +134,16 @@ impl Invariant for Eventually {
     fn exercised(&self) -> u64 {
         self.times_open
     }
+}
+
+/// Which of the counts or orders kept apart an event belongs to: the value of the field `per`, if there is one.
+fn key(per: Option<&str>, fields: &Fields) -> String {
+    per.and_then(|field| fields.get(field)).map(ToString::to_string).unwrap_or_default()
+}
+
+/// That value for a message.
+fn with_key(per: Option<&str>, key: &str) -> String {
+    per.map(|field| format!(" with {field}={key}")).unwrap_or_default()
 }
 
 /// So many such events, in all or for each value of a field.
@@ -158,11 +166,8 @@ impl Invariant for Count {
         if !self.pattern.matches(name, fields) {
             return Ok(());
         }
-        let key = match &self.per {
-            Some(field) => fields.get(field).map(ToString::to_string).unwrap_or_default(),
-            None => String::new(),
-        };
-        let of = self.per.as_ref().map(|field| format!(" with {field}={key}")).unwrap_or_default();
+        let key = key(self.per.as_deref(), fields);
+        let of = with_key(self.per.as_deref(), &key);
         let count = self.counts.entry(key).or_default();
         *count += 1;
         match self.at_most {
@@ -217,15 +222,12 @@ impl Invariant for Order {
 
     fn observe(&mut self, record: &Record) -> Result<(), Breach> {
         let Some((name, fields)) = record.event() else { return Ok(()) };
-        let key = match &self.per {
-            Some(field) => fields.get(field).map(ToString::to_string).unwrap_or_default(),
-            None => String::new(),
-        };
+        let key = key(self.per.as_deref(), fields);
         // `then` is judged first: an event that is both does not precede itself.
         if self.then.matches(name, fields) {
             self.judged += 1;
             if !self.opened.contains_key(&key) {
-                let of = self.per.as_ref().map(|field| format!(" with {field}={key}")).unwrap_or_default();
+                let of = with_key(self.per.as_deref(), &key);
                 let message = format!("{} without an earlier {}{of}", self.then, self.first);
                 return Err(Breach::new("out_of_order", message));
             }

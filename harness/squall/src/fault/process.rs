@@ -36,7 +36,6 @@ pub(super) fn crash(
     cluster: &Cluster,
     node: &Target,
     disk: model::DiskFate,
-    at: Duration,
     draws: &mut Stream,
     announce: Announce<'_>,
 ) -> Option<Box<dyn Hold>> {
@@ -53,7 +52,7 @@ pub(super) fn crash(
     }
     announce(format!("crash {} ({how})", cluster.names(&nodes)));
     let killed = nodes.iter().filter(|node| cluster.hold_crash(**node, death, fate)).count() as u64;
-    Some(Box::new(CrashHold { nodes, killed, since: at }))
+    Some(Box::new(CrashHold { nodes, killed, since: cluster.world().now() }))
 }
 
 struct PauseHold {

@@ -118,7 +118,7 @@ impl Engine {
         let struck = {
             let name = planned.name();
             let recorder = &self.recorder;
-            fault::strike(planned, &self.cluster, self.world.now(), &|what| {
+            fault::strike(planned, &self.cluster, &|what| {
                 recorder.record(Kind::FaultStart { fault: name.clone().into(), what });
             })
         };

@@ -262,11 +262,11 @@ async fn supervise(world: Arc<World>, system: Arc<dyn AnySystem>, spec: &Spec, s
     drop(guard);
     drop(tasks);
     let virtual_time = world.now();
-    let recorded = recorder.take(world.net().digest());
+    let mut recorded = recorder.take(world.net().digest());
     let coverage = Coverage {
         faults: engine.counts(),
-        exercised: recorded.exercised.clone(),
-        sometimes: recorded.sometimes.clone(),
+        exercised: std::mem::take(&mut recorded.exercised),
+        sometimes: std::mem::take(&mut recorded.sometimes),
         ops: count_outcomes(&recorded),
     };
     *shared.done.lock().unwrap_or_else(PoisonError::into_inner) = Some((recorded, coverage, virtual_time));
