@@ -29,10 +29,11 @@ use spin::Mutex;
 
 pub mod disk;
 pub mod net;
+pub mod rpc;
 mod stream;
 
 pub use self::{disk::DiskFate, stream::Stream};
-use self::{disk::Disks, net::Net};
+use self::{disk::Disks, net::Net, rpc::Calls};
 
 /// A node of the simulated world: a machine with an address and a disk, on which a process may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,6 +80,7 @@ pub struct World {
     nodes: Mutex<Vec<Node>>,
     net: Arc<Net>,
     disks: Disks,
+    calls: Calls,
 }
 
 impl Simulator for World {
@@ -89,6 +91,7 @@ impl Simulator for World {
             nodes: Mutex::new(Vec::new()),
             net: Net::new(time.clone()),
             disks: Disks::default(),
+            calls: Calls::default(),
         }
     }
 }
@@ -181,6 +184,11 @@ impl World {
     /// The network, to shape and to break.
     pub fn net(&self) -> &Arc<Net> {
         &self.net
+    }
+
+    /// Faults of single calls.
+    pub fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// The disks of the nodes.

@@ -11,6 +11,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
 };
 
+use self::treatment::Treatment;
 use super::{
     Code, Method, Status,
     frame::{self, FromClient, FromServer, Inbox},
@@ -21,6 +22,8 @@ use crate::{
     task,
     time::{self, Instant},
 };
+
+mod treatment;
 
 /// How many requests of one connection are worked on at a time. More wait in the network's buffers.
 const MAX_CONCURRENT: usize = 256;
@@ -171,38 +174,76 @@ async fn read_requests(
                 // Too late before it began.
                 FromClient::Request { within_us: 0, .. } => {}
                 FromClient::Request { id, method, within_us } => {
-                    let deadline = deadline_in(within_us);
+                    let request = Request { methods: &methods, method, body, peer, within_us };
+                    let Some(treatment) = Treatment::of(peer, method, within_us) else { continue };
+                    if let Some(later) = treatment.again {
+                        task::spawn(request.begin(later, None));
+                    }
+                    let outcome = request.begin(treatment.later, treatment.answer);
                     let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
                     if running.len() >= 2 * MAX_CONCURRENT {
                         running.retain(|_, task| !task.is_closed());
                     }
                     let (cancel, cancelled) = oneshot::channel();
                     running.insert(id, cancel);
-                    let call = Call { peer, deadline };
-                    let outcome = match methods.get(method) {
-                        Some(handler) => handler(body, call),
-                        None => {
-                            let status = Status::new(Code::Invalid, format!("no method {method:?} here"));
-                            Box::pin(async move { Err(status) })
-                        }
-                    };
                     let replies = replies.clone();
                     task::spawn(async move {
                         let outcome = tokio::select! {
                             // The handler first: most are done at once, and then no timer is made.
                             biased;
-                            outcome = contain_panic(outcome) => outcome,
-                            _ = cancelled => return,
-                            () = time::sleep_until(deadline) => return,
+                            outcome = outcome => outcome,
+                            _ = cancelled, if !treatment.detached => return,
                         };
-                        // No receiver: the connection has ended, and with it whoever waits for this.
-                        let _ = replies.send((encode_reply(id, outcome), place)).await;
+                        if let (Some(outcome), true) = (outcome, treatment.replies) {
+                            // No receiver: the connection has ended, and with it whoever waits for this.
+                            let _ = replies.send((encode_reply(id, outcome), place)).await;
+                        }
                     });
                 }
             }
         }
     }
     Ok(())
+}
+
+/// A request off the wire.
+struct Request<'a> {
+    methods: &'a Methods,
+    method: &'a str,
+    body: Bytes,
+    peer: SocketAddr,
+    within_us: u64,
+}
+
+impl Request<'_> {
+    /// Has it handled, from so much later on, or answered with this error. The future gives nothing if the caller's time ran out
+    /// first.
+    fn begin(
+        &self,
+        later: Duration,
+        answer: Option<Status>,
+    ) -> impl Future<Output = Option<Outcome>> + Send + use<> {
+        let deadline = deadline_in(self.within_us) + later;
+        let call = Call { peer: self.peer, deadline };
+        let unknown = || Status::new(Code::Invalid, format!("no method {:?} here", self.method));
+        let outcome = match (answer, self.methods.get(self.method)) {
+            (None, Some(handler)) => handler(self.body.clone(), call),
+            (answer, _) => {
+                let status = answer.unwrap_or_else(unknown);
+                Box::pin(async move { Err(status) })
+            }
+        };
+        async move {
+            if !later.is_zero() {
+                time::sleep(later).await;
+            }
+            tokio::select! {
+                biased;
+                outcome = contain_panic(outcome) => Some(outcome),
+                () = time::sleep_until(deadline) => None,
+            }
+        }
+    }
 }
 
 fn deadline_in(within_us: u64) -> Instant {
