@@ -15,7 +15,7 @@ use std::{
     future::Future,
     panic::{self, AssertUnwindSafe},
     sync::{Arc, OnceLock},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use madsim::{
@@ -27,12 +27,15 @@ use madsim::{
 };
 use spin::Mutex;
 
+pub mod clock;
 pub mod disk;
 pub mod net;
+mod process;
 mod stream;
 
+pub(crate) use self::clock::wall_clock;
+use self::{clock::Clocks, disk::Disks, net::Net, process::Control};
 pub use self::{disk::DiskFate, stream::Stream};
-use self::{disk::Disks, net::Net};
 
 /// A node of the simulated world: a machine with an address and a disk, on which a process may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +72,7 @@ struct Node {
     madsim: MadsimNode,
     incarnation: u32,
     up: bool,
+    control: Control,
     rng: Stream,
 }
 
@@ -79,6 +83,7 @@ pub struct World {
     nodes: Mutex<Vec<Node>>,
     net: Arc<Net>,
     disks: Disks,
+    clocks: Clocks,
 }
 
 impl Simulator for World {
@@ -89,6 +94,7 @@ impl Simulator for World {
             nodes: Mutex::new(Vec::new()),
             net: Net::new(time.clone()),
             disks: Disks::default(),
+            clocks: Clocks::new(time.clone()),
         }
     }
 }
@@ -188,6 +194,11 @@ impl World {
         &self.disks
     }
 
+    /// The wall clocks of the nodes.
+    pub fn clocks(&self) -> &Clocks {
+        &self.clocks
+    }
+
     /// A random stream of its own for `concern` and `entity`; the same arguments give the same stream.
     pub fn stream(&self, concern: &str, entity: &str) -> Stream {
         Stream::new(self.seed(), concern, entity)
@@ -203,6 +214,7 @@ impl World {
             madsim,
             incarnation: 0,
             up: false,
+            control: Control::default(),
             rng: self.stream("node", name),
         });
         self.net.add_node(id, name);
@@ -249,13 +261,14 @@ impl World {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let (madsim, life) = {
+        let (madsim, life, still) = {
             let mut nodes = self.nodes.lock();
             let n = &mut nodes[node.index()];
             assert!(!n.up, "a process already runs on {}", n.name);
             n.up = true;
             n.incarnation += 1;
-            (n.madsim, Life { node, incarnation: n.incarnation })
+            n.control.renew();
+            (n.madsim, Life { node, incarnation: n.incarnation }, n.control.is_still())
         };
         let handle = madsim::runtime::Handle::current();
         if life.incarnation > 1 {
@@ -263,6 +276,9 @@ impl World {
         }
         self.net.node_up(life);
         self.disks.node_up(life);
+        if still {
+            handle.pause(madsim);
+        }
         handle.get_node(madsim).expect("the node was created by add_node").spawn(main(life));
         life
     }
@@ -277,6 +293,7 @@ impl World {
                 return false;
             }
             n.up = false;
+            n.control.renew();
         }
         self.net.node_down(node, death);
         self.disks.node_down(node, fate);
@@ -299,16 +316,6 @@ impl World {
         // A paused node's tasks would be dropped inside `kill`, under madsim's lock and in the caller's name.
         handle.resume(madsim);
         handle.kill(madsim);
-    }
-
-    /// Stops a node's tasks from running, as SIGSTOP does. Its kernel lives on: connections stay, packets queue.
-    pub fn pause(&self, node: NodeId) {
-        madsim::runtime::Handle::current().pause(self.nodes.lock()[node.index()].madsim);
-    }
-
-    /// Lets a paused node go on.
-    pub fn resume(&self, node: NodeId) {
-        madsim::runtime::Handle::current().resume(self.nodes.lock()[node.index()].madsim);
     }
 
     /// Waits until exactly `at`, to the nanosecond, since the start of the run. (madsim's and tokio's sleeps round up to
@@ -347,11 +354,6 @@ pub fn whereabouts() -> (Option<NodeId>, Duration) {
     // A panic may come from within the list's lock.
     let node = world.nodes.try_lock().and_then(|nodes| World::position(&nodes, plugin::node()));
     (node.map(|at| NodeId(at as u32)), time.elapsed())
-}
-
-/// The wall clock of the calling node.
-pub(crate) fn wall_clock() -> SystemTime {
-    TimeHandle::current().now_time()
 }
 
 thread_local! {
