@@ -7,6 +7,7 @@
 //! | [`net`] | a simulated network: latency, loss and partitions per link and direction | `tokio::net` |
 //! | [`disk`] | a simulated disk that loses what was not synced when the node crashes | `std::fs` |
 //! | [`clock`] | the node's own wall clock | `SystemTime::now` |
+//! | [`process`] | the supervisor asks a process to end | SIGTERM, ctrl-c |
 //! | [`time`], [`task`] | madsim's virtual time and scheduler | tokio |
 //! | [`rng`] | a stream of its own for each node, drawn from the seed | `fastrand` |
 //! | [`rpc`] | the same typed request / reply protocol over [`net`] in both | |
@@ -24,6 +25,7 @@ compile_error!(
 pub mod clock;
 pub mod disk;
 pub mod net;
+pub mod process;
 pub mod rng;
 pub mod rpc;
 pub mod task;

@@ -15,7 +15,7 @@ use std::{
     future::Future,
     panic::{self, AssertUnwindSafe},
     sync::{Arc, OnceLock},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use madsim::{
@@ -27,13 +27,16 @@ use madsim::{
 };
 use spin::Mutex;
 
+pub mod clock;
 pub mod disk;
 pub mod net;
+mod process;
 pub mod rpc;
 mod stream;
 
+pub(crate) use self::clock::wall_clock;
+use self::{clock::Clocks, disk::Disks, net::Net, process::Control, rpc::Calls};
 pub use self::{disk::DiskFate, stream::Stream};
-use self::{disk::Disks, net::Net, rpc::Calls};
 
 /// A node of the simulated world: a machine with an address and a disk, on which a process may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,6 +73,7 @@ struct Node {
     madsim: MadsimNode,
     incarnation: u32,
     up: bool,
+    control: Control,
     rng: Stream,
 }
 
@@ -81,6 +85,7 @@ pub struct World {
     net: Arc<Net>,
     disks: Disks,
     calls: Calls,
+    clocks: Clocks,
 }
 
 impl Simulator for World {
@@ -92,6 +97,7 @@ impl Simulator for World {
             net: Net::new(time.clone()),
             disks: Disks::default(),
             calls: Calls::default(),
+            clocks: Clocks::new(time.clone()),
         }
     }
 }
@@ -196,6 +202,11 @@ impl World {
         &self.disks
     }
 
+    /// The wall clocks of the nodes.
+    pub fn clocks(&self) -> &Clocks {
+        &self.clocks
+    }
+
     /// A random stream of its own for `concern` and `entity`; the same arguments give the same stream.
     pub fn stream(&self, concern: &str, entity: &str) -> Stream {
         Stream::new(self.seed(), concern, entity)
@@ -211,6 +222,7 @@ impl World {
             madsim,
             incarnation: 0,
             up: false,
+            control: Control::default(),
             rng: self.stream("node", name),
         });
         self.net.add_node(id, name);
@@ -257,13 +269,14 @@ impl World {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let (madsim, life) = {
+        let (madsim, life, still) = {
             let mut nodes = self.nodes.lock();
             let n = &mut nodes[node.index()];
             assert!(!n.up, "a process already runs on {}", n.name);
             n.up = true;
             n.incarnation += 1;
-            (n.madsim, Life { node, incarnation: n.incarnation })
+            n.control.renew();
+            (n.madsim, Life { node, incarnation: n.incarnation }, n.control.is_still())
         };
         let handle = madsim::runtime::Handle::current();
         if life.incarnation > 1 {
@@ -271,6 +284,9 @@ impl World {
         }
         self.net.node_up(life);
         self.disks.node_up(life);
+        if still {
+            handle.pause(madsim);
+        }
         handle.get_node(madsim).expect("the node was created by add_node").spawn(main(life));
         life
     }
@@ -285,6 +301,7 @@ impl World {
                 return false;
             }
             n.up = false;
+            n.control.renew();
         }
         self.net.node_down(node, death);
         self.disks.node_down(node, fate);
@@ -307,16 +324,6 @@ impl World {
         // A paused node's tasks would be dropped inside `kill`, under madsim's lock and in the caller's name.
         handle.resume(madsim);
         handle.kill(madsim);
-    }
-
-    /// Stops a node's tasks from running, as SIGSTOP does. Its kernel lives on: connections stay, packets queue.
-    pub fn pause(&self, node: NodeId) {
-        madsim::runtime::Handle::current().pause(self.nodes.lock()[node.index()].madsim);
-    }
-
-    /// Lets a paused node go on.
-    pub fn resume(&self, node: NodeId) {
-        madsim::runtime::Handle::current().resume(self.nodes.lock()[node.index()].madsim);
     }
 
     /// Waits until exactly `at`, to the nanosecond, since the start of the run. (madsim's and tokio's sleeps round up to
@@ -355,11 +362,6 @@ pub fn whereabouts() -> (Option<NodeId>, Duration) {
     // A panic may come from within the list's lock.
     let node = world.nodes.try_lock().and_then(|nodes| World::position(&nodes, plugin::node()));
     (node.map(|at| NodeId(at as u32)), time.elapsed())
-}
-
-/// The wall clock of the calling node.
-pub(crate) fn wall_clock() -> SystemTime {
-    TimeHandle::current().now_time()
 }
 
 thread_local! {

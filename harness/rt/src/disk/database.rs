@@ -4,7 +4,9 @@ use std::{io, path::Path};
 
 use redb::{Builder, Database, DatabaseError};
 
-use super::{File, OpenOptions, create_dir_all, exists, imp, remove_file, rename, sync_dir};
+#[cfg(not(madsim))]
+use super::imp;
+use super::{File, OpenOptions, create_dir_all, exists, remove_file, rename, sync_dir};
 
 /// Opens the database at `path`, creating it, and the directories above it, if missing.
 ///
@@ -66,8 +68,8 @@ fn database_in(File(imp::File(file)): File) -> Result<Database, DatabaseError> {
 }
 
 #[cfg(madsim)]
-fn database_in(File(file): File) -> Result<Database, DatabaseError> {
-    if !file.lock()? {
+fn database_in(file: File) -> Result<Database, DatabaseError> {
+    if !file.0.lock()? {
         return Err(DatabaseError::DatabaseAlreadyOpen);
     }
     // Many databases live in one simulation, and none of them is large.
@@ -76,7 +78,7 @@ fn database_in(File(file): File) -> Result<Database, DatabaseError> {
 
 /// What redb keeps a database in.
 #[cfg(madsim)]
-struct Storage(imp::File);
+struct Storage(File);
 
 #[cfg(madsim)]
 impl std::fmt::Debug for Storage {
@@ -92,10 +94,7 @@ impl redb::StorageBackend for Storage {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        match self.0.read_at(out, offset)? {
-            n if n == out.len() => Ok(()),
-            _ => Err(io::ErrorKind::UnexpectedEof.into()),
-        }
+        self.0.read_exact_at(out, offset)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -111,6 +110,6 @@ impl redb::StorageBackend for Storage {
     }
 
     fn close(&self) -> io::Result<()> {
-        self.0.unlock()
+        self.0.0.unlock()
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::OpenOptions;
-use crate::world::disk::{Ino, Mode, Mount};
+use crate::world::disk::{Call, Ino, Mode, Mount};
 
 /// A handle, of the process that opened it.
 pub(super) struct File {
@@ -20,41 +20,33 @@ impl File {
     pub fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
         let &OpenOptions { read, write, create, create_new, truncate } = options;
         let mount = Mount::here()?;
-        let ino =
-            mount.with(|volume| volume.open(path, Mode { read, write, create, create_new, truncate }))?;
+        let mode = Mode { read, write, create, create_new, truncate };
+        let call = if create || create_new || truncate { Call::Change } else { Call::Look };
+        let ino = mount.with(call, |drive| drive.volume.open(path, mode))?;
         Ok(File { mount, ino, read, write })
     }
 
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.mount.with(|volume| {
-            check(self.read, "reading")?;
-            Ok(volume.read_at(self.ino, buffer, offset))
-        })
+        check(self.read, "reading")?;
+        self.mount.with(Call::Read, |drive| Ok(drive.read_at(self.ino, buffer, offset)))
     }
 
     pub fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
-        self.mount.with(|volume| {
-            check(self.write, "writing")?;
-            volume.write_at(self.ino, data, offset)
-        })
+        check(self.write, "writing")?;
+        self.mount.with(Call::Write, |drive| drive.write_at(self.ino, data, offset))
     }
 
     pub fn len(&self) -> io::Result<u64> {
-        self.mount.with(|volume| Ok(volume.len(self.ino)))
+        self.mount.with(Call::Free, |drive| Ok(drive.volume.len(self.ino)))
     }
 
     pub fn set_len(&self, len: u64) -> io::Result<()> {
-        self.mount.with(|volume| {
-            check(self.write, "writing")?;
-            volume.set_len(self.ino, len)
-        })
+        check(self.write, "writing")?;
+        self.mount.with(Call::Change, |drive| drive.volume.set_len(self.ino, len))
     }
 
     pub fn sync_data(&self) -> io::Result<()> {
-        self.mount.with(|volume| {
-            volume.sync(self.ino);
-            Ok(())
-        })
+        self.mount.with(Call::Sync, |drive| drive.sync(self.ino))
     }
 
     pub fn sync_all(&self) -> io::Result<()> {
@@ -63,13 +55,13 @@ impl File {
 
     /// Takes the file's one lock; false if it is taken.
     pub fn lock(&self) -> io::Result<bool> {
-        self.mount.with(|volume| Ok(volume.lock(self.ino)))
+        self.mount.with(Call::Free, |drive| Ok(drive.volume.lock(self.ino)))
     }
 
     /// Gives the lock back.
     pub fn unlock(&self) -> io::Result<()> {
-        self.mount.with(|volume| {
-            volume.unlock(self.ino);
+        self.mount.with(Call::Free, |drive| {
+            drive.volume.unlock(self.ino);
             Ok(())
         })
     }
@@ -78,8 +70,8 @@ impl File {
 impl Drop for File {
     fn drop(&mut self) {
         // An error says that the process is dead, and then its handles are closed.
-        let _ = self.mount.with(|volume| {
-            volume.close(self.ino);
+        let _ = self.mount.with(Call::Free, |drive| {
+            drive.volume.close(self.ino);
             Ok(())
         });
     }
@@ -94,25 +86,25 @@ fn check(allowed: bool, what: &str) -> io::Result<()> {
 }
 
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    Mount::here()?.with(|volume| volume.rename(from, to))
+    Mount::here()?.with(Call::Change, |drive| drive.volume.rename(from, to))
 }
 
 pub(super) fn remove_file(path: &Path) -> io::Result<()> {
-    Mount::here()?.with(|volume| volume.remove_file(path))
+    Mount::here()?.with(Call::Change, |drive| drive.volume.remove_file(path))
 }
 
 pub(super) fn create_dir_all(path: &Path) -> io::Result<()> {
-    Mount::here()?.with(|volume| volume.create_dir_all(path))
+    Mount::here()?.with(Call::Change, |drive| drive.volume.create_dir_all(path))
 }
 
 pub(super) fn read_dir(path: &Path) -> io::Result<Vec<String>> {
-    Mount::here()?.with(|volume| volume.read_dir(path))
+    Mount::here()?.with(Call::Look, |drive| drive.volume.read_dir(path))
 }
 
 pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
-    Mount::here()?.with(|volume| volume.sync_dir(path))
+    Mount::here()?.with(Call::Sync, |drive| drive.sync_dir(path))
 }
 
 pub(super) fn exists(path: &Path) -> io::Result<bool> {
-    Mount::here()?.with(|volume| Ok(volume.exists(path)))
+    Mount::here()?.with(Call::Free, |drive| Ok(drive.volume.exists(path)))
 }

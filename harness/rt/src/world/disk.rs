@@ -3,7 +3,8 @@
 //! A disk is a `Volume`: files and directories in a page cache over what is durable. Writes land in the cache and are
 //! seen by every reader at once; syncing makes them durable, and nothing else does, however long it takes; a crash does
 //! to the rest what its [`DiskFate`] says. Calls are made in the name of a [`Life`] and fail when it is over, so the
-//! `Drop` code of a crashed process, a database that tidies up after itself for instance, changes nothing.
+//! `Drop` code of a crashed process, a database that tidies up after itself for instance, changes nothing. What is wrong
+//! with a disk is a matter of the [effects](DiskEffect) that faults impose on it.
 //!
 //! The model is ours. The design set out to embed turmoil-fs (0.1), which falls short of it in what matters here: files
 //! are paths rather than inodes, so an open handle follows whatever is created under its name; bytes that `set_len` cut
@@ -18,10 +19,17 @@ use spin::Mutex;
 use super::{Life, NodeId, Stream, World};
 
 mod content;
+mod drive;
+mod effect;
 mod namespace;
 mod volume;
 
-pub(crate) use self::volume::{Ino, Mode, Volume};
+use self::drive::Drive;
+pub use self::effect::{DiskEffect, DiskEffectId, DiskOps};
+pub(crate) use self::{
+    effect::Call,
+    volume::{Ino, Mode},
+};
 
 /// What a crash leaves on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +45,28 @@ pub enum DiskFate {
     Wipe,
 }
 
+/// What crashes took from a disk although a sync had reported it durable: the disk lied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Bytes of files, in whole pages of 4096 that had been written.
+    pub bytes: u64,
+    /// Changes of names: files and directories created, renamed, removed.
+    pub names: u64,
+}
+
 /// The disks of all nodes.
 #[derive(Default)]
 pub struct Disks {
     disks: Mutex<Vec<Arc<Disk>>>,
+    effects: Mutex<Vec<Record>>,
+}
+
+/// Where an effect is, or was.
+#[derive(Clone, Copy)]
+struct Record {
+    node: NodeId,
+    /// How many calls it touched, once it is lifted.
+    lifted: Option<u64>,
 }
 
 impl Disks {
@@ -48,7 +74,7 @@ impl Disks {
         let mut disks = self.disks.lock();
         assert_eq!(disks.len(), node.index(), "nodes are added in order");
         disks.push(Arc::new(Disk {
-            state: Mutex::new(State { running: None, power_cut: None, volume: Volume::new(seed) }),
+            state: Mutex::new(State { running: None, power_cut: None, drive: Drive::new(seed) }),
         }));
     }
 
@@ -64,7 +90,7 @@ impl Disks {
 
     /// How many calls have changed the node's disk, or made changes durable, since the start of the run.
     pub fn changes(&self, node: NodeId) -> u64 {
-        self.of(node).state.lock().volume.changes()
+        self.of(node).state.lock().drive.volume.changes()
     }
 
     /// Lets the process on a node make `changes` more [changes](Disks::changes) to its disk. Before the next one the disk
@@ -78,7 +104,38 @@ impl Disks {
         let disk = self.of(node);
         let mut state = disk.state.lock();
         assert!(state.running.is_some(), "no process runs on the node");
-        state.power_cut = Some(PowerCut { at: state.volume.changes() + changes, fate });
+        state.power_cut = Some(PowerCut { at: state.drive.volume.changes() + changes, fate });
+    }
+
+    /// Puts an effect on the disk of a node; `stream` gives the effect's own draws.
+    pub fn impose(&self, node: NodeId, effect: DiskEffect, stream: Stream) -> DiskEffectId {
+        let id = {
+            let mut effects = self.effects.lock();
+            effects.push(Record { node, lifted: None });
+            DiskEffectId(effects.len() as u64 - 1)
+        };
+        self.of(node).state.lock().drive.impose(id, effect, stream);
+        id
+    }
+
+    /// Takes an effect off and says how many calls it touched.
+    pub fn lift(&self, id: DiskEffectId) -> u64 {
+        let mut effects = self.effects.lock();
+        let Record { node, lifted } = &mut effects[id.0 as usize];
+        *lifted.get_or_insert_with(|| self.of(*node).state.lock().drive.lift(id))
+    }
+
+    /// How many calls an effect has touched so far: those it stalled, failed, cut short or falsified. A sync with nothing to
+    /// make durable is no lie.
+    pub fn touched(&self, id: DiskEffectId) -> u64 {
+        let Record { node, lifted } = self.effects.lock()[id.0 as usize];
+        lifted.unwrap_or_else(|| self.of(node).state.lock().drive.touched(id))
+    }
+
+    /// What crashes of the node have taken so far that a [lying sync](DiskEffect::LyingSync) had reported durable. A new disk
+    /// ([`DiskFate::Wipe`]) is no lie.
+    pub fn lost(&self, node: NodeId) -> Lost {
+        self.of(node).state.lock().drive.volume.lost()
     }
 
     fn of(&self, node: NodeId) -> Arc<Disk> {
@@ -95,7 +152,7 @@ struct State {
     /// The incarnation that may use the disk now.
     running: Option<u32>,
     power_cut: Option<PowerCut>,
-    volume: Volume,
+    drive: Drive,
 }
 
 /// The process loses its disk when that many changes have been made.
@@ -108,7 +165,7 @@ impl State {
     fn end(&mut self, fate: DiskFate) {
         self.running = None;
         self.power_cut = None;
-        self.volume.crash(fate);
+        self.drive.crash(fate);
     }
 }
 
@@ -116,7 +173,7 @@ impl State {
 #[derive(Clone)]
 pub(crate) struct Mount {
     disk: Arc<Disk>,
-    incarnation: u32,
+    life: Life,
 }
 
 impl Mount {
@@ -124,21 +181,27 @@ impl Mount {
     pub(crate) fn here() -> io::Result<Mount> {
         let world = World::current();
         let life = world.here().ok_or_else(dead)?;
-        Ok(Mount { disk: world.disks.of(life.node), incarnation: life.incarnation })
+        Ok(Mount { disk: world.disks.of(life.node), life })
     }
 
-    /// Does something on the disk, if the process still lives.
-    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Volume) -> io::Result<R>) -> io::Result<R> {
-        let mut state = self.disk.state.lock();
-        if let Some(PowerCut { at, fate }) = state.power_cut
-            && at <= state.volume.changes()
-        {
-            state.end(fate);
+    /// Makes a call to the disk, if the process still lives.
+    pub(crate) fn with<R>(&self, call: Call, f: impl FnOnce(&mut Drive) -> io::Result<R>) -> io::Result<R> {
+        let (result, stall) = {
+            let mut state = self.disk.state.lock();
+            if let Some(PowerCut { at, fate }) = state.power_cut
+                && at <= state.drive.volume.changes()
+            {
+                state.end(fate);
+            }
+            if state.running != Some(self.life.incarnation) {
+                return Err(dead());
+            }
+            state.drive.call(call, f)
+        };
+        if !stall.is_zero() {
+            World::current().stall(self.life, stall);
         }
-        if state.running != Some(self.incarnation) {
-            return Err(dead());
-        }
-        f(&mut state.volume)
+        result
     }
 }
 

@@ -176,9 +176,6 @@ impl Cluster {
         });
         let change = Lifecycle::Started;
         self.recorder.lifecycle(node, life.incarnation, change);
-        if self.holds()[node.index()].pauses > 0 {
-            self.world.pause(node);
-        }
     }
 
     fn start_unless_held(&self, node: NodeId) {
@@ -244,9 +241,9 @@ impl Cluster {
             holds[node.index()].pauses += 1;
             holds[node.index()].pauses == 1
         };
+        self.world.pause(node);
         let stopped = first && self.world.is_up(node);
         if stopped {
-            self.world.pause(node);
             self.recorder.lifecycle_of_last(node, Lifecycle::Paused);
         }
         stopped
@@ -259,8 +256,8 @@ impl Cluster {
             holds[node.index()].pauses -= 1;
             holds[node.index()].pauses == 0
         };
+        self.world.resume(node);
         if free && self.world.is_up(node) {
-            self.world.resume(node);
             self.recorder.lifecycle_of_last(node, Lifecycle::Resumed);
         }
     }

@@ -1,12 +1,16 @@
 //! The bytes of one file: as processes see them, and how to get back to what is durable.
 //!
-//! Pages that were written since the last sync keep their durable version beside the current one. So a write costs one
-//! copy, a sync nothing but forgetting, and a crash decides page by page which of the two stays. Pages that were never
-//! written are holes and take no memory.
+//! Pages whose durable version is not the current one keep it beside that. So a write costs one copy, a sync nothing but
+//! forgetting, and a crash decides page by page which of the two stays. Pages that were never written are holes and take
+//! no memory.
+//!
+//! Such a page is *dirty* while the next sync would write it. After a failed sync it is not: the kernel has marked it
+//! clean, shows it still, and no sync writes it until it is written to again.
 
 use super::Stream;
 
-const PAGE: usize = 4096;
+/// What the page cache and the allocation of room count in.
+pub(super) const PAGE: usize = 4096;
 /// What a disk writes all or nothing.
 const BLOCK: usize = 512;
 
@@ -18,6 +22,17 @@ struct Slot {
     current: Page,
     /// What is durable, if that is something else.
     durable: Option<Page>,
+    /// To be written by the next sync. Only with a durable version beside it.
+    dirty: bool,
+    /// A sync that made nothing durable has reported it durable.
+    claimed: bool,
+}
+
+impl Slot {
+    /// What is current is durable from here on.
+    fn settle(&mut self) {
+        (self.durable, self.dirty, self.claimed) = (None, false, false);
+    }
 }
 
 /// The content of a file.
@@ -28,7 +43,9 @@ pub(super) struct Content {
     /// Long enough for the longer of the two lengths. Bytes beyond `len` are zero.
     slots: Vec<Slot>,
     /// The slots that have a durable version.
-    dirty: Vec<usize>,
+    unsettled: Vec<usize>,
+    /// A sync that made nothing durable has reported the length durable.
+    len_claimed: bool,
 }
 
 impl Content {
@@ -36,9 +53,14 @@ impl Content {
         self.len
     }
 
+    /// How many bytes there are to read, of `len` from `offset` on.
+    pub fn available(&self, len: usize, offset: u64) -> usize {
+        self.len.saturating_sub(offset).min(len as u64) as usize
+    }
+
     /// Reads what there is of `buffer.len()` bytes from `offset` on, and says how many that are.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> usize {
-        let available = self.len.saturating_sub(offset).min(buffer.len() as u64) as usize;
+        let available = self.available(buffer.len(), offset);
         for (at, part) in parts(offset, available) {
             let to = &mut buffer[part.buffer];
             match &self.slots[at].current {
@@ -85,7 +107,7 @@ impl Content {
     fn resize(&mut self) {
         let pages = self.len.max(self.durable_len).div_ceil(PAGE as u64) as usize;
         if pages < self.slots.len() {
-            self.dirty.retain(|&at| at < pages);
+            self.unsettled.retain(|&at| at < pages);
         }
         self.slots.resize_with(pages, Slot::default);
     }
@@ -96,44 +118,96 @@ impl Content {
         self.slots[at].current.get_or_insert_with(|| Box::new([0; PAGE]))
     }
 
-    /// Keeps the durable version of a page before its first change.
+    /// Keeps the durable version of a page before a change.
     fn preserve(&mut self, at: usize, overwritten: bool) {
         let slot = &mut self.slots[at];
+        slot.dirty = true;
         if slot.durable.is_none() {
             slot.durable = Some(if overwritten { slot.current.take() } else { slot.current.clone() });
-            self.dirty.push(at);
+            self.unsettled.push(at);
         }
     }
 
-    /// Makes everything durable.
+    /// Makes durable what is dirty, and the length.
     pub fn sync(&mut self) {
-        for at in self.dirty.drain(..) {
-            self.slots[at].durable = None;
-        }
+        let slots = &mut self.slots;
+        self.unsettled.retain(|&at| {
+            if slots[at].dirty {
+                slots[at].settle();
+            }
+            slots[at].durable.is_some()
+        });
         self.durable_len = self.len;
+        self.len_claimed = false;
         self.resize();
     }
 
-    /// Goes back to what is durable.
-    pub fn revert(&mut self) {
-        for at in self.dirty.drain(..) {
-            if let Some(page) = self.slots[at].durable.take() {
-                self.slots[at].current = page;
+    /// A sync the disk failed: what is dirty is marked clean and is not durable. The length, which is kept in the
+    /// file system's journal, is written by the next sync.
+    pub fn fail_sync(&mut self) {
+        for &at in &self.unsettled {
+            self.slots[at].dirty = false;
+        }
+    }
+
+    /// A sync that makes nothing durable and says that it did. Returns false if there was nothing to lie about.
+    pub fn claim(&mut self) -> bool {
+        self.len_claimed |= self.len != self.durable_len;
+        let mut lied = self.len_claimed;
+        for &at in &self.unsettled {
+            self.slots[at].claimed |= self.slots[at].dirty;
+            lied |= self.slots[at].dirty;
+        }
+        lied
+    }
+
+    /// Makes durable what was claimed to be.
+    pub fn settle_claims(&mut self) {
+        let slots = &mut self.slots;
+        self.unsettled.retain(|&at| {
+            if slots[at].claimed {
+                slots[at].settle();
             }
+            slots[at].durable.is_some()
+        });
+        if std::mem::take(&mut self.len_claimed) {
+            self.durable_len = self.len;
+            self.resize();
+        }
+    }
+
+    /// Goes back to what is durable. Returns how many bytes that had been claimed to be are lost, in whole pages.
+    pub fn revert(&mut self) -> u64 {
+        let mut lost = 0;
+        for at in self.unsettled.drain(..) {
+            let slot = &mut self.slots[at];
+            lost += PAGE as u64 * u64::from(slot.claimed);
+            if let Some(page) = slot.durable.take() {
+                slot.current = page;
+            }
+            slot.settle();
+        }
+        if std::mem::take(&mut self.len_claimed) && lost == 0 {
+            lost = self.len.abs_diff(self.durable_len);
         }
         self.len = self.durable_len;
         self.resize();
+        lost
     }
 
     /// Makes any part of what is not durable so, and reverts the rest.
     ///
     /// How much survives is drawn first, so that "all but one page" and "one page alone", which databases fear most,
     /// come up as often as an even mix. Blocks are not reordered within what a page held, but pages are: nothing
-    /// but a sync orders writes.
-    pub fn tear(&mut self, draws: &mut Stream) {
-        if self.dirty.is_empty() && self.len == self.durable_len {
-            return;
+    /// but a sync orders writes. Of what a failed sync gave up nothing survives.
+    ///
+    /// Returns how many bytes that had been claimed to be durable are lost, in whole pages.
+    pub fn tear(&mut self, draws: &mut Stream) -> u64 {
+        if self.unsettled.is_empty() && self.len == self.durable_len {
+            return 0;
         }
+        let mut lost = 0;
+        let claimed_len = std::mem::take(&mut self.len_claimed).then_some(self.len);
         let survives = draws.unit();
         let len = if draws.chance(survives) { self.len } else { self.durable_len };
         // A file grows block by block.
@@ -143,17 +217,22 @@ impl Content {
             len
         }
         .clamp(self.len.min(self.durable_len), self.len.max(self.durable_len));
-        self.dirty.sort_unstable();
-        for at in std::mem::take(&mut self.dirty) {
+        self.unsettled.sort_unstable();
+        for at in std::mem::take(&mut self.unsettled) {
             let slot = &mut self.slots[at];
             let Some(durable) = slot.durable.take() else { continue };
+            let (dirty, claimed) = (slot.dirty, slot.claimed);
+            slot.settle();
+            let mut whole = false;
             let cut_off = (at * PAGE) as u64 >= self.len;
-            if cut_off {
+            if cut_off || !dirty {
                 slot.current = durable;
             } else if draws.chance(0.25) {
                 let mut torn = slot.current.take().unwrap_or_else(|| Box::new([0; PAGE]));
+                whole = true;
                 for block in (0..PAGE).step_by(BLOCK) {
                     if !draws.chance(survives) {
+                        whole = false;
                         let block = block..block + BLOCK;
                         match &durable {
                             Some(page) => torn[block.clone()].copy_from_slice(&page[block]),
@@ -162,13 +241,53 @@ impl Content {
                     }
                 }
                 slot.current = Some(torn);
-            } else if !draws.chance(survives) {
+            } else if draws.chance(survives) {
+                whole = true;
+            } else {
                 slot.current = durable;
             }
+            lost += PAGE as u64 * u64::from(claimed && !whole);
+        }
+        if lost == 0 {
+            lost = claimed_len.map_or(0, |claimed| claimed.abs_diff(len));
         }
         self.len = self.len.max(self.durable_len);
         self.set_len(len);
         self.sync();
+        lost
+    }
+
+    /// How many pages take room.
+    pub fn pages(&self) -> u64 {
+        self.slots.iter().filter(|slot| slot.current.is_some()).count() as u64
+    }
+
+    /// How many of `len` bytes at `offset` can be written if there is room for so many more pages.
+    pub fn fits(&self, len: usize, offset: u64, mut room: u64) -> usize {
+        let mut fits = 0;
+        for (at, part) in parts(offset, len) {
+            if self.slots.get(at).is_none_or(|slot| slot.current.is_none()) {
+                if room == 0 {
+                    break;
+                }
+                room -= 1;
+            }
+            fits = part.buffer.end;
+        }
+        fits
+    }
+
+    /// Flips one bit of the byte at `offset`, in the page cache and on the medium. No one notices.
+    pub fn flip(&mut self, offset: u64, bit: u8) {
+        let (at, within) = ((offset / PAGE as u64) as usize, (offset % PAGE as u64) as usize);
+        let slot = &mut self.slots[at];
+        let rot = |page: &mut Page| page.get_or_insert_with(|| Box::new([0; PAGE]))[within] ^= 1 << bit;
+        rot(&mut slot.current);
+        if offset < self.durable_len
+            && let Some(durable) = &mut slot.durable
+        {
+            rot(durable);
+        }
     }
 }
 

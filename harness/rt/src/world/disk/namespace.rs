@@ -34,9 +34,16 @@ impl Entry {
     }
 }
 
-/// Changes to directories that are not durable, in the order they were made. Each happens as a whole.
+/// Changes to directories that are not durable, in the order they were made.
 #[derive(Default)]
-pub(super) struct Journal(Vec<Vec<Entry>>);
+pub(super) struct Journal(Vec<Change>);
+
+/// One change. It happens as a whole.
+struct Change {
+    entries: Vec<Entry>,
+    /// A sync that made nothing durable has reported it durable.
+    claimed: bool,
+}
 
 /// Where a journal finds the directories it speaks of.
 pub(super) trait Directories {
@@ -51,28 +58,51 @@ impl Journal {
             let entry = Entry { dir: *dir, name: name.clone(), stands_for: *stands_for };
             entry.apply(&mut dirs.directory(*dir).entries);
         }
-        self.0.push(change);
+        self.0.push(Change { entries: change, claimed: false });
+    }
+
+    /// The changes made in a directory, with those they build on: their positions, the last first.
+    fn due(&self, dir: Ino) -> Vec<usize> {
+        let mut touched = BTreeSet::from([dir]);
+        let mut due = Vec::new();
+        for (at, change) in self.0.iter().enumerate().rev() {
+            if change.entries.iter().any(|entry| touched.contains(&entry.dir)) {
+                touched.extend(change.entries.iter().map(|entry| entry.dir));
+                due.push(at);
+            }
+        }
+        due
     }
 
     /// Makes durable what was changed in a directory, with what that builds on.
     pub fn sync(&mut self, dirs: &mut impl Directories, dir: Ino) {
-        let mut touched = BTreeSet::from([dir]);
-        let mut due = Vec::new();
+        let mut due = self.due(dir);
         let mut rest = Vec::new();
-        for change in std::mem::take(&mut self.0).into_iter().rev() {
-            if change.iter().any(|entry| touched.contains(&entry.dir)) {
-                touched.extend(change.iter().map(|entry| entry.dir));
-                due.push(change);
+        for (at, change) in std::mem::take(&mut self.0).into_iter().enumerate() {
+            if due.pop_if(|next| *next == at).is_some() {
+                change.make_durable(dirs);
             } else {
                 rest.push(change);
             }
         }
-        rest.reverse();
         self.0 = rest;
-        for entry in due.into_iter().rev().flatten() {
-            let dir = entry.dir;
-            entry.apply(&mut dirs.directory(dir).durable);
+    }
+
+    /// Makes durable what was claimed to be, with what that builds on: all that was changed before.
+    pub fn settle_claims(&mut self, dirs: &mut impl Directories) {
+        if let Some(last) = self.0.iter().rposition(|change| change.claimed) {
+            self.sync_first(dirs, last + 1);
         }
+    }
+
+    /// Claims that what was changed in a directory is durable, and leaves it as it is. Returns false if there was nothing
+    /// to lie about.
+    pub fn claim(&mut self, dir: Ino) -> bool {
+        let due = self.due(dir);
+        for &at in &due {
+            self.0[at].claimed = true;
+        }
+        !due.is_empty()
     }
 
     /// How many changes are not durable.
@@ -82,20 +112,29 @@ impl Journal {
 
     /// Makes the first `n` changes durable.
     pub fn sync_first(&mut self, dirs: &mut impl Directories, n: usize) {
-        for entry in self.0.drain(..n).flatten() {
-            let dir = entry.dir;
-            entry.apply(&mut dirs.directory(dir).durable);
+        for change in self.0.drain(..n) {
+            change.make_durable(dirs);
         }
     }
 
-    /// Forgets all changes. The directories have yet to be [reverted](Directory::revert).
-    pub fn clear(&mut self) {
-        self.0.clear();
+    /// Forgets all changes. The directories have yet to be [reverted](Directory::revert). Returns how many of them had been
+    /// claimed to be durable.
+    pub fn clear(&mut self) -> u64 {
+        self.0.drain(..).filter(|change| change.claimed).count() as u64
     }
 
     /// All that any change speaks of.
     pub fn mentions(&self) -> impl Iterator<Item = Ino> {
-        self.0.iter().flatten().filter_map(|entry| entry.stands_for)
+        self.0.iter().flat_map(|change| &change.entries).filter_map(|entry| entry.stands_for)
+    }
+}
+
+impl Change {
+    fn make_durable(self, dirs: &mut impl Directories) {
+        for entry in self.entries {
+            let dir = entry.dir;
+            entry.apply(&mut dirs.directory(dir).durable);
+        }
     }
 }
 

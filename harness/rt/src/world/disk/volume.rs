@@ -1,4 +1,5 @@
-//! A file system: inodes, the names that lead to them, and what a crash makes of both.
+//! A file system: inodes, the names that lead to them, and what a sync or a crash makes of both. It never fails of itself:
+//! that is for the effects on the [drive](super::drive) it is on.
 
 use std::{
     io::{self, ErrorKind},
@@ -8,10 +9,12 @@ use std::{
 use slab::Slab;
 
 use super::{
-    DiskFate, Stream,
+    Lost, Stream,
     content::Content,
     namespace::{Directories, Directory, Entry, Journal},
 };
+
+mod crash;
 
 /// Names a file or directory for as long as it is open or linked.
 pub(crate) type Ino = usize;
@@ -41,6 +44,9 @@ pub(crate) struct Volume {
     draws: Stream,
     /// How many calls have written, changed names, or synced.
     changes: u64,
+    /// Whether something was claimed to be durable that is not.
+    owes: bool,
+    lost: Lost,
 }
 
 struct Inodes(Slab<Inode>);
@@ -73,68 +79,14 @@ impl Volume {
             journal: Journal::default(),
             draws: Stream::new(seed, "crash", ""),
             changes: 0,
+            owes: false,
+            lost: Lost::default(),
         }
     }
 
     /// How many calls have written, changed names, or synced.
     pub fn changes(&self) -> u64 {
         self.changes
-    }
-
-    /// The process is gone: its handles are closed, and of what it wrote remains what `fate` says.
-    pub fn crash(&mut self, fate: DiskFate) {
-        match fate {
-            DiskFate::Wipe => {
-                self.inodes.0.clear();
-                assert_eq!(self.inodes.0.insert(Inode::Directory(Directory::default())), ROOT);
-                self.journal.clear();
-            }
-            DiskFate::Keep => {
-                self.journal.sync_first(&mut self.inodes, self.journal.len());
-                self.each_content(|content, _| content.sync());
-            }
-            DiskFate::LoseUnsynced => self.each_content(|content, _| content.revert()),
-            DiskFate::Torn => {
-                let survive = self.draws.range(0..self.journal.len() as u64 + 1) as usize;
-                self.journal.sync_first(&mut self.inodes, survive);
-                self.each_content(Content::tear);
-            }
-        }
-        self.journal.clear();
-        for (_, inode) in &mut self.inodes.0 {
-            match inode {
-                Inode::Directory(directory) => directory.revert(),
-                Inode::File(file) => (file.handles, file.locked) = (0, false),
-            }
-        }
-        self.collect();
-    }
-
-    fn each_content(&mut self, mut f: impl FnMut(&mut Content, &mut Stream)) {
-        for (_, inode) in &mut self.inodes.0 {
-            if let Inode::File(file) = inode {
-                f(&mut file.content, &mut self.draws);
-            }
-        }
-    }
-
-    /// Frees what is neither linked, nor open, nor linked again after some crash.
-    fn collect(&mut self) {
-        let mut reached = vec![false; self.inodes.0.iter().map(|(ino, _)| ino + 1).max().unwrap_or(0)];
-        let mut open: Vec<Ino> = self.journal.mentions().chain([ROOT]).collect();
-        for (ino, inode) in &self.inodes.0 {
-            if matches!(inode, Inode::File(file) if file.handles > 0) {
-                open.push(ino);
-            }
-        }
-        while let Some(ino) = open.pop() {
-            if !std::mem::replace(&mut reached[ino], true)
-                && let Inode::Directory(directory) = &self.inodes.0[ino]
-            {
-                open.extend(directory.mentions());
-            }
-        }
-        self.inodes.0.retain(|ino, _| reached[ino]);
     }
 
     fn lookup(&self, path: &Path) -> io::Result<Ino> {
@@ -229,40 +181,49 @@ impl Volume {
         self.file(ino).locked = false;
     }
 
-    /// Reads up to `buffer.len()` bytes and says how many; fewer only at the end of the file.
-    pub fn read_at(&mut self, ino: Ino, buffer: &mut [u8], offset: u64) -> usize {
-        self.file(ino).content.read_at(buffer, offset)
+    /// The content of a file.
+    pub(super) fn content(&mut self, ino: Ino) -> &mut Content {
+        &mut self.file(ino).content
     }
 
-    /// Writes all of `data`.
-    pub fn write_at(&mut self, ino: Ino, data: &[u8], offset: u64) -> io::Result<()> {
-        if offset.checked_add(data.len() as u64).is_none_or(|end| end > MAX_LEN) {
-            return Err(ErrorKind::FileTooLarge.into());
-        }
+    /// Writes all of `data`, which has to be within [`limits`].
+    pub fn write_at(&mut self, ino: Ino, data: &[u8], offset: u64) {
         self.changes += 1;
-        self.file(ino).content.write_at(data, offset);
-        Ok(())
+        self.content(ino).write_at(data, offset);
     }
 
     /// The length of a file, in bytes.
     pub fn len(&mut self, ino: Ino) -> u64 {
-        self.file(ino).content.len()
+        self.content(ino).len()
     }
 
     /// Cuts a file off or extends it with zeros.
     pub fn set_len(&mut self, ino: Ino, len: u64) -> io::Result<()> {
-        if len > MAX_LEN {
-            return Err(ErrorKind::FileTooLarge.into());
-        }
+        limits(len, 0)?;
         self.changes += 1;
-        self.file(ino).content.set_len(len);
+        self.content(ino).set_len(len);
         Ok(())
     }
 
     /// Makes a file's content and length durable, not its name.
     pub fn sync(&mut self, ino: Ino) {
         self.changes += 1;
-        self.file(ino).content.sync();
+        self.content(ino).sync();
+        self.settle_claims();
+    }
+
+    /// A sync of a file that fails.
+    pub fn fail_sync(&mut self, ino: Ino) {
+        self.changes += 1;
+        self.content(ino).fail_sync();
+    }
+
+    /// A sync of a file that lies. Returns false if there was nothing to lie about.
+    pub fn claim(&mut self, ino: Ino) -> bool {
+        self.changes += 1;
+        let lied = self.content(ino).claim();
+        self.owes |= lied;
+        lied
     }
 
     /// Makes the names in a directory durable.
@@ -271,8 +232,27 @@ impl Volume {
         self.directory(dir, path)?;
         self.changes += 1;
         self.journal.sync(&mut self.inodes, dir);
+        self.settle_claims();
         self.collect();
         Ok(())
+    }
+
+    /// A sync of a directory that lies. Returns false if there was nothing to lie about.
+    pub fn claim_dir(&mut self, path: &Path) -> io::Result<bool> {
+        let dir = self.lookup(path)?;
+        self.directory(dir, path)?;
+        self.changes += 1;
+        let lied = self.journal.claim(dir);
+        self.owes |= lied;
+        Ok(lied)
+    }
+
+    /// A true sync empties the drive's own cache, whichever file it is for.
+    fn settle_claims(&mut self) {
+        if std::mem::take(&mut self.owes) {
+            self.journal.settle_claims(&mut self.inodes);
+            self.each_content(|content, _| content.settle_claims());
+        }
     }
 
     /// Gives what is at `from` the name `to`, in one step. Replaces a file by a file and an empty directory by a
@@ -342,6 +322,14 @@ impl Volume {
     /// Whether a path leads to anything.
     pub fn exists(&self, path: &Path) -> bool {
         self.lookup(path).is_ok()
+    }
+}
+
+/// Whether a file may have `len` bytes from `offset` on.
+pub(super) fn limits(len: u64, offset: u64) -> io::Result<()> {
+    match offset.checked_add(len) {
+        Some(end) if end <= MAX_LEN => Ok(()),
+        _ => Err(ErrorKind::FileTooLarge.into()),
     }
 }
 
