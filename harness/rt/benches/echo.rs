@@ -49,7 +49,7 @@ mod squall {
     {
         let main = |world: std::sync::Arc<World>| async move {
             let latency = Latency::Uniform { min: LATENCY[0], max: LATENCY[1] };
-            world.net().set_default(LinkPolicy { latency, loss: 0.0, bandwidth: None });
+            world.net().set_default(LinkPolicy { latency, ..LinkPolicy::default() });
             let server_node = world.add_node("server");
             let client_node = world.add_node("client");
             world.start(server_node, |_| server());

@@ -19,6 +19,9 @@
 //! Errors are those of Linux, with these for what only a simulation has: every operation of a process that was
 //! crashed, and of tasks that belong to no process, gives `NotConnected` and reaches nothing.
 
+mod keepalive;
+
+pub use self::keepalive::set_keepalive;
 #[cfg(not(madsim))]
 pub use tokio::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket, lookup_host};
 

@@ -61,6 +61,10 @@ pub struct Life {
 /// How a process came to its end, which decides what its peers see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Death {
+    /// The process ended in good order and its kernel lives on: connections are closed as if the process had dropped
+    /// them, that is, what was written still arrives and the end of the stream after it (a reset instead, where
+    /// something was left unread); new ones are refused.
+    Exit,
     /// The process died and its kernel lives on: connections are reset, new ones refused.
     Process,
     /// The machine lost power: silence. Connections stay half-open until a peer's retransmission gives up or the

@@ -8,6 +8,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -72,6 +73,11 @@ impl TcpStream {
     /// None; the signature is tokio's.
     pub fn set_nodelay(&self, _nodelay: bool) -> io::Result<()> {
         Ok(())
+    }
+
+    pub(super) fn set_keepalive(&self, time: Duration, interval: Duration, retries: u32) -> io::Result<()> {
+        let nanos = |time: Duration| time.as_secs() * 1_000_000_000;
+        self.net.tcp_set_keepalive(self.key, nanos(time), nanos(interval), retries)
     }
 
     /// Reads and leaves the bytes to be read again.

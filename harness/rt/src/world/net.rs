@@ -1,25 +1,28 @@
 //! The simulated network: machines with addresses, a link in each direction between any two of them, UDP and TCP.
 //!
-//! Each link has a policy (latency, loss, bandwidth) and draws from a stream of its own. Faults impose effects on links,
-//! which stack and draw from streams they bring. A packet meets the blocks of its link twice, as it is sent and as it
-//! arrives, so that a partition stops what is on its way. A packet to the own node takes 20 us and no fault.
+//! Each link has a policy (latency, jitter, loss, bandwidth and queue, duplicates, MTU) and draws from a stream of its
+//! own. Faults impose effects on links, which stack and draw from streams they bring. A packet meets the blocks of its
+//! link twice, as it is sent and as it arrives, so that a partition stops what is on its way. A packet to the own node
+//! takes 20 us and no fault.
 //!
-//! Sockets belong to the life that made them and go with it. UDP packets overtake each other as their latencies have
-//! it; the segments of a TCP connection do not, because routers keep flows in order. A link's queue, if it has a
-//! bandwidth, is unbounded. There is no name resolution to fail: the name of a node is its host name, the first node is
-//! 10.0.0.1, and so on.
+//! Sockets belong to the life that made them and go with it; how their peers learn of it is [`Death`]'s matter. UDP
+//! packets overtake each other as their latencies have it; the segments of a TCP connection do not, because routers keep
+//! flows in order, unless a [`LinkEffect::Reorder`] holds one back or one is lost. There is no name resolution to fail:
+//! the name of a node is its host name, the first node is 10.0.0.1, and so on.
+//!
+//! Two faults are not on links but on connections: [`Net::reset`] and [`Net::half_open`].
 
 use std::{
     future::poll_fn,
     net::IpAddr,
     sync::{Arc, Weak},
     task::{Context, Poll, Wake},
-    time::Duration,
 };
 
 use madsim::time::TimeHandle;
 use spin::Mutex;
 
+pub use self::link::{BlockMode, Latency, LinkEffect, LinkPolicy, LossModel};
 use self::{fabric::Fabric, queue::Queue};
 pub(crate) use self::{sockets::here, table::Key, tcp::Ends};
 use super::{Death, Life, NodeId, Stream};
@@ -35,76 +38,6 @@ mod table;
 mod tcp;
 mod udp;
 mod wake;
-
-/// How long a packet takes over a link.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Latency {
-    /// Always the same.
-    Constant(Duration),
-    /// Uniform between the two, both included.
-    Uniform {
-        /// The least.
-        min: Duration,
-        /// The most.
-        max: Duration,
-    },
-    /// `min` plus an exponentially distributed part, so that the whole has the given mean.
-    Exponential {
-        /// The least.
-        min: Duration,
-        /// The mean of the whole.
-        mean: Duration,
-    },
-}
-
-/// What a link does to packets when no fault is on it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LinkPolicy {
-    /// Time from send to delivery.
-    pub latency: Latency,
-    /// Probability that a packet is lost, 0 to 1.
-    pub loss: f64,
-    /// Bytes a second; packets queue behind each other. `None` for unlimited.
-    pub bandwidth: Option<u64>,
-}
-
-impl Default for LinkPolicy {
-    /// A local network: 0.5 to 2 ms, no loss, no limit.
-    fn default() -> Self {
-        let latency = Latency::Uniform { min: Duration::from_micros(500), max: Duration::from_millis(2) };
-        LinkPolicy { latency, loss: 0.0, bandwidth: None }
-    }
-}
-
-/// What happens to a packet on a blocked link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BlockMode {
-    /// It vanishes.
-    Drop,
-    /// The sender is told: connections are refused or reset.
-    Reject,
-    /// It is kept, and delivered in order when the block is lifted.
-    Hold,
-}
-
-/// What a fault does to a link while it lasts. Effects stack.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum LinkEffect {
-    /// Nothing gets through.
-    Block(BlockMode),
-    /// Every packet takes this much longer, plus a uniform part up to `jitter`.
-    Delay {
-        /// The least.
-        by: Duration,
-        /// The most that comes on top.
-        jitter: Duration,
-    },
-    /// Packets are lost with this probability, on top of the link's own.
-    Loss {
-        /// 0 to 1.
-        probability: f64,
-    },
-}
 
 /// Names an imposed effect, to lift it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -231,6 +164,21 @@ impl Net {
     /// How many packets an effect has touched so far: those whose fate or time of arrival it changed.
     pub fn touched(&self, effect: EffectId) -> u64 {
         self.with(|fabric| fabric.touched(effect))
+    }
+
+    /// Resets every TCP connection between two nodes, established or opening, as a middlebox does that sends a reset to
+    /// either end in the other's name: both ends learn at once that it is gone (`ConnectionReset`, or
+    /// `ConnectionRefused` while it opens). Says how many connections that were.
+    pub fn reset(&self, a: NodeId, b: NodeId) -> u64 {
+        self.with(|fabric| fabric.reset_between(a.0, b.0))
+    }
+
+    /// Makes the kernel of one node forget its ends of all TCP connections with a peer, without a word to the peer (as
+    /// Linux's `ss --kill` would, but for the reset it sends). The process there gets `ConnectionAborted`. The peer has a
+    /// half-open connection: it sees nothing until it sends or its keepalive asks, and is then reset. Says how many ends
+    /// were forgotten.
+    pub fn half_open(&self, forgetful: NodeId, peer: NodeId) -> u64 {
+        self.with(|fabric| fabric.forget_between(forgetful.0, peer.0))
     }
 
     /// A hash over every packet so far: times, link, ports, kind, payload, fate.

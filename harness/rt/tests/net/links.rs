@@ -115,7 +115,7 @@ fn held_packets_go_on_in_the_order_they_were_sent_in() {
     simulate(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let latency = Latency::Uniform { min: ms(1), max: ms(50) };
-        world.net().set_link(a, b, LinkPolicy { latency, loss: 0.0, bandwidth: None });
+        world.net().set_link(a, b, LinkPolicy { latency, ..LinkPolicy::default() });
         let server = start(&world, b, async {
             let socket = UdpSocket::bind("0.0.0.0:53").await.unwrap();
             let mut arrivals = Vec::new();

@@ -7,7 +7,7 @@ use squall_rt::{
     net::{TcpListener, TcpStream, UdpSocket},
     world::{
         self, Death, DiskFate, NodeId, World,
-        net::{BlockMode, EffectId, Latency, LinkEffect, LinkPolicy},
+        net::{BlockMode, EffectId, Latency, LinkEffect, LinkPolicy, LossModel},
     },
 };
 use tokio::{
@@ -83,7 +83,7 @@ fn lift(world: &World, effects: impl IntoIterator<Item = EffectId>) -> u64 {
 }
 
 fn constant(latency: Duration) -> LinkPolicy {
-    LinkPolicy { latency: Latency::Constant(latency), loss: 0.0, bandwidth: None }
+    LinkPolicy { latency: Latency::Constant(latency), ..LinkPolicy::default() }
 }
 
 const fn ms(millis: u64) -> Duration {

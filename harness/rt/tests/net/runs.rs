@@ -9,7 +9,12 @@ fn storm(seed: u64, network: oneshot::Sender<Weak<world::net::Net>>) -> u64 {
     simulate(seed, |world| async move {
         let _ = network.send(Arc::downgrade(world.net()));
         let latency = Latency::Exponential { min: ms(1), mean: ms(8) };
-        world.net().set_default(LinkPolicy { latency, loss: 0.02, bandwidth: Some(1 << 20) });
+        world.net().set_default(LinkPolicy {
+            latency,
+            loss: LossModel::Independent(0.02),
+            bandwidth: Some(1 << 20),
+            ..LinkPolicy::default()
+        });
         let nodes: Vec<NodeId> = ["a", "b", "c"].map(|name| world.add_node(name)).to_vec();
         let process = |world: &World, node: NodeId| {
             start_echo(world, node);

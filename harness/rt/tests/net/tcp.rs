@@ -355,7 +355,11 @@ fn all_bytes_arrive_in_order_though_a_third_of_the_packets_is_lost() {
         simulate(seed, |world| async move {
             let (a, b) = two_nodes(&world);
             let latency = Latency::Exponential { min: ms(1), mean: ms(5) };
-            world.net().set_default(LinkPolicy { latency, loss: 0.3, bandwidth: None });
+            world.net().set_default(LinkPolicy {
+                latency,
+                loss: LossModel::Independent(0.3),
+                ..LinkPolicy::default()
+            });
             let server = start(&world, b, async {
                 let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
                 let (mut stream, _) = listener.accept().await.unwrap();

@@ -86,7 +86,11 @@ fn datagrams_are_lost_and_overtake_each_other() {
     simulate(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let latency = Latency::Uniform { min: ms(1), max: ms(5) };
-        world.net().set_link(a, b, LinkPolicy { latency, loss: 0.2, bandwidth: None });
+        world.net().set_link(
+            a,
+            b,
+            LinkPolicy { latency, loss: LossModel::Independent(0.2), ..LinkPolicy::default() },
+        );
         let arrivals = stream_of_datagrams(&world, a, b).await.unwrap();
         assert!((700..900).contains(&arrivals.len()), "about 800 of {}", arrivals.len());
         assert!(!arrivals.is_sorted_by_key(|(number, _)| *number), "some came early");
@@ -103,7 +107,11 @@ fn an_effect_changes_no_draw_but_its_own() {
         simulate(3, move |world| async move {
             let (a, b) = two_nodes(&world);
             let latency = Latency::Exponential { min: ms(1), mean: ms(3) };
-            world.net().set_default(LinkPolicy { latency, loss: 0.1, bandwidth: None });
+            world.net().set_default(LinkPolicy {
+                latency,
+                loss: LossModel::Independent(0.1),
+                ..LinkPolicy::default()
+            });
             let imposed: Vec<_> = effects
                 .iter()
                 .map(|&(effect, name)| world.net().impose(a, b, effect, world.stream("fault", name)))
@@ -117,7 +125,7 @@ fn an_effect_changes_no_draw_but_its_own() {
     };
     const LATE: LinkEffect = LinkEffect::Delay { by: ms(100), jitter: Duration::ZERO };
     const JITTER: LinkEffect = LinkEffect::Delay { by: Duration::ZERO, jitter: ms(50) };
-    const LOSS: LinkEffect = LinkEffect::Loss { probability: 0.3 };
+    const LOSS: LinkEffect = LinkEffect::Loss { model: LossModel::Independent(0.3) };
     let close = |a: u64, b: u64| a.abs_diff(b) <= 1;
 
     let (plain, _) = arrivals(&[]);
@@ -142,7 +150,7 @@ fn bandwidth_queues_packets_behind_each_other() {
     simulate(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let latency = Latency::Constant(ms(5));
-        world.net().set_link(a, b, LinkPolicy { latency, loss: 0.0, bandwidth: Some(100_000) });
+        world.net().set_link(a, b, LinkPolicy { latency, bandwidth: Some(100_000), ..LinkPolicy::default() });
         let server = start(&world, b, async {
             let socket = UdpSocket::bind("0.0.0.0:53").await.unwrap();
             for i in 1..=5u32 {

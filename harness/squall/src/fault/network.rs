@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use squall_rt::world::{
     NodeId, Stream,
-    net::{BlockMode, EffectId, LinkEffect},
+    net::{BlockMode, EffectId, LinkEffect, LossModel},
 };
 
 use super::{Announce, Hold, target};
@@ -122,7 +122,8 @@ pub(super) fn loss(
 ) -> Option<Box<dyn Hold>> {
     let links = target::links(link, cluster, draws);
     let what = format!("loss of {}% on {}", probability * 100.0, link_names(cluster, &links));
-    impose(cluster, planned, &links, LinkEffect::Loss { probability }, what, announce)
+    let model = LossModel::Independent(probability);
+    impose(cluster, planned, &links, LinkEffect::Loss { model }, what, announce)
 }
 
 /// All directed links between different sides.

@@ -321,7 +321,8 @@ fn link_policy(spec: &LinkSpec, otherwise: LinkPolicy) -> LinkPolicy {
             Some(Latency::Uniform(range)) => world::net::Latency::Uniform { min: range.min, max: range.max },
             Some(Latency::Exponential { min, mean }) => world::net::Latency::Exponential { min, mean },
         },
-        loss: spec.loss.map_or(otherwise.loss, |loss| loss.0),
+        loss: spec.loss.map_or(otherwise.loss, |loss| world::net::LossModel::Independent(loss.0)),
         bandwidth: spec.bandwidth.map_or(otherwise.bandwidth, |bandwidth| Some(bandwidth.bytes_per_second)),
+        ..otherwise
     }
 }

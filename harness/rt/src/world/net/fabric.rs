@@ -6,7 +6,7 @@ use super::{
     BlockMode, EffectId, LinkEffect, LinkPolicy, NodeId, Stream,
     buffers::Buffers,
     host::Host,
-    link::{Link, Verdict},
+    link::{Change, Link, Verdict},
     packet::{Body, Digest, Fate, Packet},
     queue::{Queue, What},
     table::{Key, Table},
@@ -17,6 +17,7 @@ use super::{
 
 /// How long a packet takes from a machine to itself, in nanoseconds.
 const LOOPBACK: u64 = 20_000;
+
 /// Where an imposed effect is, or was.
 struct Record {
     from: u32,
@@ -116,11 +117,27 @@ impl Fabric {
     /// The link between two different nodes, in that direction.
     #[inline]
     fn link(&mut self, from: u32, to: u32) -> &mut Link {
+        self.link_and_default(from, to).0
+    }
+
+    /// The link, and what it does if it has no policy of its own.
+    #[inline]
+    fn link_and_default(&mut self, from: u32, to: u32) -> (&mut Link, &LinkPolicy) {
         let links = &self.hosts[from as usize].links;
         if !matches!(links.get(to as usize), Some(Some(_))) {
             self.create_link(from, to);
         }
-        self.hosts[from as usize].links[to as usize].as_mut().expect("it was created if it was missing")
+        let link = self.hosts[from as usize].links[to as usize].as_mut();
+        (link.expect("it was created if it was missing"), &self.default)
+    }
+
+    /// The longest packet that the way between two nodes carries whole; `None` within a node, where any length goes.
+    pub(super) fn mtu(&mut self, from: u32, to: u32) -> Option<usize> {
+        if from == to {
+            return None;
+        }
+        let (link, default) = self.link_and_default(from, to);
+        Some(link.policy(default).mtu)
     }
 
     #[cold]
@@ -134,8 +151,8 @@ impl Fabric {
         links[to as usize] = Some(Box::new(Link::new(stream)));
     }
 
-    /// Sends a packet on its way. It arrives no earlier than `not_before`. Returns when it will arrive, or
-    /// `not_before` if it never will.
+    /// Sends a packet on its way. It arrives no earlier than `not_before`. Returns before when nothing that is sent
+    /// after it may arrive, if it is to keep the order: when it is due itself, or `not_before` if it is lost.
     #[inline]
     pub(super) fn transmit(&mut self, now: u64, mut packet: Packet, not_before: u64) -> u64 {
         packet.sent = now;
@@ -145,8 +162,8 @@ impl Fabric {
         let verdict = if from == to {
             Verdict::Arrives(now + LOOPBACK)
         } else {
-            let default = self.default;
-            self.link(from, to).send(now, packet.size(), &default)
+            let (link, default) = self.link_and_default(from, to);
+            link.send(now, &mut packet, default)
         };
         match verdict {
             Verdict::Arrives(at) => {
@@ -155,6 +172,7 @@ impl Fabric {
                 self.queue.push(at, What::Arrival(slot));
                 at
             }
+            Verdict::ArrivesChanged(change) => self.transmit_changed(packet, *change, not_before),
             Verdict::Lost => {
                 self.discard(packet, Fate::Lost, now);
                 not_before
@@ -168,6 +186,23 @@ impl Fabric {
                 not_before
             }
         }
+    }
+
+    /// Sends a packet on its way that is held back, or of which there are copies.
+    #[cold]
+    fn transmit_changed(&mut self, packet: Packet, change: Change, not_before: u64) -> u64 {
+        let Change { due, held_back, copies } = change;
+        let due = due.max(not_before);
+        let arrives = due.saturating_add(held_back);
+        for later in copies {
+            self.order += 1;
+            let copy = Packet { order: self.order, ..packet.clone() };
+            let slot = self.packets.insert(copy) as u32;
+            self.queue.push(arrives.saturating_add(later), What::Arrival(slot));
+        }
+        let slot = self.packets.insert(packet) as u32;
+        self.queue.push(arrives, What::Arrival(slot));
+        due
     }
 
     fn discard(&mut self, packet: Packet, fate: Fate, at: u64) {
@@ -212,6 +247,7 @@ impl Fabric {
         match what {
             What::Arrival(slot) => self.arrive(self.now, slot),
             What::Retransmit(key) => self.retransmission_timer(self.now, at, key),
+            What::Keepalive(key) => self.keepalive_timer(self.now, at, key),
             What::Acknowledge => self.acknowledgement_timer(self.now),
         }
     }

@@ -64,29 +64,19 @@ impl Fabric {
     }
 
     pub(super) fn node_down(&mut self, node: NodeId, death: Death) {
-        let now = self.tick();
         let host = &mut self.hosts[node.index()];
         host.incarnation = 0;
-        host.tcp.clear();
         for socket in std::mem::take(&mut host.udp).into_values() {
             if let Some(socket) = self.sockets.remove(socket) {
                 socket.silence(&mut self.woken);
             }
         }
-        if death == Death::Power {
-            host.powered = false;
-        }
-        for listener in self.listeners.keys_where(|l| l.binding.at.node == node.0) {
-            if let Some(listener) = self.listeners.remove(listener) {
-                listener.silence(&mut self.woken);
-            }
-        }
-        for key in self.connections.keys_where(|c| c.local.node == node.0) {
-            if death == Death::Process {
-                self.send_reset(now, key);
-            }
-            if let Some(connection) = self.connections.remove(key) {
-                connection.silence(&mut self.woken);
+        match death {
+            Death::Exit => self.tcp_close_all(node.0),
+            Death::Process => self.tcp_reset_all(node.0),
+            Death::Power => {
+                host.powered = false;
+                self.tcp_lose_all(node.0);
             }
         }
     }

@@ -1,18 +1,44 @@
 //! One direction of the path between two nodes: its policy, the effects that faults put on it, and what it is holding.
 //!
-//! Every packet makes exactly two draws from the link's own stream, whatever the policy, and exactly one from the
-//! stream of each effect that draws at all, whatever becomes of the packet. So an effect shifts no draw but its own.
+//! Every packet makes exactly four draws from the link's own stream, whatever the policy, and a fixed number from the
+//! stream of each effect, whatever becomes of the packet. So an effect shifts no draw but its own.
+//!
+//! What a packet meets, in this order: the queue and the losses of the link itself, blocks, the bandwidths of
+//! effects, their losses. An effect has *touched* a packet if its fate or its time of arrival is another than it would
+//! have been: of several that would have lost it, the first to meet it.
 
-use std::time::Duration;
-
-use super::{BlockMode, EffectId, Latency, LinkEffect, LinkPolicy};
+use self::effect::{Imposed, Intent, change_bytes, flip_bits};
+pub(super) use self::policy::nanos;
+pub use self::{
+    effect::{BlockMode, LinkEffect},
+    policy::{Latency, LinkPolicy, LossModel},
+};
+use self::{
+    loss::Loss,
+    policy::{between, unit},
+    shaper::Shaper,
+};
+use super::{
+    EffectId,
+    packet::{Body, IP_HEADER, Packet},
+};
 use crate::world::Stream;
 
+mod effect;
+mod loss;
+mod policy;
+mod shaper;
+
+/// How much later than its original the copy of a packet comes that a link's policy has duplicated, at most.
+const COPY_WITHIN: f64 = 1_000_000.0;
+
 /// What becomes of a packet as it is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It arrives then.
     Arrives(u64),
+    /// It arrives, but not just that.
+    ArrivesChanged(Box<Change>),
     /// It is lost on the way.
     Lost,
     /// A block swallowed it.
@@ -21,34 +47,64 @@ pub(super) enum Verdict {
     Rejected(u64),
 }
 
-struct Imposed {
-    id: EffectId,
-    effect: LinkEffect,
-    stream: Stream,
-    touched: u64,
+/// How a packet arrives that is held back or copied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Change {
+    /// When it is due, and no packet behind it on the same connection may come earlier.
+    pub(super) due: u64,
+    /// How much later it arrives.
+    pub(super) held_back: u64,
+    /// How much later than it each of its copies arrives.
+    pub(super) copies: Vec<u64>,
 }
 
 pub(super) struct Link {
     stream: Stream,
     own: Option<LinkPolicy>,
-    /// When the last byte of the last packet has left, for links with a bandwidth.
-    busy_until: u64,
+    loss: Loss,
+    shaper: Shaper,
     effects: Vec<Imposed>,
     /// Packets stopped by a [`BlockMode::Hold`]: slots in the packet table.
     pub(super) held: Vec<u32>,
 }
 
+/// What the link itself makes of a packet.
+struct Passage {
+    now: u64,
+    /// Bytes on the wire.
+    size: usize,
+    frames: u32,
+    lost: bool,
+    /// When the packet has left.
+    leaves: u64,
+    /// How long it takes then.
+    latency: u64,
+    copy: Option<u64>,
+}
+
 impl Link {
     pub(super) fn new(stream: Stream) -> Self {
-        Link { stream, own: None, busy_until: 0, effects: Vec::new(), held: Vec::new() }
+        Link {
+            stream,
+            own: None,
+            loss: Loss::default(),
+            shaper: Shaper::default(),
+            effects: Vec::new(),
+            held: Vec::new(),
+        }
     }
 
     pub(super) fn set_policy(&mut self, policy: LinkPolicy) {
         self.own = Some(policy);
     }
 
+    /// What the link does without effects.
+    pub(super) fn policy<'a>(&'a self, default: &'a LinkPolicy) -> &'a LinkPolicy {
+        self.own.as_ref().unwrap_or(default)
+    }
+
     pub(super) fn impose(&mut self, id: EffectId, effect: LinkEffect, stream: Stream) {
-        self.effects.push(Imposed { id, effect, stream, touched: 0 });
+        self.effects.push(Imposed::new(id, effect, stream));
     }
 
     /// Takes an effect off and says how many packets it touched.
@@ -61,69 +117,89 @@ impl Link {
         self.effects.iter().find(|e| e.id == id).map_or(0, |e| e.touched)
     }
 
-    /// Sends a packet of `size` bytes, headers included.
+    /// Sends a packet, which may be changed by it.
     #[inline]
-    pub(super) fn send(&mut self, now: u64, size: usize, default: &LinkPolicy) -> Verdict {
+    pub(super) fn send(&mut self, now: u64, packet: &mut Packet, default: &LinkPolicy) -> Verdict {
         let policy = self.own.as_ref().unwrap_or(default);
-        let lost = self.stream.unit() < policy.loss;
-        let latency = sample(&policy.latency, &mut self.stream);
+        let [loss, latency, jitter, duplicate] = std::array::from_fn(|_| self.stream.next_u64());
+        let mut size = packet.size();
+        let mut frames = 1;
+        if size > policy.mtu {
+            (frames, size) = fragments(size, policy.mtu);
+        }
+        let mut lost = self.loss.takes(&policy.loss, loss, frames);
         let mut leaves = now;
         if let Some(bandwidth) = policy.bandwidth {
-            let transmission = size as u64 * 1_000_000_000 / bandwidth.max(1);
-            self.busy_until = self.busy_until.max(now) + transmission;
-            leaves = self.busy_until;
+            match self.shaper.take(now, size, bandwidth, policy.queue) {
+                Some(left) => leaves = left,
+                None => lost = true,
+            }
+        }
+        let mut latency = policy.latency.sample(latency);
+        if !policy.jitter.is_zero() {
+            latency = latency.saturating_add(between(jitter, std::time::Duration::ZERO, policy.jitter));
         }
         // At least a nanosecond: a packet never arrives at the instant it was sent.
-        let arrives = leaves + latency.max(1);
-        if self.effects.is_empty() {
-            return if lost { Verdict::Lost } else { Verdict::Arrives(arrives) };
+        let latency = latency.max(1);
+        let duplicate = unit(duplicate);
+        // Given that it is less, where it is below the probability is uniform.
+        let copy =
+            (duplicate < policy.duplicate).then(|| (duplicate / policy.duplicate * COPY_WITHIN) as u64);
+        if self.effects.is_empty() && copy.is_none() {
+            return if lost { Verdict::Lost } else { Verdict::Arrives(leaves.saturating_add(latency)) };
         }
-        self.send_through_effects(lost, arrives)
+        self.send_through_effects(packet, Passage { now, size, frames, lost, leaves, latency, copy })
     }
 
     #[cold]
-    fn send_through_effects(&mut self, lost: bool, arrives: u64) -> Verdict {
-        let mut delay = 0;
-        let mut lost_by = None;
-        let mut blocked_by = None;
-        for (i, imposed) in self.effects.iter_mut().enumerate() {
-            match imposed.effect {
-                LinkEffect::Block(BlockMode::Hold) => {} // Tested on arrival.
-                LinkEffect::Block(mode) => {
-                    blocked_by.get_or_insert((i, mode));
-                }
-                LinkEffect::Delay { by, jitter } => {
-                    delay += nanos(by) + imposed.stream.range(0..nanos(jitter).saturating_add(1));
-                }
-                LinkEffect::Loss { probability } => {
-                    if imposed.stream.chance(probability) {
-                        lost_by.get_or_insert(i);
-                    }
-                }
-            }
+    fn send_through_effects(&mut self, packet: &mut Packet, passage: Passage) -> Verdict {
+        let Passage { now, size, frames, lost, mut leaves, latency, copy } = passage;
+        for imposed in &mut self.effects {
+            imposed.draw(frames);
         }
         if lost {
             return Verdict::Lost;
         }
-        if let Some((i, mode)) = blocked_by {
-            self.effects[i].touched += 1;
-            return match mode {
-                BlockMode::Reject => Verdict::Rejected(arrives),
-                BlockMode::Drop | BlockMode::Hold => Verdict::Blocked,
-            };
-        }
-        if let Some(i) = lost_by {
-            self.effects[i].touched += 1;
-            return Verdict::Lost;
-        }
-        if delay > 0 {
-            for imposed in &mut self.effects {
-                if matches!(imposed.effect, LinkEffect::Delay { .. }) {
-                    imposed.touched += 1;
-                }
+        for imposed in &mut self.effects {
+            if let Intent::Block(mode) = imposed.intent {
+                imposed.touched += 1;
+                return match mode {
+                    BlockMode::Reject => Verdict::Rejected(leaves.saturating_add(latency)),
+                    BlockMode::Drop | BlockMode::Hold => Verdict::Blocked,
+                };
             }
         }
-        Verdict::Arrives(arrives + delay)
+        let left_link = leaves;
+        for imposed in &mut self.effects {
+            if imposed.intent != Intent::Shape {
+                continue;
+            }
+            let Some(left) = imposed.shape(now, size) else {
+                imposed.touched += 1;
+                return Verdict::Lost;
+            };
+            if left <= left_link {
+                imposed.intent = Intent::Nothing;
+            }
+            leaves = leaves.max(left);
+        }
+        let is_datagram = packet.body == Body::Datagram;
+        for imposed in &mut self.effects {
+            let checksum_fails = matches!(imposed.intent, Intent::Corrupt(_)) && !is_datagram;
+            if imposed.intent == Intent::Lose || checksum_fails {
+                imposed.touched += 1;
+                return Verdict::Lost;
+            }
+        }
+        let mut change = Change { due: leaves.saturating_add(latency), ..Change::default() };
+        change.copies.extend(copy);
+        for imposed in &mut self.effects {
+            imposed.touched += u64::from(apply(imposed.intent, packet, &mut change));
+        }
+        if change.held_back == 0 && change.copies.is_empty() {
+            return Verdict::Arrives(change.due);
+        }
+        Verdict::ArrivesChanged(Box::new(change))
     }
 
     /// Whether a block that came up in the meantime stops a packet as it arrives.
@@ -134,34 +210,61 @@ impl Link {
 
     #[cold]
     fn stopped_by_effect(&mut self) -> Option<BlockMode> {
-        self.effects.iter_mut().find_map(|imposed| match imposed.effect {
-            LinkEffect::Block(mode) => {
-                imposed.touched += 1;
-                Some(mode)
-            }
-            _ => None,
+        self.effects.iter_mut().find_map(|imposed| {
+            let mode = imposed.block()?;
+            imposed.touched += 1;
+            Some(mode)
         })
     }
 }
 
-/// One draw of the latency, in nanoseconds. Always exactly one, so that a change of policy shifts no other draw.
-#[inline]
-fn sample(latency: &Latency, stream: &mut Stream) -> u64 {
-    match *latency {
-        Latency::Constant(latency) => {
-            stream.next_u64();
-            nanos(latency)
+/// Does to a packet that gets through what an effect has drawn for it; false if that is nothing.
+fn apply(intent: Intent, packet: &mut Packet, change: &mut Change) -> bool {
+    match intent {
+        Intent::Nothing | Intent::Block(_) | Intent::Lose => false,
+        // `leaves` has it.
+        Intent::Shape => true,
+        Intent::Delay(by) => {
+            change.due = change.due.saturating_add(by);
+            by > 0
         }
-        Latency::Uniform { min, max } => stream.range(nanos(min)..nanos(max).saturating_add(1)),
-        Latency::Exponential { min, mean } => {
-            let rest = nanos(mean.saturating_sub(min)) as f64;
-            nanos(min) + (-libm::log(1.0 - stream.unit()) * rest) as u64
+        Intent::HoldBack(by) => {
+            change.held_back = change.held_back.saturating_add(by);
+            by > 0
+        }
+        Intent::Copy(later) => {
+            change.copies.push(later);
+            true
+        }
+        Intent::Corrupt(key) => {
+            flip_bits(&mut packet.data, key);
+            !packet.data.is_empty()
+        }
+        Intent::Tamper(key) => {
+            change_bytes(&mut packet.data, key);
+            !packet.data.is_empty()
         }
     }
 }
 
-/// A duration in nanoseconds, up to 584 years.
-#[inline]
-pub(super) const fn nanos(duration: Duration) -> u64 {
-    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos() as u64)
+/// Into how many frames a packet of `size` bytes is cut, and what they take together (RFC 791: each has a header of its
+/// own, and all but the last carry a multiple of eight bytes).
+#[cold]
+fn fragments(size: usize, mtu: usize) -> (u32, usize) {
+    let in_each = (mtu.saturating_sub(IP_HEADER) & !7).max(8);
+    let count = (size - IP_HEADER).div_ceil(in_each);
+    (count as u32, size + (count - 1) * IP_HEADER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_datagram_is_cut_as_ethernet_has_it() {
+        // 1,472 bytes of payload fit; of the longest datagram, 45 frames are made.
+        assert_eq!(fragments(1_473 + 28, 1_500), (2, 1_473 + 28 + 20));
+        assert_eq!(fragments(65_507 + 28, 1_500), (45, 65_507 + 28 + 44 * 20));
+        assert_eq!(fragments(100, 0), (10, 280), "a nonsensical limit still carries something");
+    }
 }

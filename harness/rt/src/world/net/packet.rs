@@ -11,8 +11,13 @@ pub(super) struct Endpoint {
     pub(super) port: u16,
 }
 
+/// Bytes of an IPv4 header.
+pub(super) const IP_HEADER: usize = 20;
+/// Bytes of the headers of a TCP segment, IPv4's included.
+pub(super) const TCP_HEADERS: usize = 40;
+
 /// A packet in flight. TCP's name connections by key: what a real stack finds by the four addresses and ports.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Packet {
     pub(super) from: Endpoint,
     pub(super) to: Endpoint,
@@ -49,7 +54,7 @@ impl Packet {
     pub(super) fn size(&self) -> usize {
         let headers = match self.body {
             Body::Datagram | Body::DatagramRejected => 28,
-            _ => 40,
+            _ => TCP_HEADERS,
         };
         headers + self.data.len()
     }

@@ -30,6 +30,8 @@ pub(super) enum What {
     Arrival(u32),
     /// The retransmission timer of a connection may have run out.
     Retransmit(Key),
+    /// A connection with keepalive may have been idle for too long.
+    Keepalive(Key),
     /// Delayed acknowledgements may be due.
     Acknowledge,
 }

@@ -102,6 +102,17 @@ impl Net {
         self.with(|fabric| fabric.tcp_peek(key, cx, buffer))
     }
 
+    /// Times in nanoseconds.
+    pub(crate) fn tcp_set_keepalive(
+        &self,
+        key: Key,
+        time: u64,
+        interval: u64,
+        retries: u32,
+    ) -> io::Result<()> {
+        self.with(|fabric| fabric.tcp_set_keepalive(key, time, interval, retries))
+    }
+
     pub(crate) fn tcp_end(&self, key: Key) -> io::Result<()> {
         self.with(|fabric| fabric.tcp_end(key))
     }

@@ -1,5 +1,5 @@
 //! TCP in the kernel, event-driven: nothing ticks. What a process asks of it; [`input`] has what arrives and [`output`]
-//! what is sent and the timers.
+//! what is sent and the timers, [`closing`] every way in which a connection ends, [`keepalive`] the probes of idle ones.
 //!
 //! Follows RFC 9293, with Linux's constants where it leaves a choice:
 //!
@@ -9,37 +9,44 @@
 //!   recovery hole by hole (RFC 6582, without SACK).
 //! - Acknowledgements ride on data, or go out with every second segment, or after 40 ms.
 //! - A window of 256 KiB, fixed; probes of a closed window.
+//! - Segments fit the MTU of the link they leave by, as it is when the connection opens; within a node they carry up to
+//!   16 KiB.
 //! - Closing a stream with unread data resets it, and so does data for a closed one.
 //!
-//! Left out, since they add events and no behaviour that code under test could tell apart: congestion control (a sender
-//! fills the window at once), Nagle's algorithm (as with TCP_NODELAY), keep-alive (off by default everywhere), and
-//! the split into Ethernet frames (a segment carries up to 16 KiB, as offloading network cards have it). Segments of one
-//! connection do not overtake each other: routers keep flows in order. Only loss disorders them.
+//! Left out: congestion control (a sender fills the window at once), selective acknowledgements, and Nagle's algorithm
+//! (as with TCP_NODELAY). Segments of one connection do not overtake each other: routers keep flows in order. Only loss
+//! and the effects that say so disorder or double them, which the receiver puts right.
 
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
     net::SocketAddr,
     task::{Context, Poll, Waker},
-    time::Duration,
 };
 
 pub(super) use self::listener::Listener;
-use self::{inbox::Inbox, rto::Rto};
+use self::{inbox::Inbox, keepalive::Keepalive, rto::Rto};
 use super::{
-    Life, fabric::Fabric, host::TcpPort, link::nanos, packet::Endpoint, table::Key, udp::dead, wake::Woken,
+    Life,
+    fabric::Fabric,
+    host::TcpPort,
+    packet::{Endpoint, TCP_HEADERS},
+    table::Key,
+    udp::dead,
+    wake::Woken,
 };
 
+mod closing;
 mod inbox;
 mod input;
+mod keepalive;
 mod listener;
 mod output;
 mod rto;
 
-/// What a segment carries at most.
+/// What a segment carries at most, and at least if there is more (Linux's tcp_min_snd_mss).
 const MAX_SEGMENT: usize = 16 << 10;
-/// How long the one who closed first remembers a connection (Linux's TCP_TIMEWAIT_LEN).
-const TIME_WAIT: u64 = nanos(Duration::from_secs(60));
+const MIN_SEGMENT: usize = 48;
 /// "No event": later than anything.
 pub(super) const NEVER: u64 = u64::MAX;
 
@@ -84,6 +91,11 @@ pub(super) struct Connection {
     error: Option<io::ErrorKind>,
     /// We ended our stream before the peer did.
     closed_first: bool,
+    /// What a segment carries at most.
+    max_segment: usize,
+    /// When the peer last sent something.
+    last_heard: u64,
+    keepalive: Option<Box<Keepalive>>,
 
     /// Bytes sent and not acknowledged, from `una` on.
     unacknowledged: VecDeque<u8>,
@@ -126,6 +138,9 @@ impl Connection {
             holds_port: false,
             error: None,
             closed_first: false,
+            max_segment: MAX_SEGMENT,
+            last_heard: 0,
+            keepalive: None,
             unacknowledged: VecDeque::new(),
             una: 0,
             next: 0,
@@ -151,6 +166,12 @@ impl Connection {
         self.fin_sent && self.una == self.next
     }
 
+    /// Whether both streams have ended and either side knows: to the kernel this is TIME_WAIT, whatever the process
+    /// still holds.
+    fn is_over(&self) -> bool {
+        self.is_done_sending() && self.inbox.is_complete()
+    }
+
     fn wake_both(&mut self, woken: &mut Woken) {
         woken.push(self.reader.take());
         woken.push(self.writer.take());
@@ -166,6 +187,18 @@ impl Connection {
 pub(crate) type Ends = (Key, SocketAddr, SocketAddr);
 
 impl Fabric {
+    /// The connection of a stream that a process holds.
+    #[inline]
+    fn held(&mut self, key: Key) -> io::Result<&mut Connection> {
+        self.connections.get_mut(key).filter(|c| c.owner == Owner::Process).ok_or_else(dead)
+    }
+
+    /// What a segment from one node to another carries at most.
+    fn max_segment(&mut self, from: u32, to: u32) -> usize {
+        let fits = self.mtu(from, to).map_or(MAX_SEGMENT, |mtu| mtu.saturating_sub(TCP_HEADERS));
+        fits.clamp(MIN_SEGMENT, MAX_SEGMENT)
+    }
+
     /// Sends a SYN.
     pub(super) fn tcp_connect(&mut self, life: Life, to: SocketAddr) -> io::Result<Ends> {
         if !self.is_alive(life) {
@@ -178,6 +211,7 @@ impl Fabric {
         let local = Endpoint { node, port };
         let mut connection = Connection::new(local, peer, loopback, Phase::Opening, Owner::Process);
         connection.holds_port = true;
+        connection.max_segment = self.max_segment(node, peer.node);
         let key = self.connections.insert(connection);
         let now = self.tick();
         self.end_time_waits(now);
@@ -187,10 +221,11 @@ impl Fabric {
 
     /// Waits for the answer to a SYN. Returns the waker this one replaces.
     pub(super) fn tcp_connected(&mut self, key: Key, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(connection) = self.connections.get_mut(key) else { return Poll::Ready(Err(dead())) };
+        let connection = self.held(key)?;
         match connection.phase {
             Phase::Opening => {
-                self.woken.silent.extend(connection.writer.replace(cx.waker().clone()));
+                let replaced = connection.writer.replace(cx.waker().clone());
+                self.woken.silent.extend(replaced);
                 Poll::Pending
             }
             Phase::Failed => {
@@ -210,21 +245,25 @@ impl Fabric {
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let now = self.tick();
-        let Some(connection) = self.connections.get_mut(key) else { return Poll::Ready(Err(dead())) };
+        let connection = self.held(key)?;
         if let Some(error) = connection.error.take() {
             return Poll::Ready(Err(error.into()));
         }
         if connection.phase != Phase::Open || connection.fin_sent {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
+        let max_segment = connection.max_segment;
         let room = connection.edge.saturating_sub(connection.next) as usize;
         let wanted = buffers.iter().map(|b| b.len()).sum::<usize>();
         if room == 0 && wanted > 0 {
             match &connection.writer {
                 Some(writer) if writer.will_wake(cx.waker()) => {}
-                _ => self.woken.silent.extend(connection.writer.replace(cx.waker().clone())),
+                _ => {
+                    let replaced = connection.writer.replace(cx.waker().clone());
+                    self.woken.silent.extend(replaced);
+                }
             }
-            if connection.retransmit_at.is_none() {
+            if self.connections.get(key).is_some_and(|c| c.retransmit_at.is_none()) {
                 self.arm_retransmission(now, key);
             }
             return Poll::Pending;
@@ -235,7 +274,7 @@ impl Fabric {
         let mut current: &[u8] = &[];
         while left > 0 {
             let mut data = self.buffers.take();
-            let length = left.min(MAX_SEGMENT);
+            let length = left.min(max_segment);
             while data.len() < length {
                 if current.is_empty() {
                     current = bytes.next().expect("`left` counts the bytes of `buffers`");
@@ -258,7 +297,8 @@ impl Fabric {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let Some(connection) = self.connections.get_mut(key) else { return Poll::Ready(Err(dead())) };
+        let held = self.connections.get_mut(key).filter(|c| c.owner == Owner::Process);
+        let connection = held.ok_or_else(dead)?;
         if connection.inbox.waiting() > 0 {
             let count = connection.inbox.read(buffer, &mut self.buffers);
             if connection.phase == Phase::Open
@@ -280,7 +320,7 @@ impl Fabric {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let Some(connection) = self.connections.get_mut(key) else { return Poll::Ready(Err(dead())) };
+        let connection = self.held(key)?;
         if connection.inbox.waiting() > 0 {
             return Poll::Ready(Ok(connection.inbox.peek(buffer)));
         }
@@ -289,7 +329,7 @@ impl Fabric {
 
     #[inline]
     fn nothing_to_read(&mut self, key: Key, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
-        let Some(connection) = self.connections.get_mut(key) else { return Poll::Ready(Err(dead())) };
+        let connection = self.held(key)?;
         if let Some(error) = connection.error.take() {
             return Poll::Ready(Err(error.into()));
         }
@@ -298,7 +338,10 @@ impl Fabric {
         }
         match &connection.reader {
             Some(reader) if reader.will_wake(cx.waker()) => {}
-            _ => self.woken.silent.extend(connection.reader.replace(cx.waker().clone())),
+            _ => {
+                let replaced = connection.reader.replace(cx.waker().clone());
+                self.woken.silent.extend(replaced);
+            }
         }
         self.expect_acknowledgements();
         Poll::Pending
@@ -306,7 +349,7 @@ impl Fabric {
 
     /// Ends our stream.
     pub(super) fn tcp_end(&mut self, key: Key) -> io::Result<()> {
-        let connection = self.connections.get(key).ok_or_else(dead)?;
+        let connection = self.held(key)?;
         if connection.phase != Phase::Open {
             return Err(io::ErrorKind::NotConnected.into());
         }
@@ -315,93 +358,5 @@ impl Fabric {
             self.send_fin(now, key);
         }
         Ok(())
-    }
-
-    /// The process lets go of a connection.
-    pub(super) fn tcp_close(&mut self, key: Key) {
-        let now = self.tick();
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        self.woken.silent.extend(connection.reader.take());
-        self.woken.silent.extend(connection.writer.take());
-        if connection.phase != Phase::Open {
-            self.forget(key);
-        } else if connection.inbox.waiting() > 0 {
-            self.send_reset(now, key);
-            self.forget(key);
-        } else {
-            connection.owner = Owner::Kernel;
-            if !connection.fin_sent {
-                self.send_fin(now, key);
-            }
-            self.finish_if_done(now, key);
-        }
-    }
-
-    /// Removes a connection and frees its port.
-    fn forget(&mut self, key: Key) {
-        if let Some(connection) = self.connections.remove(key) {
-            self.free_port_of(&connection);
-            connection.silence(&mut self.woken);
-        }
-    }
-
-    fn free_port_of(&mut self, connection: &Connection) {
-        if connection.holds_port {
-            self.host(connection.local.node).tcp.remove(&connection.local.port);
-        }
-    }
-
-    /// Lets go of a connection that the process has closed, as far as the peer allows.
-    fn finish_if_done(&mut self, now: u64, key: Key) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        if connection.owner != Owner::Kernel || !connection.is_done_sending() {
-            return;
-        }
-        if !connection.inbox.is_complete() {
-            // FIN_WAIT_2 without a process: the peer has as long as Linux's tcp_fin_timeout.
-            self.arm_retransmission_at(now + TIME_WAIT, key);
-        } else if connection.closed_first {
-            connection.phase = Phase::TimeWait;
-            connection.retransmit_at = None;
-            let holds_port = std::mem::take(&mut connection.holds_port);
-            let local = connection.local;
-            if holds_port {
-                self.host(local.node).tcp.remove(&local.port);
-            }
-            self.lingering.push_back((now + TIME_WAIT, key));
-            self.end_time_waits(now);
-        } else {
-            self.forget(key);
-        }
-    }
-
-    /// Forgets the connections whose TIME_WAIT is over. Called now and then: their answers matter, not their end.
-    fn end_time_waits(&mut self, now: u64) {
-        while let Some(&(end, key)) = self.lingering.front()
-            && end <= now
-        {
-            self.lingering.pop_front();
-            self.connections.remove(key);
-        }
-    }
-
-    /// Marks a connection as broken and tells whoever waits for it.
-    fn fail(&mut self, key: Key, error: io::ErrorKind) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        if let (Phase::Granting(listener), Some(peer)) = (connection.phase, connection.peer_key) {
-            if let Some(listener) = self.listeners.get_mut(listener) {
-                listener.granting.remove(&peer);
-            }
-            return self.forget(key);
-        }
-        if connection.owner == Owner::Kernel {
-            return self.forget(key);
-        }
-        connection.phase = Phase::Failed;
-        connection.error = Some(error);
-        connection.unacknowledged = VecDeque::new();
-        connection.retransmit_at = None;
-        connection.acknowledge_at = None;
-        connection.wake_both(&mut self.woken);
     }
 }

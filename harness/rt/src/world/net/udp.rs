@@ -18,6 +18,8 @@ use super::{
 
 /// The longest payload that fits into an IPv4 packet.
 const MAX_PAYLOAD: usize = 65_507;
+/// "Message too long": Linux's number, whatever the simulation runs on.
+const EMSGSIZE: i32 = 90;
 /// What may wait to be received, in bytes: Linux's `net.core.rmem_default`.
 const RECEIVE_BUFFER: usize = 212_992;
 /// What a waiting datagram takes besides its payload.
@@ -112,8 +114,7 @@ impl Fabric {
             None => connected.ok_or(io::ErrorKind::NotConnected)?,
         };
         if data.len() > MAX_PAYLOAD {
-            let message = format!("a datagram of {} bytes is longer than {MAX_PAYLOAD}", data.len());
-            return Err(io::Error::other(message));
+            return Err(io::Error::from_raw_os_error(EMSGSIZE));
         }
         if bound_to_loopback && to.node != from.node {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket is bound to 127.0.0.1"));

@@ -49,6 +49,7 @@ impl Fabric {
         let mut connection = Connection::new(packet.to, packet.from, packet.loopback, phase, Owner::Backlog);
         connection.peer_key = Some(from);
         connection.edge = edge;
+        connection.max_segment = self.max_segment(packet.to.node, packet.from.node);
         let key = self.connections.insert(connection);
         if let Some(listener) = self.listeners.get_mut(listener_key) {
             listener.granting.insert(from, key);
@@ -71,10 +72,12 @@ impl Fabric {
         }
     }
 
-    fn reset_arrives(&mut self, to: Key) {
+    pub(super) fn reset_arrives(&mut self, to: Key) {
         let Some(connection) = self.connections.get(to) else { return };
         let error = match connection.phase {
             Phase::TimeWait | Phase::Failed => return,
+            // The answer to a late copy of what ended the connection (RFC 1337).
+            Phase::Open if connection.is_over() => return,
             Phase::Opening => io::ErrorKind::ConnectionRefused,
             // As Linux has it: whoever was told that the peer will send no more only notices on writing.
             _ if connection.inbox.is_complete() => io::ErrorKind::BrokenPipe,
@@ -130,6 +133,7 @@ impl Fabric {
     #[inline]
     fn take_acknowledgement(&mut self, now: u64, segment: &Segment, is_empty: bool) {
         let Some(connection) = self.connections.get_mut(segment.to) else { return };
+        connection.last_heard = now;
         let window_opened = segment.edge > connection.edge;
         connection.edge = connection.edge.max(segment.edge);
         if window_opened {
@@ -231,6 +235,7 @@ fn handshake_is_over(now: u64, connection: &mut Connection) {
         connection.rto.sample(now - since);
     }
     connection.rto.retries = 0;
+    connection.last_heard = now;
     connection.retransmit_at = None;
     connection.unacknowledged = VecDeque::new();
 }

@@ -10,7 +10,7 @@ use super::{
         queue::What,
         table::Key,
     },
-    Connection, MAX_SEGMENT, NEVER, Owner, Phase,
+    Connection, NEVER, Owner, Phase,
 };
 
 /// How long an acknowledgement waits for data to ride on (Linux's TCP_DELACK_MIN).
@@ -101,6 +101,13 @@ impl Fabric {
         self.send_segment(now, key, seq, Vec::new(), false, false);
     }
 
+    /// Asks the peer for an acknowledgement.
+    pub(super) fn send_probe(&mut self, now: u64, key: Key) {
+        let Some(connection) = self.connections.get(key) else { return };
+        let seq = connection.next;
+        self.send_segment(now, key, seq, Vec::new(), false, true);
+    }
+
     /// Acknowledges with the next data, or after a while.
     #[inline]
     pub(super) fn acknowledge_later(&mut self, now: u64, key: Key) {
@@ -131,7 +138,7 @@ impl Fabric {
         let Some(connection) = self.connections.get_mut(key) else { return };
         // Karn's algorithm: its acknowledgement says nothing about the round trip.
         connection.timed = None;
-        let length = connection.unacknowledged.len().min(MAX_SEGMENT);
+        let length = connection.unacknowledged.len().min(connection.max_segment);
         data.extend(connection.unacknowledged.range(..length));
         let fin = connection.fin_sent && length == connection.unacknowledged.len();
         let seq = connection.una;
@@ -139,7 +146,7 @@ impl Fabric {
     }
 
     /// Resets a connection: tells the peer, if there is one.
-    pub(in super::super) fn send_reset(&mut self, now: u64, key: Key) {
+    pub(super) fn send_reset(&mut self, now: u64, key: Key) {
         let Some(connection) = self.connections.get(key) else { return };
         let Some(to) = connection.peer_key else { return };
         if matches!(connection.phase, Phase::Open | Phase::Granting(_)) {
@@ -242,8 +249,7 @@ impl Fabric {
             // Nothing on its way, and someone waits for the window to open: ask whether it has.
             _ if connection.writer.is_some() && connection.edge <= connection.next => {
                 connection.rto.retries += 1;
-                let seq = connection.next;
-                self.send_segment(now, key, seq, Vec::new(), false, true);
+                self.send_probe(now, key);
                 self.arm_retransmission(now, key);
             }
             _ => {}
