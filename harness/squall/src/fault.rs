@@ -1,46 +1,76 @@
-//! Faults: what each kind does to the world, and how it is undone.
+//! Faults: what each kind is in a spec, what it does to the world, and how that is undone.
 //!
 //! A fault *strikes*: its targets are resolved, it takes hold and is logged. It lasts for its time, and *heals*: exactly what
 //! it did is undone, whatever other faults do meanwhile. Overlapping faults stack: a link is cut while any partition
-//! cuts it, a node is down while any crash holds it down.
+//! cuts it, a node is down while any fault holds it down.
 //!
-//! Each kind is a file that implements [`Hold`]; [`strike`] is the one place that lists them.
+//! Each kind is a file: a struct, which is its entry in a spec and, with its ranges drawn, its entry in a plan; and its
+//! [`Kind`], which says how it is checked, drawn and struck. [`kinds`] is the one place that lists them.
 
 use squall_rt::world::Stream;
 
-use crate::{
-    plan::{Action, PlannedFault},
-    run::cluster::Cluster,
+use crate::spec::{
+    model::{CountRange, Dur, DurationRange, Spanned},
+    validate::{Context, Place},
 };
 
+mod clock;
+mod disk;
+mod hold;
+pub mod kinds;
 mod network;
 mod process;
+mod strike;
 pub(crate) mod target;
+mod topology;
 
-/// Takes the line of the history that tells what was done, before its consequences are.
-pub(crate) type Announce<'a> = &'a dyn Fn(String);
+pub use self::{
+    clock::*,
+    disk::*,
+    kinds::{Action, Fault, KINDS},
+    network::*,
+    process::*,
+    topology::*,
+};
+pub(crate) use self::{hold::Hold, strike::Strike};
 
-/// A fault's grip on the world, from strike to heal.
-pub(crate) trait Hold: Send {
-    /// Undoes it. Returns what it touched in all: packets or processes.
-    fn heal(self: Box<Self>, cluster: &Cluster, announce: Announce<'_>) -> u64;
+/// A kind of fault.
+pub(crate) trait Kind {
+    /// Whether it is over the moment it has struck, so that it has no `for`.
+    const INSTANT: bool = false;
+    /// Whether it may do without a schedule: it is there from the start of chaos then.
+    const MAY_STAND: bool = false;
+    /// The key of its own entry that says how long it lasts, if there is one.
+    const END_KEY: Option<&'static str> = None;
+
+    /// Reports what the types do not say: targets without nodes, numbers that make it do nothing. `at` is its entry.
+    fn check(&self, at: &Place<'_>, context: &mut Context<'_>);
+
+    /// Fixes every range to a value drawn from the fault's stream.
+    fn draw(&mut self, stream: &mut Stream);
+
+    /// How long it lasts, if that is said in its own entry rather than by `for`. After [`draw`](Kind::draw).
+    fn own_end(&self) -> Option<Dur> {
+        None
+    }
+
+    /// Takes hold of the world. None if there is nothing to strike now, or nothing to undo.
+    fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold>;
 }
 
-/// Lets a fault strike now. Returns its grip; none if it found nothing to strike.
-pub(crate) fn strike(
-    planned: &PlannedFault,
-    cluster: &Cluster,
-    announce: Announce<'_>,
-) -> Option<Box<dyn Hold>> {
-    let mut draws = Stream::new(cluster.seed(), "target", &planned.name());
-    let draws = &mut draws;
-    match &planned.action {
-        Action::Partition { cut, mode } => network::partition(cluster, planned, cut, *mode, draws, announce),
-        Action::Delay { link, by, jitter } => {
-            network::delay(cluster, planned, link, by.0, jitter.0, draws, announce)
-        }
-        Action::Loss { link, rate } => network::loss(cluster, planned, link, rate.0, draws, announce),
-        Action::Crash { node, disk } => process::crash(cluster, node, *disk, draws, announce),
-        Action::Pause { node } => process::pause(cluster, node, draws, announce),
-    }
+/// Draws a duration and leaves it as the only one of its range.
+fn fix(range: &mut DurationRange, stream: &mut Stream) {
+    let drawn = stream.duration(range.min, range.max);
+    *range = DurationRange { min: drawn, max: drawn };
+}
+
+/// Draws a count and leaves it as the only one of its range.
+fn fix_count(range: &mut CountRange, stream: &mut Stream) {
+    let drawn = stream.range(range.min..range.max + 1);
+    *range = CountRange { min: drawn, max: drawn };
+}
+
+/// The one duration of an optional range that was [fixed](fix).
+fn fixed(range: Option<&Spanned<DurationRange>>) -> Option<Dur> {
+    range.map(|range| Dur(range.min))
 }

@@ -183,6 +183,8 @@ pub enum Lifecycle {
     Paused,
     /// It goes on.
     Resumed,
+    /// It was asked to end, and has a while to do so.
+    Stopping,
 }
 
 /// What a record says.

@@ -11,13 +11,11 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde::{Deserialize, Serialize};
 use squall_rt::world::Stream;
 
+pub use crate::fault::Action;
 use crate::{
     spec::{
         Spec,
-        model::{
-            CountRange, DiskFate, Dur, DurationRange, Every, Fault, Link, PartitionMode, Probability, Scalar,
-            Target,
-        },
+        model::{CountRange, Dur, DurationRange, Every, Fault, Heal, Scalar},
     },
     system::{AnySystem, Sampler},
 };
@@ -34,6 +32,8 @@ pub struct Plan {
     pub operations: Vec<PlannedOperation>,
     /// What breaks, in the order of the spec.
     pub faults: Vec<PlannedFault>,
+    /// What heals when settle begins.
+    pub heal: Heal,
 }
 
 /// When each phase ends, since the start of the run.
@@ -120,59 +120,6 @@ pub struct PlannedTrigger {
     pub after: Dur,
 }
 
-/// What a fault does, with its numbers drawn. Targets are resolved when it strikes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// Cut links.
-    Partition {
-        /// Which.
-        cut: Cut,
-        /// What happens to packets.
-        mode: PartitionMode,
-    },
-    /// Slow links down.
-    Delay {
-        /// Which.
-        link: Link,
-        /// By how much.
-        by: Dur,
-        /// Up to how much more, for each packet.
-        jitter: Dur,
-    },
-    /// Lose packets.
-    Loss {
-        /// On which links.
-        link: Link,
-        /// The share that is lost.
-        rate: Probability,
-    },
-    /// End processes.
-    Crash {
-        /// Whose.
-        node: Target,
-        /// What the disk keeps.
-        disk: DiskFate,
-    },
-    /// Stop processes.
-    Pause {
-        /// Whose.
-        node: Target,
-    },
-}
-
-/// The links that a partition cuts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cut {
-    /// Between these nodes and all others, both ways.
-    Isolate(Target),
-    /// Between these groups, both ways.
-    Split(Vec<Target>),
-    /// These directed links.
-    OneWay(Link),
-}
-
 impl Plan {
     /// Draws the plan of a seed. The spec must be valid for the system; `params` are complete, with the variant applied.
     ///
@@ -186,6 +133,7 @@ impl Plan {
             phases: PhaseEnds { warmup: Dur(warmup), chaos: Dur(chaos), settle: Dur(settle) },
             operations: draw_operations(system, params, spec, seed, warmup, chaos),
             faults: spec.faults.iter().flat_map(|fault| draw_fault(fault, seed, warmup, chaos)).collect(),
+            heal: spec.phases.heal.value.clone(),
         }
     }
 }
@@ -278,15 +226,22 @@ impl ClientSource {
 
 fn draw_fault(fault: &Fault, seed: u64, warmup: Duration, chaos: Duration) -> Vec<PlannedFault> {
     let mut stream = Stream::new(seed, "fault", &fault.id.value);
-    starts(fault, &mut stream, warmup, chaos)
+    let mut chances = Stream::new(seed, "probability", &fault.id.value);
+    let mut planned: Vec<_> = starts(fault, &mut stream, warmup, chaos)
         .into_iter()
         .zip(1..)
         .map(|(start, strike)| {
-            let (action, own_end) = draw_action(fault, &mut stream);
-            let lasts = own_end.or_else(|| fault.lasts.as_ref().map(|range| draw(range, &mut stream)));
+            let mut action = fault.actions().next().expect("a valid fault has exactly one kind");
+            action.draw(&mut stream);
+            let lasts =
+                action.own_end().or_else(|| fault.lasts.as_ref().map(|range| draw(range, &mut stream)));
             PlannedFault { fault: fault.id.value.clone(), strike, start, action, lasts }
         })
-        .collect()
+        .collect();
+    if let Some(probability) = &fault.probability {
+        planned.retain(|_| chances.chance(probability.0));
+    }
+    planned
 }
 
 fn draw(range: &DurationRange, stream: &mut Stream) -> Dur {
@@ -317,7 +272,8 @@ fn starts(fault: &Fault, stream: &mut Stream, warmup: Duration, chaos: Duration)
             })
             .collect();
     }
-    let Some(every) = &fault.every else { return Vec::new() };
+    // Without a schedule it stands there for the whole of chaos.
+    let Some(every) = &fault.every else { return vec![Start::At(Dur(warmup))] };
     let (first, last) = fault.between.as_ref().map_or((warmup, chaos), |between| (between.0.0, between.1.0));
     let most = fault.times.as_ref().map_or(usize::MAX, |times| times.value as usize);
     let mut at = first;
@@ -333,32 +289,4 @@ fn starts(fault: &Fault, stream: &mut Stream, warmup: Duration, chaos: Duration)
         }
         starts.push(Start::At(Dur(at)));
     }
-}
-
-/// The action with its numbers drawn and, for a crash, when it ends.
-fn draw_action(fault: &Fault, stream: &mut Stream) -> (Action, Option<Dur>) {
-    if let Some(partition) = &fault.partition {
-        let cut = if let Some(target) = &partition.isolate {
-            Cut::Isolate(target.value.clone())
-        } else if let Some(link) = &partition.one_way {
-            Cut::OneWay(link.value.clone())
-        } else {
-            Cut::Split(partition.split.iter().flatten().map(|target| target.value.clone()).collect())
-        };
-        return (Action::Partition { cut, mode: partition.mode }, None);
-    }
-    if let Some(delay) = &fault.delay {
-        let by = draw(&delay.by, stream);
-        let jitter = delay.jitter.unwrap_or_default();
-        return (Action::Delay { link: delay.link.value.clone(), by, jitter }, None);
-    }
-    if let Some(loss) = &fault.loss {
-        return (Action::Loss { link: loss.link.value.clone(), rate: loss.rate }, None);
-    }
-    if let Some(crash) = &fault.crash {
-        let restart = crash.restart_after.as_ref().map(|range| draw(range, stream));
-        return (Action::Crash { node: crash.node.value.clone(), disk: crash.disk }, restart);
-    }
-    let pause = fault.pause.as_ref().expect("a valid fault has exactly one kind");
-    (Action::Pause { node: pause.node.value.clone() }, None)
 }

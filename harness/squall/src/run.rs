@@ -6,6 +6,7 @@ pub(crate) mod cluster;
 mod engine;
 mod execute;
 mod record;
+mod shape;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -15,6 +16,7 @@ pub use self::{
     clients::ClientDriver,
     execute::{execute, explain},
 };
+pub(crate) use self::{cluster::CLIENTS, shape::loss_model};
 use crate::{check::Violation, history::Record};
 
 /// How to execute a run. None of it changes what happens in it.
@@ -75,7 +77,7 @@ impl fmt::Display for Digest {
 pub struct FaultCount {
     /// How often it struck.
     pub struck: u64,
-    /// What it touched in all: packets for a network fault, processes for a process fault.
+    /// What it touched in all: packets, connections or calls for a network fault, disk calls for a disk fault, else processes.
     pub touched: u64,
 }
 

@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::Registry;
 
 mod de;
-mod diagnostic;
+pub(crate) mod diagnostic;
 mod files;
 mod leaf;
 pub mod model;
@@ -20,7 +20,7 @@ mod path;
 mod schema;
 mod spanned;
 mod tree;
-mod validate;
+pub(crate) mod validate;
 
 pub use self::{
     diagnostic::{Code, Diagnostic, Diagnostics},

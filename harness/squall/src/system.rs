@@ -11,8 +11,10 @@ use crate::{
     history::{Fields, Value},
 };
 
+mod membership;
 mod registry;
 
+pub(crate) use self::membership::Membership;
 pub use self::registry::{AnySystem, Registry, Sampler};
 
 /// Whatever went wrong in a node.
@@ -49,6 +51,14 @@ pub trait System: Send + Sync + 'static {
     }
     /// The flawed variants; each names the invariant it must violate.
     fn flaws() -> &'static [Flaw];
+    /// The methods its nodes serve over `squall_rt::rpc`, for faults of single calls. None: specs may name any.
+    fn methods() -> &'static [&'static str] {
+        &[]
+    }
+    /// Which network its nodes talk over.
+    fn transport() -> Transport {
+        Transport::Squall
+    }
     /// Sets the parameters so that the named flaw is in. `hardened`, the good implementation, never gets here.
     fn apply_variant(params: &mut Self::Params, flaw: &'static str);
 
@@ -59,6 +69,17 @@ pub trait System: Send + Sync + 'static {
     /// Performs one operation. It must say what it knows: [`Outcome::Unknown`] after a time-out, never
     /// [`Outcome::Failed`].
     fn perform(session: &mut Self::Session, op: Self::Op) -> impl Future<Output = Outcome> + Send;
+}
+
+/// The network that a system's nodes talk over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// `squall_rt::net`: every kind of fault acts on it.
+    #[default]
+    Squall,
+    /// madsim's own `NetSim`, over which madsim-tonic, madsim-etcd-client and their like run. It knows partitions that drop,
+    /// and one latency and loss for all links; what it does not know is refused when a spec asks for it.
+    NetSim,
 }
 
 /// A group of like nodes.
@@ -133,7 +154,7 @@ pub struct Node {
     pub(crate) group: Arc<str>,
     pub(crate) index: u32,
     pub(crate) incarnation: u32,
-    pub(crate) cluster: Arc<[(Arc<str>, u32)]>,
+    pub(crate) cluster: Membership,
 }
 
 impl Node {
@@ -162,10 +183,10 @@ impl Node {
         host_name(&self.group, self.index)
     }
 
-    /// The host names of a group, in order. Empty if there is no such group.
+    /// The host names of a group's members now, in order. Empty if there is no such group. It changes when nodes join or leave
+    /// during a run, as what a service registry says does: a node that has to know asks again.
     pub fn hosts(&self, group: &str) -> Vec<String> {
-        let size = self.cluster.iter().find(|(name, _)| **name == *group).map_or(0, |(_, size)| *size);
-        (0..size).map(|i| host_name(group, i)).collect()
+        self.cluster.of(group).into_iter().map(|i| host_name(group, i)).collect()
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn nodes(
     draws: &mut Stream,
 ) -> BTreeSet<NodeId> {
     match target {
-        Target::Group(group) => cluster.group(group).collect(),
+        Target::Group(group) => cluster.group(group),
         Target::Member(group, index) => cluster.member(group, *index).into_iter().collect(),
         Target::One(inner) => sample(nodes(inner, cluster, named, draws), draws, |_, _| 1),
         Target::Some(inner) => {
@@ -34,6 +34,8 @@ pub(crate) fn nodes(
             least + draws.pick(len - least + 1)
         }),
         Target::Role(role) => cluster.role(role),
+        Target::Zone(zone) => cluster.zone(zone),
+        Target::Everyone => cluster.nodes().collect(),
         Target::Rest => cluster.nodes().filter(|node| !named.contains(node)).collect(),
     }
 }

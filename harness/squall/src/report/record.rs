@@ -79,6 +79,7 @@ impl fmt::Display for Line<'_> {
                 Lifecycle::Exited(error) => write!(f, "ended by itself: {error}"),
                 Lifecycle::Paused => f.write_str("paused"),
                 Lifecycle::Resumed => f.write_str("resumed"),
+                Lifecycle::Stopping => f.write_str("asked to end"),
             },
             Kind::Phase(phase) => {
                 let name = match phase {

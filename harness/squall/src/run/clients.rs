@@ -7,6 +7,7 @@ use std::{
 };
 
 use squall_rt::world::World;
+use tokio::sync::Notify;
 
 use super::record::Recorder;
 use crate::{
@@ -20,6 +21,8 @@ use crate::{
 struct Client {
     planned: VecDeque<(u32, PlannedOperation)>,
     open: Option<Operation>,
+    /// Rung when the caller gives up on the open operation.
+    cancel: Arc<Notify>,
 }
 
 /// All clients of a run.
@@ -55,6 +58,19 @@ impl Clients {
         self.abandon(index, "the client crashed");
     }
 
+    /// The caller gives up: the future of the open operation is dropped where it stands. Returns whether there was one.
+    pub fn cancel(&self, index: u32) -> bool {
+        let (open, cancel) = {
+            let client = self.client(index);
+            (client.open.is_some(), client.cancel.clone())
+        };
+        if open {
+            self.abandon(index, "the caller gave up");
+            cancel.notify_one();
+        }
+        open
+    }
+
     /// The run is over: operations that are still open have an unknown outcome.
     pub fn close(&self) {
         for index in 0..self.count() {
@@ -87,6 +103,12 @@ impl ClientDriver {
         let arguments = arguments(&planned.op);
         self.clients.recorder.record(Kind::Invoke(operation, arguments));
         Some(planned.op)
+    }
+
+    /// Waits until the caller [gives up](Clients::cancel) on the operation that is open.
+    pub(crate) fn cancelled(&self) -> impl Future<Output = ()> + use<> {
+        let cancel = self.clients.client(self.index).cancel.clone();
+        async move { cancel.notified().await }
     }
 
     /// Records how the operation ended.

@@ -1,18 +1,20 @@
-//! The nodes of a run and their processes: who is in which group, who is up, who is held down or still by which fault.
+//! The nodes of a run and their processes: who is in which group and zone, who is up, who is held down or still by which fault.
 
 use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak},
     time::Duration,
 };
 
-use squall_rt::world::{Death, DiskFate, NodeId, World};
+use squall_rt::world::{Death, DiskFate, Life, NodeId, World};
 use tokio::sync::mpsc;
 
-use super::{clients::Clients, record::Recorder};
+use super::{clients::Clients, record::Recorder, shape};
 use crate::{
+    fault::target,
     history::Lifecycle,
-    system::{AnySystem, BoxError, Node, host_name, node_name},
+    spec::model::{Limits, MaxDown, Network},
+    system::{AnySystem, BoxError, Membership, Node, host_name, node_name},
 };
 
 /// The group that clients form.
@@ -30,14 +32,73 @@ struct Member {
 /// What holds a node back. Faults stack, so these are counts.
 #[derive(Default)]
 struct Holds {
-    crashes: u32,
+    /// Crashes, restarts, and having left.
+    downs: u32,
     pauses: u32,
 }
 
-/// A process to start, and when.
-struct StartRequest {
+/// What the supervisor is asked to do, and when.
+enum Request {
+    Start(NodeId),
+    /// The grace period of a process that was asked to end is over.
+    Kill(Life),
+    /// A process is to stand still and run in turns, for so long each.
+    Throttle(Throttle, Duration, Duration),
+}
+
+/// A node that stands still and runs in turns.
+#[derive(Clone)]
+pub(crate) struct Throttle {
+    world: Arc<World>,
     node: NodeId,
-    at: Duration,
+    state: Arc<Mutex<Throttled>>,
+}
+
+#[derive(Default)]
+struct Throttled {
+    still: bool,
+    lifted: bool,
+    /// How often it was made to stand still.
+    stops: u64,
+}
+
+impl Throttle {
+    async fn drive(self, still: Duration, runs: Duration) {
+        loop {
+            {
+                let mut state = self.state();
+                if state.lifted {
+                    return;
+                }
+                state.still = true;
+                state.stops += 1;
+                self.world.pause(self.node);
+            }
+            self.world.sleep(still).await;
+            {
+                let mut state = self.state();
+                if !std::mem::take(&mut state.still) {
+                    return;
+                }
+                self.world.resume(self.node);
+            }
+            self.world.sleep(runs).await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Throttled> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the node run again. Says how often it was made to stand still.
+    pub fn lift(&self) -> u64 {
+        let mut state = self.state();
+        state.lifted = true;
+        if std::mem::take(&mut state.still) {
+            self.world.resume(self.node);
+        }
+        state.stops
+    }
 }
 
 /// The nodes of a run.
@@ -46,69 +107,99 @@ pub(crate) struct Cluster {
     recorder: Arc<Recorder>,
     system: Arc<dyn AnySystem>,
     params: serde_json::Value,
-    members: Vec<Member>,
-    shape: Arc<[(Arc<str>, u32)]>,
+    members: RwLock<Vec<Member>>,
+    membership: Membership,
     clients: Arc<Clients>,
+    network: Network,
+    limits: Limits,
     holds: Mutex<Vec<Holds>>,
-    starts: mpsc::UnboundedSender<StartRequest>,
+    requests: mpsc::UnboundedSender<(Duration, Request)>,
     this: Weak<Cluster>,
 }
 
+/// What a cluster is built from.
+pub(crate) struct Setting<'a> {
+    pub world: Arc<World>,
+    pub recorder: Arc<Recorder>,
+    pub system: Arc<dyn AnySystem>,
+    pub params: serde_json::Value,
+    /// Groups and their sizes, in order, without the clients.
+    pub groups: &'a [(Arc<str>, u32)],
+    pub clients: Arc<Clients>,
+    pub network: &'a Network,
+    pub limits: &'a Limits,
+}
+
 impl Cluster {
-    /// Creates the nodes of `shape` (group and size, in order) and of the clients. Nothing runs on them yet.
+    /// Creates the nodes of all groups and of the clients. Nothing runs on them yet.
     ///
-    /// The second value must be polled by the supervisor: it starts processes when their time has come.
-    pub fn build(
-        world: Arc<World>,
-        recorder: Arc<Recorder>,
-        system: Arc<dyn AnySystem>,
-        params: serde_json::Value,
-        groups: &[(Arc<str>, u32)],
-        clients: Arc<Clients>,
-    ) -> (Arc<Cluster>, impl Future<Output = ()> + use<>) {
-        let mut shape = groups.to_vec();
-        shape.push((CLIENTS.into(), clients.count()));
-        let mut members = Vec::new();
-        for (group, size) in &shape {
-            for index in 0..*size {
-                let id = world.add_node(&host_name(group, index));
-                assert_eq!(id.index(), members.len(), "nodes are numbered in order of creation");
-                members.push(Member { group: group.clone(), index, name: node_name(group, index).into() });
-            }
-        }
-        let holds = members.iter().map(|_| Holds::default()).collect();
-        let (starts, mut requests) = mpsc::unbounded_channel::<StartRequest>();
+    /// The second value must be polled by the supervisor: it starts and ends processes when their time has come.
+    pub fn build(setting: Setting<'_>) -> (Arc<Cluster>, impl Future<Output = ()> + use<>) {
+        let mut shape = setting.groups.to_vec();
+        shape.push((CLIENTS.into(), setting.clients.count()));
+        let (requests, mut asked) = mpsc::unbounded_channel::<(Duration, Request)>();
         let cluster = Arc::new_cyclic(|this: &Weak<Cluster>| Cluster {
-            world,
-            recorder,
-            system,
-            params,
-            members,
-            shape: shape.into(),
-            clients,
-            holds: Mutex::new(holds),
-            starts,
+            world: setting.world,
+            recorder: setting.recorder,
+            system: setting.system,
+            params: setting.params,
+            members: RwLock::default(),
+            membership: Membership::new(&shape),
+            clients: setting.clients,
+            network: setting.network.clone(),
+            limits: setting.limits.clone(),
+            holds: Mutex::default(),
+            requests,
             this: this.clone(),
         });
-        let starter = cluster.this.clone();
-        let serve_starts = async move {
-            while let Some(StartRequest { node, at }) = requests.recv().await {
-                let Some(cluster) = starter.upgrade() else { return };
+        for (group, size) in &shape {
+            for index in 0..*size {
+                cluster.add(group, index);
+            }
+        }
+        shape::links(&cluster.network, &cluster);
+        let server = cluster.this.clone();
+        let serve = async move {
+            while let Some((at, request)) = asked.recv().await {
+                let Some(cluster) = server.upgrade() else { return };
                 squall_rt::task::spawn(async move {
                     cluster.world.sleep_until(at).await;
-                    cluster.start_unless_held(node);
+                    match request {
+                        Request::Start(node) => cluster.start_unless_held(node),
+                        Request::Kill(life) => cluster.kill(life),
+                        Request::Throttle(throttle, still, runs) => throttle.drive(still, runs).await,
+                    }
                 });
             }
         };
-        (cluster, serve_starts)
+        (cluster, serve)
+    }
+
+    fn add(&self, group: &Arc<str>, index: u32) -> NodeId {
+        let node = self.world.add_node(&host_name(group, index));
+        let name: Arc<str> = node_name(group, index).into();
+        let mut members = self.members.write().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(node.index(), members.len(), "nodes are numbered in order of creation");
+        members.push(Member { group: group.clone(), index, name: name.clone() });
+        self.holds().push(Holds::default());
+        self.recorder.add_node(name);
+        node
     }
 
     fn holds(&self) -> MutexGuard<'_, Vec<Holds>> {
         self.holds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn members(&self) -> RwLockReadGuard<'_, Vec<Member>> {
+        self.members.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub fn world(&self) -> &Arc<World> {
         &self.world
+    }
+
+    pub fn clients(&self) -> &Clients {
+        &self.clients
     }
 
     pub fn seed(&self) -> u64 {
@@ -116,18 +207,48 @@ impl Cluster {
     }
 
     /// All nodes, in order of creation.
-    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
-        (0..self.members.len()).map(|i| NodeId(i as u32))
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.members().len()).map(|i| NodeId(i as u32))
     }
 
-    /// The nodes of a group; none if there is no such group.
-    pub fn group<'a>(&'a self, group: &'a str) -> impl Iterator<Item = NodeId> + 'a {
-        self.nodes().filter(move |node| *self.members[node.index()].group == *group)
+    /// The names of the groups, in order.
+    pub fn groups(&self) -> Vec<Arc<str>> {
+        let mut groups: Vec<Arc<str>> = Vec::new();
+        for member in &*self.members() {
+            if !groups.contains(&member.group) {
+                groups.push(member.group.clone());
+            }
+        }
+        groups
+    }
+
+    /// The nodes of a group, those included that have left; none if there is no such group.
+    pub fn group(&self, group: &str) -> BTreeSet<NodeId> {
+        let members = self.members();
+        self.nodes().filter(|node| *members[node.index()].group == *group).collect()
     }
 
     /// One node of a group.
     pub fn member(&self, group: &str, index: u32) -> Option<NodeId> {
-        self.group(group).nth(index as usize)
+        let members = self.members();
+        self.nodes()
+            .find(|node| *members[node.index()].group == *group && members[node.index()].index == index)
+    }
+
+    /// The nodes of a zone; none if there is no such zone.
+    pub fn zone(&self, name: &str) -> BTreeSet<NodeId> {
+        let none = BTreeSet::new();
+        // Zones are made of groups and members, of which nothing is drawn.
+        let mut draws = self.world.stream("zone", name);
+        let zone = self.network.zones.iter().find(|(zone, _)| zone.value == name);
+        let of = zone.map_or(&[][..], |(_, zone)| zone.nodes.as_slice());
+        of.iter().flat_map(|of| target::nodes(of, self, &none, &mut draws)).collect()
+    }
+
+    /// Which client runs on a node, if it is one's.
+    pub fn client_of(&self, node: NodeId) -> Option<u32> {
+        let member = &self.members()[node.index()];
+        (*member.group == *CLIENTS).then_some(member.index)
     }
 
     /// Who holds a role now.
@@ -136,13 +257,14 @@ impl Cluster {
     }
 
     /// The node's name in histories.
-    pub fn name(&self, node: NodeId) -> &Arc<str> {
-        &self.members[node.index()].name
+    pub fn name(&self, node: NodeId) -> Arc<str> {
+        self.members()[node.index()].name.clone()
     }
 
     /// The names of nodes, for a person.
     pub fn names(&self, nodes: &BTreeSet<NodeId>) -> String {
-        let names: Vec<&str> = nodes.iter().map(|node| &**self.name(*node)).collect();
+        let members = self.members();
+        let names: Vec<&str> = nodes.iter().map(|node| &*members[node.index()].name).collect();
         if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
     }
 
@@ -155,18 +277,16 @@ impl Cluster {
 
     fn start(&self, node: NodeId) {
         let cluster = self.this.upgrade().expect("the cluster is alive while it is called");
-        let member = &self.members[node.index()];
+        let (group, index) = {
+            let member = &self.members()[node.index()];
+            (member.group.clone(), member.index)
+        };
         let life = self.world.start(node, |life| {
-            let place = Node {
-                group: member.group.clone(),
-                index: member.index,
-                incarnation: life.incarnation,
-                cluster: self.shape.clone(),
-            };
+            let place =
+                Node { group, index, incarnation: life.incarnation, cluster: self.membership.clone() };
             async move {
-                let member = &cluster.members[node.index()];
-                if *member.group == *CLIENTS {
-                    let driver = cluster.clients.driver(member.index, cluster.world.clone());
+                if *place.group == *CLIENTS {
+                    let driver = cluster.clients.driver(index, cluster.world.clone());
                     cluster.system.run_client(place, &cluster.params, driver).await;
                 } else {
                     let result = cluster.system.run_node(place, &cluster.params).await;
@@ -174,20 +294,19 @@ impl Cluster {
                 }
             }
         });
-        let change = Lifecycle::Started;
-        self.recorder.lifecycle(node, life.incarnation, change);
+        self.recorder.lifecycle(node, life.incarnation, Lifecycle::Started);
     }
 
     fn start_unless_held(&self, node: NodeId) {
-        let held = self.holds()[node.index()].crashes > 0;
+        let held = self.holds()[node.index()].downs > 0;
         if !held && !self.world.is_up(node) {
             self.start(node);
         }
     }
 
-    fn request_start(&self, node: NodeId, at: Duration) {
-        // The receiver is gone only when the run is over, and then nothing is to be started.
-        let _ = self.starts.send(StartRequest { node, at });
+    fn request(&self, at: Duration, request: Request) {
+        // The receiver is gone only when the run is over, and then nothing is to be done.
+        let _ = self.requests.send((at, request));
     }
 
     /// A process's `run_node` returned.
@@ -195,40 +314,100 @@ impl Cluster {
         let Some(life) = self.world.here() else { return };
         let reason = result.map_or_else(|error| error.to_string(), |()| "done".to_owned());
         self.recorder.lifecycle(node, life.incarnation, Lifecycle::Exited(reason));
-        self.world.crash(node, Death::Process, DiskFate::Keep);
-        self.request_start(node, self.world.now() + RESTART_AFTER_EXIT);
+        self.world.exit(node);
+        self.request(self.world.now() + RESTART_AFTER_EXIT, Request::Start(node));
+    }
+
+    /// Whether so many more nodes may be brought down under the limits of the spec, or the limit that forbids it.
+    pub fn may_go_down(&self, nodes: &BTreeSet<NodeId>) -> Result<(), String> {
+        let Some(limit) = &self.limits.max_down else { return Ok(()) };
+        let holds = self.holds();
+        let members = self.members();
+        let mut down: BTreeMap<&str, u32> = BTreeMap::new();
+        for (node, (member, holds)) in members.iter().zip(&*holds).enumerate() {
+            let struck = nodes.contains(&NodeId(node as u32));
+            if struck || holds.downs > 0 || holds.pauses > 0 {
+                *down.entry(&member.group).or_default() += 1;
+            }
+        }
+        for node in nodes {
+            let group = &*members[node.index()].group;
+            let most = match limit {
+                MaxDown::Each(most) if group != CLIENTS => Some(*most),
+                MaxDown::Each(_) => None,
+                MaxDown::Groups(groups) => groups.get(group).copied(),
+            };
+            if let Some(most) = most.filter(|most| down[group] > *most) {
+                return Err(format!(
+                    "{} of {group} would be down at once (limits.max_down is {most})",
+                    down[group]
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Brings a node down and holds it there. Returns whether a process died of it.
     pub fn hold_crash(&self, node: NodeId, death: Death, fate: DiskFate) -> bool {
-        self.holds()[node.index()].crashes += 1;
+        self.holds()[node.index()].downs += 1;
+        self.end(node, death, fate)
+    }
+
+    fn end(&self, node: NodeId, death: Death, fate: DiskFate) -> bool {
         // First of all, so that nothing the process still does is seen.
         let died = self.world.cut_off(node, death, fate);
         if died {
             self.recorder.lifecycle_of_last(node, Lifecycle::Crashed);
-            let member = &self.members[node.index()];
-            if *member.group == *CLIENTS {
-                self.clients.crashed(member.index);
+            if let Some(client) = self.client_of(node) {
+                self.clients.crashed(client);
             }
             self.world.reap(node);
         }
         died
     }
 
-    /// Lets go of a node that [`hold_crash`](Self::hold_crash) brought down; it starts once no crash holds it, not before
-    /// `at`.
-    pub fn release_crash(&self, node: NodeId, at: Duration) {
+    fn kill(&self, life: Life) {
+        if self.world.is_alive(life) {
+            self.end(life.node, Death::Process, DiskFate::Keep);
+        }
+    }
+
+    /// Asks the process on a node to end, kills it if it has not within `grace`, and holds the node down. Returns whether one ran
+    /// there.
+    pub fn hold_stop(&self, node: NodeId, grace: Duration) -> bool {
+        self.holds()[node.index()].downs += 1;
+        if !self.world.is_up(node) {
+            return false;
+        }
+        let life = self.recorder.last_life(node);
+        self.recorder.lifecycle_of_last(node, Lifecycle::Stopping);
+        if self.world.terminate(node) {
+            self.request(self.world.now() + grace, Request::Kill(life));
+        } else {
+            // It does not listen, so the signal kills it.
+            self.kill(life);
+        }
+        true
+    }
+
+    /// Lets go of a node that [`hold_crash`](Self::hold_crash) or [`hold_stop`](Self::hold_stop) brought down; it starts once
+    /// nothing holds it, not before `at`.
+    pub fn release_down(&self, node: NodeId, at: Duration) {
         let free = {
             let mut holds = self.holds();
-            let crashes = &mut holds[node.index()].crashes;
-            *crashes -= 1;
-            *crashes == 0
+            let downs = &mut holds[node.index()].downs;
+            *downs -= 1;
+            *downs == 0
         };
         if !free {
             return;
         }
-        if at > self.world.now() {
-            self.request_start(node, at);
+        // A process that was asked to end and is still at it ends now.
+        let ended = self.world.is_up(node) && self.end(node, Death::Process, DiskFate::Keep);
+        let now = self.world.now();
+        let at = if ended { at.max(now + Duration::from_millis(1)) } else { at };
+        if at > now {
+            self.request(at, Request::Start(node));
         } else {
             self.start_unless_held(node);
         }
@@ -260,5 +439,52 @@ impl Cluster {
         if free && self.world.is_up(node) {
             self.recorder.lifecycle_of_last(node, Lifecycle::Resumed);
         }
+    }
+
+    /// Lets a node run for `runs`, then stand still for `still`, in turns, until the handle is lifted.
+    pub fn throttle(&self, node: NodeId, still: Duration, runs: Duration) -> Throttle {
+        let throttle = Throttle { world: self.world.clone(), node, state: Arc::default() };
+        self.request(self.world.now(), Request::Throttle(throttle.clone(), still, runs));
+        throttle
+    }
+
+    /// Adds a node to a group and starts it.
+    pub fn join(&self, group: &str) -> NodeId {
+        let (group, index) = {
+            let members = self.members();
+            let of = members.iter().filter(|member| *member.group == *group);
+            let last = of.last().expect("a group that nodes join has some");
+            (last.group.clone(), last.index + 1)
+        };
+        let node = self.add(&group, index);
+        shape::links(&self.network, self);
+        self.membership.set(&group, index, true);
+        self.start(node);
+        node
+    }
+
+    /// Takes a node out of its group, asks its process to end, and holds it down.
+    pub fn leave(&self, node: NodeId, grace: Duration) -> bool {
+        let (group, index) = self.place(node);
+        self.membership.set(&group, index, false);
+        self.hold_stop(node, grace)
+    }
+
+    /// Has a node that left join again, with the disk it had.
+    pub fn rejoin(&self, node: NodeId) {
+        let (group, index) = self.place(node);
+        self.membership.set(&group, index, true);
+        self.release_down(node, self.world.now());
+    }
+
+    /// Whether a node is a member of its group, or has left it.
+    pub fn is_member(&self, node: NodeId) -> bool {
+        let (group, index) = self.place(node);
+        self.membership.of(&group).contains(&index)
+    }
+
+    fn place(&self, node: NodeId) -> (Arc<str>, u32) {
+        let member = &self.members()[node.index()];
+        (member.group.clone(), member.index)
     }
 }

@@ -1,12 +1,15 @@
 //! Lets the planned faults strike and heal, each at its time.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use squall_rt::{task::JoinHandle, world::World};
+use squall_rt::{
+    task::JoinHandle,
+    world::{NodeId, World},
+};
 use tokio::sync::oneshot;
 
 use super::{
@@ -16,7 +19,7 @@ use super::{
 };
 use crate::{
     check::pattern::Pattern,
-    fault::{self, Hold},
+    fault::{Hold, Strike},
     history::Kind,
     plan::{PlannedFault, Start},
 };
@@ -24,7 +27,7 @@ use crate::{
 /// Where a planned fault stands.
 enum Stage {
     Waiting,
-    Active(Box<dyn Hold>),
+    Active(Hold),
     Over,
 }
 
@@ -35,12 +38,22 @@ struct State {
     settled: bool,
 }
 
+/// Which faults heal when settle begins.
+#[derive(Clone, Debug)]
+pub(crate) enum Healed {
+    /// All of them.
+    All,
+    /// What lies within these nodes.
+    Within(BTreeSet<NodeId>),
+}
+
 /// The faults of one run.
 pub(crate) struct Engine {
     cluster: Arc<Cluster>,
     recorder: Arc<Recorder>,
     world: Arc<World>,
     faults: Vec<PlannedFault>,
+    max_concurrent: Option<u32>,
     state: Mutex<State>,
 }
 
@@ -50,6 +63,7 @@ impl Engine {
         cluster: Arc<Cluster>,
         recorder: Arc<Recorder>,
         faults: Vec<PlannedFault>,
+        max_concurrent: Option<u32>,
         ids: impl Iterator<Item = String>,
     ) -> (Arc<Engine>, Vec<JoinHandle<()>>) {
         let engine = Arc::new(Engine {
@@ -61,6 +75,7 @@ impl Engine {
                 counts: ids.map(|id| (id, FaultCount::default())).collect(),
                 settled: false,
             }),
+            max_concurrent,
             faults,
         });
         let mut triggers = Vec::new();
@@ -107,51 +122,91 @@ impl Engine {
 
     /// Lets a fault strike now, unless the run has settled.
     pub fn strike(&self, i: usize) {
-        {
+        let active = {
             let state = self.state();
             if state.settled || !matches!(state.stages[i], Stage::Waiting) {
                 return;
             }
-        }
-        let planned = &self.faults[i];
-        // What the strike itself makes happen (a crash) is told after it.
-        let struck = {
-            let name = planned.name();
-            let recorder = &self.recorder;
-            fault::strike(planned, &self.cluster, &|what| {
-                recorder.record(Kind::FaultStart { fault: name.clone().into(), what });
-            })
+            state.stages.iter().filter(|stage| matches!(stage, Stage::Active(_))).count()
         };
-        let mut state = self.state();
-        state.counts.entry(planned.fault.clone()).or_default().struck += 1;
-        state.stages[i] = struck.map_or(Stage::Over, Stage::Active);
-    }
-
-    /// Heals a fault now, if it is active.
-    fn heal(&self, i: usize) {
-        let stage = std::mem::replace(&mut self.state().stages[i], Stage::Over);
-        let Stage::Active(hold) = stage else { return };
         let planned = &self.faults[i];
         let name = planned.name();
-        let touched = hold.heal(&self.cluster, &|what| {
+        // What the strike itself makes happen (a crash) is told after it.
+        let announce = |what: String| {
+            self.recorder.record(Kind::FaultStart { fault: name.clone().into(), what });
+        };
+        let action = &planned.action;
+        let crowded = self.max_concurrent.is_some_and(|most| active >= most as usize);
+        let struck = if crowded && !action.is_instant() {
+            announce(format!(
+                "{}: left out, {active} faults are active (limits.max_concurrent)",
+                action.name()
+            ));
+            None
+        } else {
+            action.strike(&mut Strike::new(&self.cluster, planned, &announce))
+        };
+        let mut state = self.state();
+        let count = state.counts.entry(planned.fault.clone()).or_default();
+        count.struck += 1;
+        state.stages[i] = match struck {
+            Some(mut hold) if action.is_instant() => {
+                // What it touched is told at once, and there is nothing to undo.
+                drop(state);
+                let touched = hold.heal(&self.cluster, None, &|_| {});
+                state = self.state();
+                state.counts.entry(planned.fault.clone()).or_default().touched += touched;
+                Stage::Over
+            }
+            Some(hold) => Stage::Active(hold),
+            None => Stage::Over,
+        };
+    }
+
+    /// Heals what lies within `core` of a fault, or all of it, if it is active.
+    fn heal(&self, i: usize, core: Option<&BTreeSet<NodeId>>) {
+        let stage = std::mem::replace(&mut self.state().stages[i], Stage::Over);
+        let mut hold = match stage {
+            Stage::Active(hold) => hold,
+            other => {
+                self.state().stages[i] = other;
+                return;
+            }
+        };
+        let planned = &self.faults[i];
+        let name = planned.name();
+        let touched = hold.heal(&self.cluster, core, &|what| {
             self.recorder.record(Kind::FaultHeal { fault: name.clone().into(), what });
         });
-        self.state().counts.entry(planned.fault.clone()).or_default().touched += touched;
+        let mut state = self.state();
+        state.counts.entry(planned.fault.clone()).or_default().touched += touched;
+        if !hold.is_over() {
+            state.stages[i] = Stage::Active(hold);
+        }
     }
 
     async fn heal_in_time(&self, i: usize, struck_at: Duration) {
         if let Some(lasts) = self.faults[i].lasts {
             self.world.sleep_until(struck_at + lasts.0).await;
-            self.heal(i);
+            self.heal(i, None);
         }
     }
 
-    /// Heals whatever is active, and lets nothing strike from here on.
-    pub fn settle(&self) {
+    /// Heals what is active, and lets nothing strike from here on.
+    pub fn settle(&self, healed: &Healed) {
         self.state().settled = true;
+        let core = match healed {
+            Healed::All => None,
+            Healed::Within(core) => Some(core),
+        };
         for i in 0..self.faults.len() {
-            self.heal(i);
+            self.heal(i, core);
         }
+    }
+
+    /// The run is over: what is still broken is let go of, so that what it touched counts.
+    pub fn close(&self) {
+        self.settle(&Healed::All);
     }
 
     /// What each fault of the spec did.

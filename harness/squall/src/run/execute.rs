@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     cell::RefCell,
-    collections::BTreeMap,
+    collections::BTreeSet,
     panic::{self, PanicHookInfo},
     sync::{Arc, Mutex, Once, OnceLock, PoisonError},
     thread,
@@ -12,15 +12,15 @@ use std::{
 
 use squall_rt::{
     task::JoinHandle,
-    world::{self, StrayTasks, World, net::LinkPolicy},
+    world::{self, StrayTasks, World},
 };
 
 use super::{
     Coverage, Digest, ExecuteOptions, RunReport, Verdict,
     capture::{self, CaptureGuard},
     clients::Clients,
-    cluster::Cluster,
-    engine::Engine,
+    cluster::{CLIENTS, Cluster, Setting},
+    engine::{Engine, Healed},
     record::{Recorded, Recorder},
 };
 use crate::{
@@ -30,7 +30,7 @@ use crate::{
     plan::Plan,
     spec::{
         Spec,
-        model::{Latency, LinkSpec},
+        model::{Heal, Target},
     },
     system::{AnySystem, Registry},
 };
@@ -119,7 +119,6 @@ fn on_fresh_thread<T: Send>(
 #[derive(Default)]
 struct Shared {
     recorder: OnceLock<Arc<Recorder>>,
-    names: OnceLock<Vec<Arc<str>>>,
     panic: Mutex<Option<NotedPanic>>,
     done: Mutex<Option<(Recorded, Coverage, Duration)>>,
 }
@@ -156,7 +155,7 @@ impl Shared {
         });
         let (node, at) = world::whereabouts();
         let node = node
-            .and_then(|node| self.names.get()?.get(node.index()).map(|name| name.to_string()))
+            .and_then(|node| Some(self.recorder.get()?.name_for_panic(node)))
             .unwrap_or_else(|| "the harness".to_owned());
         let mut noted = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
         // The first panic is the cause; a second one, while unwinding, is its consequence.
@@ -227,18 +226,23 @@ async fn supervise(world: Arc<World>, system: Arc<dyn AnySystem>, spec: &Spec, s
         })
         .collect();
     let declared = capture::Declared::new(system.events());
-    let (cluster, serve_starts) =
-        Cluster::build(world.clone(), recorder.clone(), system, params, &groups, clients.clone());
-    let names: Vec<_> = cluster.nodes().map(|node| cluster.name(node).clone()).collect();
-    recorder.set_names(names.clone());
-    let _ = shared.names.set(names);
-    shape_network(spec, &cluster);
+    let (cluster, serve) = Cluster::build(Setting {
+        world: world.clone(),
+        recorder: recorder.clone(),
+        system,
+        params,
+        groups: &groups,
+        clients: clients.clone(),
+        network: &spec.network,
+        limits: &spec.limits,
+    });
 
     let guard = CaptureGuard::enter(recorder.clone(), world.clone(), declared);
-    let mut tasks = AbortOnDrop(vec![squall_rt::task::spawn(serve_starts)]);
+    let mut tasks = AbortOnDrop(vec![squall_rt::task::spawn(serve)]);
     recorder.record(Kind::Phase(Phase::Warmup));
     let ids = spec.faults.iter().map(|fault| fault.id.value.clone());
-    let (engine, fault_tasks) = Engine::start(cluster.clone(), recorder.clone(), plan.faults, ids);
+    let most = spec.limits.max_concurrent.as_ref().map(|most| most.value);
+    let (engine, fault_tasks) = Engine::start(cluster.clone(), recorder.clone(), plan.faults, most, ids);
     tasks.0.extend(fault_tasks);
     cluster.start_all();
 
@@ -247,7 +251,7 @@ async fn supervise(world: Arc<World>, system: Arc<dyn AnySystem>, spec: &Spec, s
         world.sleep_until(phases.warmup.0).await;
         recorder.record(Kind::Phase(Phase::Chaos));
         world.sleep_until(phases.chaos.0).await;
-        engine.settle();
+        engine.settle(&healed(&plan.heal, &cluster));
         recorder.record(Kind::Phase(Phase::Settle));
         world.sleep_until(phases.settle.0).await;
     };
@@ -263,6 +267,7 @@ async fn supervise(world: Arc<World>, system: Arc<dyn AnySystem>, spec: &Spec, s
     drop(tasks);
     let virtual_time = world.now();
     let mut recorded = recorder.take(world.net().digest());
+    engine.close();
     let coverage = Coverage {
         faults: engine.counts(),
         exercised: std::mem::take(&mut recorded.exercised),
@@ -296,33 +301,24 @@ fn count_outcomes(recorded: &Recorded) -> [u64; 3] {
     ops
 }
 
-/// Sets the links as the spec's `network:` says.
-fn shape_network(spec: &Spec, cluster: &Cluster) {
-    let net = cluster.world().net();
-    let default = link_policy(&spec.network.default, LinkPolicy::default());
-    net.set_default(default);
-    let mut draws = cluster.world().stream("topology", "links");
-    let mut policies = BTreeMap::new();
-    for (link, own) in &spec.network.links {
-        for pair in target::links(&link.value, cluster, &mut draws) {
-            policies.insert(pair, link_policy(own, default));
+/// Which nodes the heal at settle concerns.
+fn healed(heal: &Heal, cluster: &Cluster) -> Healed {
+    let mut draws = cluster.world().stream("heal", "core");
+    let mut core = BTreeSet::new();
+    match heal {
+        Heal::All => return Healed::All,
+        Heal::RandomQuorum => {
+            for group in cluster.groups() {
+                let all = Target::Group(group.to_string());
+                let of = if *group == *CLIENTS { all } else { Target::Majority(Box::new(all)) };
+                core.extend(target::nodes(&of, cluster, &BTreeSet::new(), &mut draws));
+            }
+        }
+        Heal::Core(of) => {
+            for of in of {
+                core.extend(target::nodes(of, cluster, &BTreeSet::new(), &mut draws));
+            }
         }
     }
-    for ((from, to), policy) in policies {
-        net.set_link(from, to, policy);
-    }
-}
-
-/// What a spec says of a link, over what holds otherwise.
-fn link_policy(spec: &LinkSpec, otherwise: LinkPolicy) -> LinkPolicy {
-    LinkPolicy {
-        latency: match spec.latency {
-            None => otherwise.latency,
-            Some(Latency::Uniform(range)) => world::net::Latency::Uniform { min: range.min, max: range.max },
-            Some(Latency::Exponential { min, mean }) => world::net::Latency::Exponential { min, mean },
-        },
-        loss: spec.loss.map_or(otherwise.loss, |loss| world::net::LossModel::Independent(loss.0)),
-        bandwidth: spec.bandwidth.map_or(otherwise.bandwidth, |bandwidth| Some(bandwidth.bytes_per_second)),
-        ..otherwise
-    }
+    Healed::Within(core)
 }

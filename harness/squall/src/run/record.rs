@@ -76,9 +76,20 @@ impl Recorder {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Names the nodes, in order of creation.
-    pub fn set_names(&self, names: Vec<Arc<str>>) {
-        self.state().names = names;
+    /// Adds a node, in order of creation.
+    pub fn add_node(&self, name: Arc<str>) {
+        self.state().names.push(name);
+    }
+
+    /// The name of the node whose code panicked, which may have happened while something was being recorded.
+    pub fn name_for_panic(&self, node: NodeId) -> String {
+        let name = self.state.try_lock().ok().and_then(|state| state.names.get(node.index()).cloned());
+        name.unwrap_or_else(|| self.world.name(node)).to_string()
+    }
+
+    /// The process that was started last on a node.
+    pub fn last_life(&self, node: NodeId) -> Life {
+        Life { node, incarnation: self.state().incarnations.get(&node).copied().unwrap_or(0) }
     }
 
     /// Hands over the faults that wait for events, and who lets them strike.
@@ -263,6 +274,7 @@ fn feed(hasher: &mut Xxh3, record: &Record) {
                 }
                 Lifecycle::Paused => hasher.update(&[4]),
                 Lifecycle::Resumed => hasher.update(&[5]),
+                Lifecycle::Stopping => hasher.update(&[6]),
             }
         }
         Kind::Phase(phase) => hasher.update(&[9, *phase as u8]),

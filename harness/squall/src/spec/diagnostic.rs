@@ -60,6 +60,8 @@ pub enum Code {
     UnknownEvent = 26,
     /// The event has no such field.
     UnknownField = 27,
+    /// No method of that name.
+    UnknownMethod = 29,
     /// A target or a link that no node can match.
     MatchesNothing = 28,
     /// Not exactly one kind, schedule or form.
@@ -74,6 +76,12 @@ pub enum Code {
     OutOfRange = 34,
     /// An expectation that cannot come true.
     Expectation = 35,
+    /// A fault or a link that the system's network cannot do.
+    Transport = 36,
+    /// An included file that cannot be found, or includes itself.
+    Include = 37,
+    /// A matrix that cannot be laid out, or a case of it that does not exist.
+    Matrix = 38,
 }
 
 impl fmt::Display for Code {
@@ -339,7 +347,7 @@ pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// Help for a name that is not known: the probable one, and all there are.
-pub(super) fn name_help(written: &str, what: &str, known: &[&str]) -> String {
+pub(crate) fn name_help(written: &str, what: &str, known: &[&str]) -> String {
     let all = format!("{what}: {}", listed(known.iter().copied()));
     match did_you_mean(written, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`? {all}"),

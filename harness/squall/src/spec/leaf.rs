@@ -12,6 +12,8 @@ use serde::{
 };
 
 mod check;
+mod choice;
+mod clock;
 mod duration;
 mod network;
 mod quantity;

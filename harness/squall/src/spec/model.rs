@@ -8,6 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::spanned::{Span, Spanned};
+pub use crate::fault::{
+    Cancel, ClockDrift, ClockJump, ClockSkew, ClockStrobe, Corrupt, Crash, Delay, DiskCorrupt, DiskError,
+    DiskFate, DiskFull, DiskLyingSync, DiskOp, DiskShortRead, DiskStall, DiskTorn, Duplicate, Fault,
+    HalfOpen, HoldPackets, Join, KINDS, Leave, Loss, NarrowLink, Partition, PartitionMode, Pause, Reorder,
+    Replay, Reset, Restart, Rpc, RpcCode, RpcOutcome, Slow, Tamper,
+};
 
 /// A duration that is drawn anew for each seed: `2s`, or `1s..3s`, uniform with both ends included.
 /// Units: `ns`, `us`, `ms`, `s`, `m`, `h`; `1.5s` is fine, a bare number is not.
@@ -50,8 +56,47 @@ pub struct Bandwidth {
     pub bytes_per_second: u64,
 }
 
+/// An amount of data: `64KiB`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// In bytes.
+    pub bytes: u64,
+}
+
+/// How far a clock is off, drawn anew for each seed: `300ms` ahead, `-2s` behind, or `-2s..2s`, uniform with both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offset {
+    /// The least, in nanoseconds.
+    pub min: i64,
+    /// The most, in nanoseconds.
+    pub max: i64,
+}
+
+/// How much faster than true time a clock runs, drawn anew for each seed: `200ppm`, `-5%`, or `-5%..5%`, uniform.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DriftRate {
+    /// The least, in parts per million.
+    pub min_ppm: f64,
+    /// The most, in parts per million.
+    pub max_ppm: f64,
+}
+
+/// How packets are lost: `0.1%`, each by itself, or `{ burst: { rate: 0.1%, length: 8 } }`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Losses {
+    /// Each packet with this probability, whatever became of the one before.
+    Independent(Probability),
+    /// In bursts (the model of Gilbert and Elliott): losses come one after another.
+    Burst {
+        /// The share of all packets that is lost, in the long run.
+        rate: Probability,
+        /// How many packets a burst loses, on average.
+        length: f64,
+    },
+}
+
 /// A set of nodes, resolved when the fault fires: `payments`, `payments[1]`, `one(orders)`, `some(orders)`,
-/// `minority(orders)`, `majority(orders)`, `all(orders)`, `role(leader)`, `clients`, `rest`.
+/// `minority(orders)`, `majority(orders)`, `all(orders)`, `role(leader)`, `zone(east)`, `clients`, `rest`, `all`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// Every node of a group (`payments`, `all(payments)`), `clients` included.
@@ -68,8 +113,12 @@ pub enum Target {
     Majority(Box<Target>),
     /// Whoever holds the role, as reported by `role.acquired` and `role.lost` events.
     Role(String),
+    /// The nodes of a zone of `network.zones`.
+    Zone(String),
     /// Every node that the fault names nowhere else.
     Rest,
+    /// Every node, clients included: `all`.
+    Everyone,
 }
 
 /// A set of directed links: `a -> b`, or both ways with `a <-> b`.
@@ -112,6 +161,9 @@ pub struct Spec {
     /// What breaks.
     #[serde(default)]
     pub faults: Vec<Fault>,
+    /// How much may be broken at once.
+    #[serde(default)]
+    pub limits: Limits,
     /// How long each phase lasts.
     #[serde(default)]
     pub phases: Phases,
@@ -133,24 +185,60 @@ pub struct Network {
     /// Every link without an entry in `links`.
     #[serde(default)]
     pub default: LinkSpec,
-    /// Links that differ. Later entries win.
+    /// Zones, as data centres or racks: `zone(NAME)` is a target like any other.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub zones: IndexMap<Spanned<String>, Zone>,
+    /// Links between nodes of different zones, over the default.
+    #[serde(default, skip_serializing_if = "LinkSpec::is_default")]
+    pub between_zones: LinkSpec,
+    /// Links that differ from all that. Later entries win.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub links: IndexMap<Spanned<Link>, LinkSpec>,
 }
 
+/// Nodes that are near each other.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Zone {
+    /// Groups and single nodes. A node is in one zone at most.
+    pub nodes: Vec<Spanned<Target>>,
+    /// Links between nodes of the zone, over the default.
+    #[serde(default, skip_serializing_if = "LinkSpec::is_default")]
+    pub within: LinkSpec,
+}
+
 /// One link's behaviour without faults.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinkSpec {
     /// One-way latency. Default: `500us..2ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
-    /// Probability that a packet is lost. Default: 0.
+    /// Up to how much longer a packet takes, drawn for each. Default: 0s.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub loss: Option<Probability>,
-    /// Bytes a second. Default: unlimited.
+    pub jitter: Option<Dur>,
+    /// How packets are lost. Default: 0%.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Losses>,
+    /// Probability that a packet arrives twice. Default: 0%.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duplicate: Option<Probability>,
+    /// Bytes a second; packets queue behind each other. Default: unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<Bandwidth>,
+    /// What waits for a link with a bandwidth, at most; beyond it packets are dropped. Default: unlimited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Size>,
+    /// The longest packet, in bytes; longer datagrams travel in fragments, of which one lost loses all. Default: 1500.
+    #[schemars(range(min = 68, max = 65535))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<Spanned<u32>>,
+}
+
+impl LinkSpec {
+    fn is_default(&self) -> bool {
+        *self == LinkSpec::default()
+    }
 }
 
 /// A latency: a duration, a range (uniform), or a distribution.
@@ -164,6 +252,29 @@ pub enum Latency {
         min: Duration,
         /// The mean of the whole.
         mean: Duration,
+    },
+    /// `{ normal: { mean: 5ms, deviation: 1ms } }`: the bell curve, cut off at zero.
+    Normal {
+        /// The mean.
+        mean: Duration,
+        /// The standard deviation.
+        deviation: Duration,
+    },
+    /// `{ pareto: { min: 1ms, shape: 1.5 } }`: mostly near `min`, now and then very far from it.
+    Pareto {
+        /// The least.
+        min: Duration,
+        /// The smaller, the heavier the tail; more than 1.
+        shape: f64,
+    },
+    /// `{ bimodal: { fast: 1ms..2ms, slow: 50ms..80ms, share: 1% } }`: most packets fast, some slow.
+    Bimodal {
+        /// Most packets.
+        fast: DurationRange,
+        /// The others.
+        slow: DurationRange,
+        /// The share of the others.
+        share: Probability,
     },
 }
 
@@ -189,7 +300,7 @@ impl Default for Workload {
     }
 }
 
-/// The phases of a run. Faults heal when settle begins.
+/// The phases of a run. Faults heal when settle begins, as `heal` says.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Phases {
@@ -199,148 +310,55 @@ pub struct Phases {
     pub chaos: Spanned<Dur>,
     /// Healed, for recovery. Default: 10s.
     pub settle: Spanned<Dur>,
+    /// What heals when settle begins. Default: all.
+    pub heal: Spanned<Heal>,
+}
+
+/// What heals when settle begins: `all`, or `{ core: random_quorum }`, or `{ core: [TARGETS] }`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Heal {
+    /// Everything.
+    #[default]
+    All,
+    /// Every node and link within a drawn majority of each group and all clients; the rest stays broken to the end of the run.
+    RandomQuorum,
+    /// Every node and link within these nodes; the rest stays broken to the end of the run.
+    Core(Vec<Spanned<Target>>),
+}
+
+/// How much may be broken at once. A strike that would break more is left out, and the history says so.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// How many nodes of a group may be down at once (crashed, restarting, gone, paused): `1` for each group but the clients, or
+    /// `{ orders: 1 }`. Default: unlimited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_down: Option<MaxDown>,
+    /// How many faults may be active at once. Default: unlimited.
+    #[schemars(range(min = 1))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_concurrent: Option<Spanned<u32>>,
+}
+
+/// How many nodes may be down at once.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MaxDown {
+    /// Of each group but the clients.
+    Each(u32),
+    /// Of these groups.
+    Groups(IndexMap<Spanned<String>, u32>),
 }
 
 impl Default for Phases {
     fn default() -> Self {
         let seconds = |n| Dur(Duration::from_secs(n));
-        Phases { warmup: seconds(1), chaos: seconds(20).into(), settle: seconds(10).into() }
+        Phases {
+            warmup: seconds(1),
+            chaos: seconds(20).into(),
+            settle: seconds(10).into(),
+            heal: Heal::All.into(),
+        }
     }
-}
-
-/// A fault: exactly one kind, exactly one schedule (`at`, `every` or `when`), and how long it lasts.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("allOf" = [one_of(&["partition", "delay", "loss", "crash", "pause"]), one_of(&["at", "every", "when"])]))]
-pub struct Fault {
-    /// Names it in reports and keys its random draws.
-    pub id: Spanned<String>,
-    /// Cut links.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub partition: Option<Spanned<Partition>>,
-    /// Slow links down.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub delay: Option<Spanned<Delay>>,
-    /// Lose packets.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub loss: Option<Spanned<Loss>>,
-    /// End processes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub crash: Option<Spanned<Crash>>,
-    /// Stop processes for a while.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pause: Option<Spanned<Pause>>,
-    /// Strike at this time since the start of the run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at: Option<Spanned<DurationRange>>,
-    /// Strike again and again, within `between`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub every: Option<Spanned<Every>>,
-    /// Strike when a node reports something.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub when: Option<Spanned<Trigger>>,
-    /// For `every`: the first and the last moment to strike. Default: the chaos phase.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub between: Option<Spanned<(Dur, Dur)>>,
-    /// For `every` and `when`: strike at most this often. Default for `when`: 1.
-    #[schemars(range(min = 1))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub times: Option<Spanned<u32>>,
-    /// How long it lasts. Default: until settle begins. A crash lasts until its `restart_after`.
-    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
-    pub lasts: Option<Spanned<DurationRange>>,
-}
-
-/// Cut links: exactly one of `isolate`, `split`, `one_way`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = one_of(&["isolate", "split", "one_way"])["oneOf"]))]
-pub struct Partition {
-    /// Cut these nodes off from all others. (They still reach each other.)
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub isolate: Option<Spanned<Target>>,
-    /// Cut these groups of nodes off from each other; nodes in none of them keep all links.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub split: Option<Vec<Spanned<Target>>>,
-    /// Cut only this direction.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub one_way: Option<Spanned<Link>>,
-    /// What happens to packets. Default: drop.
-    #[serde(default)]
-    pub mode: PartitionMode,
-}
-
-/// What happens to packets at a cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PartitionMode {
-    /// They vanish; senders retransmit and time out.
-    #[default]
-    Drop,
-    /// Senders are told: refused, reset.
-    Reject,
-    /// They are kept and delivered after the heal.
-    Hold,
-}
-
-/// Slow links down.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Delay {
-    /// Which links.
-    pub link: Spanned<Link>,
-    /// By how much, drawn once a strike.
-    pub by: DurationRange,
-    /// Up to how much more, drawn for each packet. Default: 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub jitter: Option<Dur>,
-}
-
-/// Lose packets.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Loss {
-    /// Which links.
-    pub link: Spanned<Link>,
-    /// The share of packets that is lost.
-    pub rate: Probability,
-}
-
-/// End processes.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Crash {
-    /// Whose.
-    pub node: Spanned<Target>,
-    /// What the disk keeps. Default: `lose_unsynced`.
-    #[serde(default)]
-    pub disk: DiskFate,
-    /// When it starts again. At least 1ms. Default: when settle begins.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub restart_after: Option<Spanned<DurationRange>>,
-}
-
-/// What a crash leaves on the disk, and so what kind of crash it was.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DiskFate {
-    /// Everything: the process died and the machine lives on, so peers see resets.
-    Keep,
-    /// What was synced: the machine lost power, so peers see silence.
-    #[default]
-    LoseUnsynced,
-    /// What was synced, and torn parts of the rest: the machine lost power.
-    Torn,
-    /// Nothing: the machine was replaced.
-    Wiped,
-}
-
-/// Stop processes for a while, as a long garbage collection or a stalled hypervisor does.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Pause {
-    /// Whose.
-    pub node: Spanned<Target>,
 }
 
 /// How often a repeated fault strikes.
@@ -498,10 +516,4 @@ impl Default for Explore {
     fn default() -> Self {
         Explore { seeds: 200.into() }
     }
-}
-
-/// In the JSON Schema: exactly one of these entries.
-fn one_of(names: &[&str]) -> serde_json::Value {
-    let required: Vec<_> = names.iter().map(|name| serde_json::json!({ "required": [name] })).collect();
-    serde_json::json!({ "oneOf": required })
 }

@@ -11,15 +11,16 @@ use super::{
     model::{Dur, EventPattern, Scalar, Spanned},
     path::Step,
 };
-use crate::{EventKind, Registry, check::consistency, system::AnySystem};
+use crate::{EventKind, Registry, Transport, check::consistency, system::AnySystem};
 
 mod check;
 mod fault;
+mod netsim;
 mod place;
 mod setting;
 mod target;
 
-use self::place::Place;
+pub(crate) use self::{place::Place, target::Use};
 
 /// The version of the language.
 const VERSION: u32 = 1;
@@ -46,15 +47,19 @@ pub(super) fn validate(spec: &mut Spec, tree: &mut Tree, registry: &Registry, er
     context.workload(spec, &top);
     context.phases(spec, &top);
     context.faults(spec, &top);
+    context.limits(spec, &top);
+    context.heal(spec, &top);
     context.checks(spec, &top);
     context.expect(spec, &top);
     context.explore(spec, &top);
 }
 
 /// What is known of the system and of the run.
-struct Context<'a> {
+pub(crate) struct Context<'a> {
     errors: &'a mut Vec<Diagnostic>,
     system: Option<Known>,
+    /// The names of the zones.
+    zones: Vec<String>,
     /// When faults heal, and when the run ends, since its start; if the phases are in order.
     times: Option<Times>,
 }
@@ -69,6 +74,8 @@ struct Known {
     /// Its own, and those of the harness.
     invariants: Vec<String>,
     conditions: Vec<String>,
+    transport: Transport,
+    methods: &'static [&'static str],
 }
 
 #[derive(Clone, Copy)]
@@ -108,6 +115,8 @@ impl Known {
             events: system.events(),
             invariants,
             conditions: system.conditions(&params),
+            transport: system.transport(),
+            methods: system.methods(),
         }
     }
 }
@@ -125,11 +134,20 @@ impl<'a> Context<'a> {
         Context {
             errors,
             system: system.map(|system| Known::new(spec, top, system)),
+            zones: spec.network.zones.keys().map(|name| name.value.clone()).collect(),
             times: (!top.key("phases").is_damaged()).then_some(times),
         }
     }
 
-    fn report(&mut self, error: Diagnostic) {
+    /// The system's name and the methods its nodes serve, if it says.
+    pub(crate) fn methods(&self) -> Option<(&'static str, &'static [&'static str])> {
+        self.system
+            .as_ref()
+            .map(|system| (system.name, system.methods))
+            .filter(|(_, methods)| !methods.is_empty())
+    }
+
+    pub(crate) fn report(&mut self, error: Diagnostic) {
         self.errors.push(error);
     }
 

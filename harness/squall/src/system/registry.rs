@@ -7,7 +7,7 @@ use proptest::{
     test_runner::TestRunner,
 };
 
-use super::{BoxError, EventKind, Flaw, Group, Node, Operations, System};
+use super::{BoxError, EventKind, Flaw, Group, Node, Operations, System, Transport};
 use crate::{
     check::{Condition, Invariant},
     run::ClientDriver,
@@ -42,6 +42,10 @@ pub trait AnySystem: Send + Sync {
     fn invariants(&self, params: &serde_json::Value) -> Vec<String>;
     /// The names of the conditions.
     fn conditions(&self, params: &serde_json::Value) -> Vec<String>;
+    /// See [`System::methods`].
+    fn methods(&self) -> &'static [&'static str];
+    /// See [`System::transport`].
+    fn transport(&self) -> Transport;
     /// See [`System::flaws`].
     fn flaws(&self) -> &'static [Flaw];
     /// The parameters with the named flaw in.
@@ -118,6 +122,12 @@ impl<S: System> AnySystem for Erased<S> {
     fn conditions(&self, params: &serde_json::Value) -> Vec<String> {
         S::conditions(&typed::<S>(params)).iter().map(|c| c.name().to_owned()).collect()
     }
+    fn methods(&self) -> &'static [&'static str] {
+        S::methods()
+    }
+    fn transport(&self) -> Transport {
+        S::transport()
+    }
     fn flaws(&self) -> &'static [Flaw] {
         S::flaws()
     }
@@ -144,8 +154,12 @@ impl<S: System> AnySystem for Erased<S> {
             let mut session = S::open_session(node, params).await;
             while let Some(op) = driver.next().await {
                 let op: S::Op = serde_json::from_value(op).expect("a planned operation reads back");
-                let outcome = S::perform(&mut session, op).await;
-                driver.complete(outcome);
+                tokio::select! {
+                    biased;
+                    // The future of the operation is dropped wherever it stands.
+                    () = driver.cancelled() => {}
+                    outcome = S::perform(&mut session, op) => driver.complete(outcome),
+                }
             }
         })
     }

@@ -31,7 +31,7 @@ fn every_entry_is_read() {
     assert_eq!(spec.variant.as_deref().map(String::as_str), Some("hardened"));
     assert_eq!(*spec.topology["payments"], 4);
     assert_eq!(spec.network.default.latency, Some(Latency::Exponential { min: ms(1), mean: ms(8) }));
-    assert_eq!(spec.network.default.loss.map(|p| p.0), Some(0.001));
+    assert_eq!(spec.network.default.loss.map(|loss| loss.rate().0), Some(0.001));
     let (link, at) = spec.network.links.get_index(0).unwrap();
     assert_eq!(
         (link.to_string().as_str(), at.bandwidth.map(|b| b.bytes_per_second)),
@@ -78,7 +78,7 @@ fn every_entry_is_read() {
     assert_eq!((delay.by.min, delay.jitter), (ms(800), Some(Dur(ms(200)))));
     assert_eq!(slow.every.as_deref(), Some(&Every::Poisson(ms(5000))));
     assert_eq!(slow.between.as_deref(), Some(&(Dur(ms(1000)), Dur(ms(25_000)))));
-    assert_eq!(lossy.loss.as_ref().unwrap().rate.0, 0.25);
+    assert_eq!(lossy.loss.as_ref().unwrap().rate.rate().0, 0.25);
     assert_eq!(pause.lasts.as_deref(), Some(&DurationRange { min: ms(1500), max: ms(1500) }));
 
     assert_eq!(spec.phases.settle.0, ms(20_000));

@@ -40,7 +40,7 @@ const TIME_HELP: &str = "units are ns, us, ms, s, m, h, as in `400ms`";
 /// Longer than any run, and far from where sums of durations overflow.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
-fn read_duration(text: &str) -> Result<Duration, BadLeaf> {
+pub(super) fn read_duration(text: &str) -> Result<Duration, BadLeaf> {
     let text = text.trim();
     let bad = |help: String| BadLeaf::new(format!("bad duration `{text}`"), help);
     if text.starts_with('-') {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{BadLeaf, Number, TextLeaf, split_range, text_leaf};
-use crate::spec::model::{Bandwidth, CountRange, Probability, Rate};
+use crate::spec::model::{Bandwidth, CountRange, Probability, Rate, Size};
 
 impl TextLeaf for CountRange {
     const WHAT: &'static str = "a count, as `2`, or a range, as `1..3`";
@@ -190,28 +190,46 @@ const DATA_UNITS: [(&str, u64); 7] = [
     ("kB", 1_000),
     ("B", 1),
 ];
-const DATA_HELP: &str = "units are B/s, kB/s, MB/s, GB/s, KiB/s, MiB/s, GiB/s, as in `10MiB/s`";
+const BANDWIDTH_HELP: &str = "units are B/s, kB/s, MB/s, GB/s, KiB/s, MiB/s, GiB/s, as in `10MiB/s`";
+const SIZE_HELP: &str = "units are B, kB, MB, GB, KiB, MiB, GiB, as in `64KiB`";
+
+/// Reads `10MiB` and gives the bytes. The remedy of a bad one is `help`.
+fn read_bytes(text: &str, help: &str) -> Result<f64, String> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let unit: String = unit.split_whitespace().collect();
+    let Some((_, bytes)) = DATA_UNITS.into_iter().find(|(name, _)| *name == unit) else {
+        let meant = DATA_UNITS.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(&unit));
+        return Err(meant.map_or_else(
+            || help.into(),
+            |(name, _)| format!("did you mean `{}{name}`? {help}", number.trim()),
+        ));
+    };
+    read_decimal(number).map(|number| number * bytes as f64).ok_or_else(|| help.into())
+}
+
+/// A number of bytes in the largest unit that divides it.
+fn show_bytes(bytes: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (unit, size) = DATA_UNITS
+        .into_iter()
+        .find(|(_, size)| bytes >= *size && bytes.is_multiple_of(*size))
+        .unwrap_or(("B", 1));
+    write!(f, "{}{unit}", bytes / size)
+}
+
+/// Up to 2^53 a float counts bytes exactly.
+const MOST_BYTES: f64 = 9_007_199_254_740_992.0;
 
 impl TextLeaf for Bandwidth {
     const WHAT: &'static str = "a bandwidth, as `10MiB/s`";
     fn read(text: &str) -> Result<Self, BadLeaf> {
         let text = text.trim();
         let bad = |help: String| BadLeaf::new(format!("bad bandwidth `{text}`"), help);
-        let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-        let (number, unit) = text.split_at(unit_at);
-        let unit: String = unit.split_whitespace().collect();
-        let Some(size) = unit.strip_suffix("/s") else { return Err(bad(DATA_HELP.into())) };
-        let Some((_, bytes)) = DATA_UNITS.into_iter().find(|(name, _)| *name == size) else {
-            let meant = DATA_UNITS.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(size));
-            return Err(bad(meant.map_or_else(
-                || DATA_HELP.into(),
-                |(name, _)| format!("did you mean `{number}{name}/s`? {DATA_HELP}"),
-            )));
-        };
-        let Some(number) = read_decimal(number) else { return Err(bad(DATA_HELP.into())) };
-        let total = number * bytes as f64;
-        // Up to 2^53 a float counts bytes exactly, and 9 PB/s is faster than any link.
-        if !(1.0..=9_007_199_254_740_992.0).contains(&total) {
+        let Some(size) = text.strip_suffix("/s") else { return Err(bad(BANDWIDTH_HELP.into())) };
+        let total =
+            read_bytes(size.trim_end(), BANDWIDTH_HELP).map_err(|help| bad(help.replace("`? ", "/s`? ")))?;
+        // 9 PB/s is faster than any link.
+        if !(1.0..=MOST_BYTES).contains(&total) {
             return Err(bad(
                 "at least 1B/s, and at most 9000000GB/s; leave it out for an unlimited link".into()
             ));
@@ -229,12 +247,8 @@ impl TextLeaf for Bandwidth {
 
 impl fmt::Display for Bandwidth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let n = self.bytes_per_second;
-        let (unit, bytes) = DATA_UNITS
-            .into_iter()
-            .find(|(_, bytes)| n >= *bytes && n.is_multiple_of(*bytes))
-            .unwrap_or(("B", 1));
-        write!(f, "{}{unit}/s", n / bytes)
+        show_bytes(self.bytes_per_second, f)?;
+        f.write_str("/s")
     }
 }
 
@@ -243,4 +257,37 @@ text_leaf!(Bandwidth, schema: {
     "description": "Bytes a second: B/s, kB/s, MB/s, GB/s (powers of 1000), KiB/s, MiB/s, GiB/s (powers of 1024).",
     "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|MB|GB|KiB|MiB|GiB)\s*/\s*s\s*$",
     "examples": ["10MiB/s", "125kB/s"],
+});
+
+impl TextLeaf for Size {
+    const WHAT: &'static str = "an amount of data, as `64KiB`";
+    fn read(text: &str) -> Result<Self, BadLeaf> {
+        let text = text.trim();
+        let bad = |help: String| BadLeaf::new(format!("bad size `{text}`"), help);
+        let total = read_bytes(text, SIZE_HELP).map_err(bad)?;
+        if !(0.0..=MOST_BYTES).contains(&total) {
+            return Err(bad("at most 9000000GB".into()));
+        }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in 0..=2^53, see above")]
+        Ok(Size { bytes: total.round() as u64 })
+    }
+    fn read_number(number: Number) -> Result<Self, BadLeaf> {
+        Err(BadLeaf::new(
+            format!("the size `{number}` has no unit"),
+            format!("write `{number}B`, `{number}kB` or `{number}MiB`"),
+        ))
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show_bytes(self.bytes, f)
+    }
+}
+
+text_leaf!(Size, schema: {
+    "type": "string",
+    "description": "An amount of data: a number and a unit (B, kB, MB, GB, KiB, MiB, GiB).",
+    "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|MB|GB|KiB|MiB|GiB)\s*$",
+    "examples": ["64KiB", "10MB"],
 });

@@ -1,8 +1,8 @@
 //! Targets and links: which nodes a fault strikes, and what lies between them.
 //!
 //! ```text
-//! target = group | group "[" index "]" | "rest"
-//!        | ("all" | "one" | "some" | "minority" | "majority") "(" target ")" | "role" "(" name ")"
+//! target = group | group "[" index "]" | "rest" | "all"
+//!        | ("all" | "one" | "some" | "minority" | "majority") "(" target ")" | ("role" | "zone") "(" name ")"
 //! link   = target ("->" | "<->") target
 //! ```
 
@@ -15,8 +15,8 @@ use crate::spec::{
 };
 
 const FORMS: &str = "targets are `payments`, `payments[1]`, `one(payments)`, `some(..)`, `minority(..)`, `majority(..)`, \
-                     `all(..)`, `role(leader)`, `clients`, `rest`";
-const CHOOSERS: [&str; 6] = ["all", "one", "some", "minority", "majority", "role"];
+                     `all(..)`, `role(leader)`, `zone(east)`, `clients`, `rest`, `all`";
+const CHOOSERS: [&str; 7] = ["all", "one", "some", "minority", "majority", "role", "zone"];
 /// How deep choosers may nest: deeper says nothing more.
 const DEEPEST: usize = 4;
 
@@ -39,12 +39,19 @@ fn read_target(text: &str, depth: usize) -> Result<Target, BadLeaf> {
             return Err(bad("the bracket is not closed: `one(payments)`".into()));
         };
         let chooser = chooser.trim();
-        if chooser == "role" {
-            let role = inner.trim();
-            return if is_name(role) {
-                Ok(Target::Role(role.to_owned()))
+        let named: Option<fn(String) -> Target> = match chooser {
+            "role" => Some(Target::Role),
+            "zone" => Some(Target::Zone),
+            _ => None,
+        };
+        if let Some(named) = named {
+            let name = inner.trim();
+            return if is_name(name) {
+                Ok(named(name.to_owned()))
             } else {
-                Err(bad("write the role's name in lower case, as `role(leader)`".into()))
+                Err(bad(format!(
+                    "write the {chooser}'s name in lower case, as `role(leader)` or `zone(east)`"
+                )))
             };
         }
         if !CHOOSERS.contains(&chooser) {
@@ -73,6 +80,7 @@ fn read_target(text: &str, depth: usize) -> Result<Target, BadLeaf> {
     match text {
         "" => Err(BadLeaf::new("an empty target", FORMS)),
         "rest" => Ok(Target::Rest),
+        "all" => Ok(Target::Everyone),
         _ if CHOOSERS.contains(&text) => Err(bad(format!("say of what: `{text}(payments)`"))),
         _ if is_name(text) => Ok(Target::Group(text.to_owned())),
         _ => Err(bad(FORMS.into())),
@@ -99,7 +107,9 @@ impl fmt::Display for Target {
             Target::Minority(of) => write!(f, "minority({of})"),
             Target::Majority(of) => write!(f, "majority({of})"),
             Target::Role(role) => write!(f, "role({role})"),
+            Target::Zone(zone) => write!(f, "zone({zone})"),
             Target::Rest => f.write_str("rest"),
+            Target::Everyone => f.write_str("all"),
         }
     }
 }
@@ -107,9 +117,9 @@ impl fmt::Display for Target {
 text_leaf!(Target, schema: {
     "type": "string",
     "description": "A set of nodes, resolved when the fault strikes: a group (`payments`), one of its nodes (`payments[1]`), a \
-        choice (`one(..)`, `some(..)`, `minority(..)`, `majority(..)`, `all(..)`), whoever holds a role (`role(leader)`), the \
-        `clients`, or in a split the `rest`.",
-    "pattern": r"^\s*([a-z][a-z0-9_-]*(\[\s*[0-9]+\s*\])?|(all|one|some|minority|majority|role)\s*\(.+\))\s*$",
+        choice (`one(..)`, `some(..)`, `minority(..)`, `majority(..)`, `all(..)`), whoever holds a role (`role(leader)`), a zone \
+        of the network (`zone(east)`), the `clients`, in a split the `rest`, or `all` nodes.",
+    "pattern": r"^\s*([a-z][a-z0-9_-]*(\[\s*[0-9]+\s*\])?|(all|one|some|minority|majority|role|zone)\s*\(.+\))\s*$",
     "examples": ["payments", "payments[1]", "one(orders)", "role(leader)"],
 });
 

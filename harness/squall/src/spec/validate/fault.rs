@@ -2,20 +2,21 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{Context, Place, Times, shown, target::Use};
-use crate::spec::{
-    Code, Spec,
-    diagnostic::listed,
-    model::{Every, Fault, Partition},
-    spanned::Span,
+use super::{Context, Place, Times, shown};
+use crate::{
+    fault::kinds::{KINDS, SCHEDULES},
+    spec::{
+        Code, Spec,
+        diagnostic::listed,
+        model::{Every, Fault, Probability},
+        spanned::Span,
+    },
 };
 
 /// The most strikes of one fault.
 const MAX_STRIKES: u32 = 10_000;
 /// How far `nth` may count: further than the events of any run.
 const MAX_NTH: u64 = 1_000_000_000;
-/// A dead process is back after this long at the earliest.
-const LEAST_DOWN_TIME: Duration = Duration::from_millis(1);
 
 impl Context<'_> {
     pub(super) fn faults(&mut self, spec: &Spec, top: &Place<'_>) {
@@ -39,7 +40,7 @@ impl Context<'_> {
     }
 
     /// Checks that exactly one of the entries is there. Entries that were wrong count: they are there.
-    fn exactly_one(
+    pub(crate) fn exactly_one(
         &mut self,
         names: &[&str],
         at: &Place<'_>,
@@ -63,109 +64,68 @@ impl Context<'_> {
         }
     }
 
+    /// Keys for a sentence.
+    pub(crate) fn keys(&self, names: &[&str]) -> String {
+        listed(names.iter().copied())
+    }
+
+    /// Reports numbers that make a fault do nothing.
+    pub(crate) fn does_nothing(&mut self, at: &Place<'_>, message: &str, help: &str) {
+        self.report(at.error(Code::OutOfRange, message, help));
+    }
+
+    /// Checks that a share is more than nothing.
+    pub(crate) fn share(&mut self, share: Probability, at: &Place<'_>, message: &str, help: &str) {
+        if share.0 == 0.0 {
+            self.does_nothing(at, message, help);
+        }
+    }
+
     fn kind(&mut self, fault: &Fault, at: &Place<'_>) {
-        const KINDS: [&str; 5] = ["partition", "delay", "loss", "crash", "pause"];
         self.exactly_one(
-            &KINDS,
+            KINDS,
             at,
             (
                 format!("fault `{}` does nothing: it has no kind", *fault.id),
-                "add one of `partition`, `delay`, `loss`, `crash`, `pause`",
+                "add what it does, as `crash: { node: .. }`; `squall describe fault` lists all kinds",
             ),
             "a second kind of fault, `{}`",
             "a fault has one kind: make two faults, each with an id of its own",
         );
-        if let Some(partition) = &fault.partition {
-            self.partition(partition, &at.key("partition"));
-        }
-        if let Some(delay) = &fault.delay {
-            self.link(&delay.link, &at.key("delay").key("link"), Use::End);
-            if delay.by.max.is_zero() && delay.jitter.is_none_or(|jitter| jitter.0.is_zero()) {
-                let by = at.key("delay").key("by");
-                self.report(by.error(
-                    Code::OutOfRange,
-                    "a delay of nothing",
-                    "write how long, as `by: 100ms..300ms`",
-                ));
+        for action in fault.actions() {
+            let own = at.key(action.name());
+            action.check(&own, self);
+            let lasts = at.key("for");
+            if !lasts.is_written() {
+                continue;
             }
-        }
-        if let Some(loss) = &fault.loss {
-            self.link(&loss.link, &at.key("loss").key("link"), Use::End);
-            if loss.rate.0 == 0.0 {
-                let rate = at.key("loss").key("rate");
-                self.report(rate.error(
-                    Code::OutOfRange,
-                    "a loss of nothing",
-                    "write what share is lost, as `rate: 10%`",
-                ));
-            }
-        }
-        if let Some(crash) = &fault.crash {
-            let own = at.key("crash");
-            self.target(&crash.node, &own.key("node"), Use::Struck);
-            if let Some(after) = &crash.restart_after {
-                let entry = own.key("restart_after");
-                if after.min < LEAST_DOWN_TIME {
-                    let message = format!("a restart after {} is too soon", shown(after.min));
-                    self.report(entry.error(
-                        Code::OutOfRange,
-                        message,
-                        "write 1ms at least: a process takes time to die",
-                    ));
-                }
-                if at.key("for").is_written() {
-                    let help = "keep `restart_after`: it says how long the crash lasts";
-                    let error = at.key("for").key_error(Code::Conflict, "`for` beside `restart_after`", help);
-                    self.report(error.related(entry.key_span(), "the same is said here"));
-                }
-            }
-        }
-        if let Some(pause) = &fault.pause {
-            self.target(&pause.node, &at.key("pause").key("node"), Use::Struck);
-        }
-    }
-
-    fn partition(&mut self, partition: &Partition, at: &Place<'_>) {
-        self.exactly_one(
-            &["isolate", "split", "one_way"],
-            at,
-            ("the partition does not say what to cut".into(), "add one of `isolate`, `split`, `one_way`"),
-            "a second form of partition, `{}`",
-            "a partition has one form: make two faults",
-        );
-        if let Some(target) = &partition.isolate {
-            self.isolated(target, &at.key("isolate"));
-        }
-        if let Some(sides) = &partition.split {
-            let split = at.key("split");
-            self.sides(sides.iter().map(|side| &side.value).zip(split.items()), &split);
-        }
-        if let Some(link) = &partition.one_way {
-            let entry = at.key("one_way");
-            if link.both {
-                let help = format!(
-                    "write `{} -> {}`, or `isolate` or `split` for both directions",
-                    link.from, link.to
-                );
-                self.report(entry.error(Code::Conflict, format!("`{}` is both ways", **link), help));
-            } else {
-                self.link(link, &entry, Use::End);
+            if action.is_instant() {
+                let message = format!("`for` beside `{}`, which is over at once", action.name());
+                let help = "leave `for` out; to do it again and again, write `every: 2s`";
+                let error = lasts.key_error(Code::Conflict, message, help);
+                self.report(error.related(own.key_span(), "this has no length"));
+            } else if let Some(end) = action.end_key().filter(|end| own.key(end).is_written()) {
+                let help = format!("keep `{end}`: it says how long the {} lasts", action.name());
+                let error = lasts.key_error(Code::Conflict, format!("`for` beside `{end}`"), help);
+                self.report(error.related(own.key(end).key_span(), "the same is said here"));
             }
         }
     }
 
     fn schedule(&mut self, fault: &Fault, at: &Place<'_>, top: &Place<'_>) {
-        const SCHEDULES: [&str; 3] = ["at", "every", "when"];
-        self.exactly_one(
-            &SCHEDULES,
-            at,
-            (
-                format!("fault `{}` never strikes: it has no schedule", *fault.id),
-                "add `at: 2s`, `every: 5s`, or `when: { event: .. }`",
-            ),
-            "a second schedule, `{}`",
-            "a fault has one schedule: make two faults, each with an id of its own",
-        );
+        let scheduled = SCHEDULES.iter().any(|name| at.key(name).is_written());
+        if scheduled || !fault.actions().any(|action| action.may_stand()) {
+            self.exactly_one(
+                SCHEDULES,
+                at,
+                (
+                    format!("fault `{}` never strikes: it has no schedule", *fault.id),
+                    "add `at: 2s`, `every: 5s`, or `when: { event: .. }`",
+                ),
+                "a second schedule, `{}`",
+                "a fault has one schedule: make two faults, each with an id of its own",
+            );
+        }
         self.misplaced("between", &["every"], at);
         self.misplaced("times", &["every", "when"], at);
         if let Some(times) = &fault.times
@@ -178,6 +138,10 @@ impl Context<'_> {
             };
             let help = format!("write 1 to {MAX_STRIKES}, or leave the fault out");
             self.report(at.key("times").error(Code::OutOfRange, message, help));
+        }
+        if let Some(chance) = &fault.probability {
+            let help = "write the chance of each strike, as `50%`, or leave the fault out";
+            self.share(**chance, &at.key("probability"), "it never happens", help);
         }
         if fault.lasts.as_ref().is_some_and(|lasts| lasts.max.is_zero()) {
             let help = "write how long, as `for: 2s`, or leave it out: then it lasts until settle begins";
@@ -200,7 +164,7 @@ impl Context<'_> {
     fn misplaced(&mut self, name: &str, schedules: &[&str], at: &Place<'_>) {
         let entry = at.key(name);
         let has = |schedule: &&str| at.key(schedule).is_written();
-        let other = ["at", "every", "when"].into_iter().find(|schedule| has(schedule));
+        let other = SCHEDULES.iter().find(|schedule| has(schedule));
         let Some(other) = other.filter(|_| entry.is_written() && !schedules.iter().any(has)) else {
             return;
         };

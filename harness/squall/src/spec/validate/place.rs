@@ -2,14 +2,14 @@
 
 use super::super::{
     diagnostic::{Code, Diagnostic},
-    path::Path,
+    path::{Path, Step},
     spanned::Span,
     tree::{Node, Tree},
 };
 
 /// An entry of a spec, there or not.
 #[derive(Clone)]
-pub(super) struct Place<'a> {
+pub(crate) struct Place<'a> {
     tree: Option<&'a Tree>,
     /// Of the key, or the whole for a list item.
     key: Span,
@@ -18,12 +18,12 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    pub(super) fn top(tree: &'a Tree) -> Self {
+    pub(crate) fn top(tree: &'a Tree) -> Self {
         Place { tree: Some(tree), key: tree.span, value: tree.span, path: Path::default() }
     }
 
     /// The entry of that name. One that is not there has the place of the mapping it would be in.
-    pub(super) fn key(&self, name: &str) -> Place<'a> {
+    pub(crate) fn key(&self, name: &str) -> Place<'a> {
         let path = self.path.key(name);
         let entry = match self.tree.map(|tree| &tree.node) {
             Some(Node::Map(entries)) => entries.iter().find(|entry| entry.name() == name),
@@ -38,7 +38,7 @@ impl<'a> Place<'a> {
     }
 
     /// The entry whose key stands there.
-    pub(super) fn entry_at(&self, key: Span) -> Place<'a> {
+    pub(crate) fn entry_at(&self, key: Span) -> Place<'a> {
         let name = match self.tree.map(|tree| &tree.node) {
             Some(Node::Map(entries)) => {
                 entries.iter().find(|entry| entry.key.span == key).map(|entry| entry.name())
@@ -55,7 +55,7 @@ impl<'a> Place<'a> {
     }
 
     /// The items of a list, but for those that were removed: the same as were read.
-    pub(super) fn items(&self) -> Vec<Place<'a>> {
+    pub(crate) fn items(&self) -> Vec<Place<'a>> {
         let Some(Node::List(items)) = self.tree.map(|tree| &tree.node) else { return Vec::new() };
         let live = items.iter().enumerate().filter(|(_, item)| !item.is_removed());
         live.map(|(i, item)| Place {
@@ -67,18 +67,27 @@ impl<'a> Place<'a> {
         .collect()
     }
 
+    /// Its own name: the last step of its path.
+    pub(crate) fn name(&self) -> String {
+        match self.path.0.last() {
+            Some(Step::Key(name)) => name.clone(),
+            Some(Step::Index(i)) => i.to_string(),
+            None => String::new(),
+        }
+    }
+
     /// Whether it is written, even if wrongly.
-    pub(super) fn is_written(&self) -> bool {
+    pub(crate) fn is_written(&self) -> bool {
         self.tree.is_some()
     }
 
     /// Whether it is a mapping.
-    pub(super) fn is_map(&self) -> bool {
+    pub(crate) fn is_map(&self) -> bool {
         matches!(self.tree, Some(Tree { node: Node::Map(_), .. }))
     }
 
     /// Whether anything in it was wrong and is not in the spec that was read. What depends on it cannot be judged.
-    pub(super) fn is_damaged(&self) -> bool {
+    pub(crate) fn is_damaged(&self) -> bool {
         fn damaged(tree: &Tree) -> bool {
             match &tree.node {
                 Node::Removed => true,
@@ -91,17 +100,17 @@ impl<'a> Place<'a> {
     }
 
     /// The place of the key.
-    pub(super) fn key_span(&self) -> Span {
+    pub(crate) fn key_span(&self) -> Span {
         self.key
     }
 
     /// The place of the value.
-    pub(super) fn span(&self) -> Span {
+    pub(crate) fn span(&self) -> Span {
         self.value
     }
 
     /// An error about the value.
-    pub(super) fn error(
+    pub(crate) fn error(
         &self,
         code: Code,
         message: impl Into<String>,
@@ -111,7 +120,7 @@ impl<'a> Place<'a> {
     }
 
     /// An error about the entry as such, shown at its key.
-    pub(super) fn key_error(
+    pub(crate) fn key_error(
         &self,
         code: Code,
         message: impl Into<String>,

@@ -5,7 +5,11 @@ use std::time::Duration;
 use super::{Context, Place, VERSION, shown, target::Use};
 use crate::{
     Registry,
-    spec::{Code, Spec, diagnostic::name_help},
+    spec::{
+        Code, Span, Spec,
+        diagnostic::name_help,
+        model::{Heal, LinkSpec, MaxDown, Target},
+    },
 };
 
 /// The most nodes of one group, and the most clients. Far more than a simulated cluster needs to show anything.
@@ -66,10 +70,113 @@ impl Context<'_> {
     }
 
     pub(super) fn network(&mut self, spec: &Spec, top: &Place<'_>) {
+        let at = top.key("network");
+        self.network_on_netsim(spec, &at);
+        self.link_spec(&spec.network.default, &at.key("default"));
+        self.link_spec(&spec.network.between_zones, &at.key("between_zones"));
+        if spec.network.zones.len() < 2
+            && at.key("between_zones").is_written()
+            && !at.key("zones").is_damaged()
+        {
+            let help = "make two zones at least in `network.zones`";
+            self.report(at.key("between_zones").key_error(
+                Code::MatchesNothing,
+                "there are no two zones",
+                help,
+            ));
+        }
+        for link in spec.network.links.keys() {
+            let own = at.key("links").entry_at(link.span);
+            self.link_spec(&spec.network.links[link], &at.key("links").key(&own.name()));
+        }
+        self.zones(spec, &at.key("zones"));
         for link in spec.network.links.keys() {
             // The key as it is written, not as it is shown: `a->b` is `a -> b`.
             let at = top.key("network").key("links").entry_at(link.span);
             self.link(link, &at, Use::Setting);
+        }
+    }
+
+    /// Checks numbers of a link that its types do not bound.
+    fn link_spec(&mut self, link: &LinkSpec, at: &Place<'_>) {
+        if let Some(mtu) = link.mtu.as_ref().filter(|mtu| !(68..=65_535).contains(&mtu.value)) {
+            let message = format!("an MTU of {mtu}");
+            let help = "write 68 (the least of IPv4) to 65535 bytes; 1500 is Ethernet's";
+            self.report(at.key("mtu").error(Code::OutOfRange, message, help));
+        }
+        if link.queue.is_some() && link.bandwidth.is_none() && !at.is_damaged() {
+            let help =
+                "say how fast the link is, as `bandwidth: 10MiB/s`: without a limit nothing ever waits";
+            self.report(at.key("queue").key_error(Code::Conflict, "`queue` without `bandwidth`", help));
+        }
+    }
+
+    fn zones(&mut self, spec: &Spec, at: &Place<'_>) {
+        let mut taken: Vec<(Target, String, Span)> = Vec::new();
+        for (name, zone) in &spec.network.zones {
+            let at = at.key(name);
+            self.link_spec(&zone.within, &at.key("within"));
+            for (node, at) in zone.nodes.iter().zip(at.key("nodes").items()) {
+                if !matches!(node.value, Target::Group(_) | Target::Member(..)) {
+                    let message = format!("`{}` in a zone", node.value);
+                    let help = "a zone is made of groups and single nodes, as `[orders, payments[0]]`";
+                    self.report(at.error(Code::BadValue, message, help));
+                    continue;
+                }
+                if !self.target(node, &at, Use::Setting) {
+                    continue;
+                }
+                let overlaps = |other: &Target| match (other, &node.value) {
+                    (Target::Member(a, i), Target::Member(b, j)) => a == b && i == j,
+                    (Target::Group(a) | Target::Member(a, _), Target::Group(b) | Target::Member(b, _)) => {
+                        a == b
+                    }
+                    _ => false,
+                };
+                if let Some((other, of, span)) = taken.iter().find(|(other, ..)| overlaps(other)) {
+                    let message = format!("`{}` is in the zone `{of}` too", node.value);
+                    let help =
+                        format!("a node is in one zone at most: leave one out (there it is `{other}`)");
+                    let error = at.error(Code::Conflict, message, help).related(*span, "also here");
+                    self.report(error);
+                    continue;
+                }
+                taken.push((node.value.clone(), name.value.clone(), at.span()));
+            }
+        }
+    }
+
+    pub(super) fn limits(&mut self, spec: &Spec, top: &Place<'_>) {
+        let at = top.key("limits");
+        if spec.limits.max_concurrent.as_ref().is_some_and(|most| most.value == 0) {
+            let help = "write 1 at least, or leave the faults out";
+            self.report(at.key("max_concurrent").error(
+                Code::OutOfRange,
+                "no fault may ever be active",
+                help,
+            ));
+        }
+        let Some(MaxDown::Groups(groups)) = &spec.limits.max_down else { return };
+        for name in groups.keys() {
+            let Some(system) = &self.system else { return };
+            let known: Vec<_> = system.groups.iter().map(|(name, _)| name.as_str()).collect();
+            if !known.contains(&name.as_str()) {
+                let message = format!("`{}` has no node group `{name}`", system.name);
+                let help = name_help(name, "its groups", &known);
+                self.report(at.key("max_down").key(name).key_error(Code::UnknownGroup, message, help));
+            }
+        }
+    }
+
+    pub(super) fn heal(&mut self, spec: &Spec, top: &Place<'_>) {
+        let at = top.key("phases").key("heal").key("core");
+        let Heal::Core(nodes) = &spec.phases.heal.value else { return };
+        if nodes.is_empty() {
+            let help = "name the nodes that heal, as `[orders[0], clients]`, or write `random_quorum`";
+            self.report(at.error(Code::MatchesNothing, "a core of nobody", help));
+        }
+        for (node, at) in nodes.iter().zip(at.items()) {
+            self.target(node, &at, Use::Struck);
         }
     }
 

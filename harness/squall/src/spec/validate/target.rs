@@ -11,7 +11,7 @@ use crate::spec::{
 
 /// What a target is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
+pub(crate) enum Use {
     /// The nodes that a fault strikes.
     Struck,
     /// A side of a split, where `rest` means those on no other side.
@@ -27,7 +27,7 @@ type Member = (String, u32);
 
 impl Context<'_> {
     /// Checks a target, and says whether it is in order.
-    pub(super) fn target(&mut self, target: &Target, at: &Place<'_>, used: Use) -> bool {
+    pub(crate) fn target(&mut self, target: &Target, at: &Place<'_>, used: Use) -> bool {
         match self.wrong_target(target, at, used, true) {
             Some(error) => {
                 self.report(error);
@@ -38,7 +38,7 @@ impl Context<'_> {
     }
 
     /// Checks both ends of a link, and that there is a link between two nodes.
-    pub(super) fn link(&mut self, link: &Link, at: &Place<'_>, used: Use) {
+    pub(crate) fn link(&mut self, link: &Link, at: &Place<'_>, used: Use) {
         let wrong = [&link.from, &link.to].into_iter().find_map(|end| self.wrong_target(end, at, used, true));
         if let Some(error) = wrong {
             self.report(error);
@@ -58,7 +58,7 @@ impl Context<'_> {
     }
 
     /// Checks the sides of a split against each other.
-    pub(super) fn sides<'t>(&mut self, sides: impl Iterator<Item = (&'t Target, Place<'t>)>, at: &Place<'_>) {
+    pub(crate) fn sides<'t>(&mut self, sides: impl Iterator<Item = (&'t Target, Place<'t>)>, at: &Place<'_>) {
         let mut taken: Vec<(Member, Place<'t>)> = Vec::new();
         let mut rest: Option<Place<'t>> = None;
         let mut all_fixed = true;
@@ -99,7 +99,7 @@ impl Context<'_> {
     }
 
     /// Checks that somebody is left when these nodes are cut off.
-    pub(super) fn isolated(&mut self, target: &Target, at: &Place<'_>) {
+    pub(crate) fn isolated(&mut self, target: &Target, at: &Place<'_>) {
         if !self.target(target, at, Use::Struck) {
             return;
         }
@@ -107,6 +107,11 @@ impl Context<'_> {
             let message = format!("`{target}` is everyone: there is nobody to be cut off from");
             self.report(at.error(Code::MatchesNothing, message, "name fewer nodes, as `one(..)` of them"));
         }
+    }
+
+    /// How many nodes a target is, if that is known before the run.
+    pub(crate) fn count_of(&self, target: &Target) -> Option<usize> {
+        self.members(target).map(|members| members.len())
     }
 
     /// Whether so many different nodes are all there are.
@@ -202,6 +207,18 @@ impl Context<'_> {
                 )
             }
             Target::Role(_) => None,
+            Target::Zone(zone) => {
+                let known: Vec<_> = self.zones.iter().map(String::as_str).collect();
+                if known.contains(&zone.as_str()) {
+                    return None;
+                }
+                let help = match known.as_slice() {
+                    [] => "zones are made in `network.zones`, as `east: { nodes: [orders] }`".to_owned(),
+                    _ => name_help(zone, "zones of this spec", &known),
+                };
+                nothing(format!("`{target}` matches nothing: there is no zone `{zone}`"), help)
+            }
+            Target::Everyone => None,
             Target::Rest if !outermost => nothing(
                 "`rest` stands alone".into(),
                 "write `rest`, or draw from a group: `one(payments)`".into(),

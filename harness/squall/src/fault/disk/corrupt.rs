@@ -1,0 +1,44 @@
+//! Corrupt: bits rot.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use squall_rt::world::{Stream, disk::DiskEffect};
+
+use super::{
+    super::{Hold, Kind, Strike},
+    on_disks,
+};
+use crate::spec::{
+    model::{Probability, Spanned, Target},
+    validate::{Context, Place, Use},
+};
+
+/// Flip bits of what is read, on the medium and for good. Nobody is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-incident" = "CERN, 2007: of 97 petabytes read back, some 128 megabytes were wrong, and no disk had reported an error."))]
+pub struct DiskCorrupt {
+    /// Whose disk.
+    pub node: Spanned<Target>,
+    /// The share of reads that find a flipped bit.
+    pub rate: Probability,
+}
+
+impl Kind for DiskCorrupt {
+    fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
+        context.target(&self.node, &at.key("node"), Use::Struck);
+        context.share(
+            self.rate,
+            &at.key("rate"),
+            "a corruption of nothing",
+            "write what share, as `rate: 1%`",
+        );
+    }
+
+    fn draw(&mut self, _: &mut Stream) {}
+
+    fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
+        let effect = DiskEffect::Corrupt { probability: self.rate.0 };
+        on_disks(strike, &self.node, effect, &format!("bit rot in {} of reads", self.rate))
+    }
+}

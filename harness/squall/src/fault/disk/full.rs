@@ -1,0 +1,39 @@
+//! Full: the disk has no room.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use squall_rt::world::{Stream, disk::DiskEffect};
+
+use super::{
+    super::{Hold, Kind, Strike},
+    on_disks,
+};
+use crate::spec::{
+    model::{Size, Spanned, Target},
+    validate::{Context, Place, Use},
+};
+
+/// Leave so much room on the disk; writing more fails with ENOSPC, after what still fitted. Removing makes room again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-incident" = "A log that was never rotated: GitLab, Slack and half the industry had an outage by it."))]
+pub struct DiskFull {
+    /// Whose disk.
+    pub node: Spanned<Target>,
+    /// How much room is left. Default: 0B.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub free: Option<Size>,
+}
+
+impl Kind for DiskFull {
+    fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
+        context.target(&self.node, &at.key("node"), Use::Struck);
+    }
+
+    fn draw(&mut self, _: &mut Stream) {}
+
+    fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
+        let free = self.free.unwrap_or_default();
+        on_disks(strike, &self.node, DiskEffect::Full { free: free.bytes }, &format!("full but for {free}"))
+    }
+}

@@ -1,0 +1,44 @@
+//! Stall: disk calls take time.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use squall_rt::world::{Stream, disk::DiskEffect};
+
+use super::{
+    super::{Hold, Kind, Strike},
+    DiskOp, on_disks, ops,
+};
+use crate::spec::{
+    model::{DurationRange, Spanned, Target},
+    validate::{Context, Place, Use},
+};
+
+/// Have each disk call block the process for a time. The API is synchronous, as `std::fs` is, so all of the process stands still.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-incident" = "Amazon EBS, April 2011: volumes in US East stuck for days; whatever synced to them stood still with them."))]
+pub struct DiskStall {
+    /// Whose disk.
+    pub node: Spanned<Target>,
+    /// How long each call takes, drawn for each.
+    pub by: DurationRange,
+    /// Which calls: `read`, `write`, `sync`. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ops: Option<Vec<DiskOp>>,
+}
+
+impl Kind for DiskStall {
+    fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
+        context.target(&self.node, &at.key("node"), Use::Struck);
+        if self.by.max.is_zero() {
+            context.does_nothing(&at.key("by"), "a stall of nothing", "write how long, as `by: 20ms..200ms`");
+        }
+    }
+
+    fn draw(&mut self, _: &mut Stream) {}
+
+    fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
+        let effect = DiskEffect::Stall { min: self.by.min, max: self.by.max, ops: ops(self.ops.as_ref()) };
+        on_disks(strike, &self.node, effect, &format!("stalls of {}", self.by))
+    }
+}

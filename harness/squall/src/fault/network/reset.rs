@@ -1,0 +1,44 @@
+//! Reset: connections are torn down under both ends.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use squall_rt::world::Stream;
+
+use super::super::{Hold, Kind, Strike};
+use crate::spec::{
+    model::{Link, Spanned},
+    validate::{Context, Place, Use},
+};
+
+/// Reset every TCP connection between these nodes, at once and at both ends, whichever side opened it. New ones can be made
+/// right away.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-incident" = "A firewall or load balancer that is redeployed: every connection through it gets a reset, and \
+    all clients reconnect in the same second."))]
+pub struct Reset {
+    /// Between which nodes; the direction does not matter.
+    pub link: Spanned<Link>,
+}
+
+impl Kind for Reset {
+    const INSTANT: bool = true;
+
+    fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
+        context.link(&self.link, &at.key("link"), Use::End);
+        context.not_on_netsim("`reset`", at);
+    }
+
+    fn draw(&mut self, _: &mut Stream) {}
+
+    fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
+        let pairs: BTreeSet<_> =
+            strike.links(&self.link).into_iter().map(|(a, b)| (a.min(b), a.max(b))).collect();
+        let names = strike.link_names(&pairs);
+        let reset: u64 = pairs.iter().map(|&(a, b)| strike.cluster.world().net().reset(a, b)).sum();
+        strike.announce(format!("reset {reset} connections between {}", names.replace("->", "and")));
+        Some(Hold::done(reset))
+    }
+}

@@ -1,0 +1,51 @@
+//! Pause: a process stands still, and knows nothing of it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use squall_rt::world::Stream;
+
+use super::super::{Hold, Kind, Strike};
+use crate::spec::{
+    model::{Spanned, Target},
+    validate::{Context, Place, Use},
+};
+
+/// Stop processes for a while, as a long garbage collection or a stalled hypervisor does. The kernel lives on: connections stay,
+/// packets queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-incident" = "HBase: a region server paused for a minute by garbage collection woke up believing it still \
+    held its lease, and wrote."))]
+pub struct Pause {
+    /// Whose.
+    pub node: Spanned<Target>,
+}
+
+impl Kind for Pause {
+    fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
+        context.target(&self.node, &at.key("node"), Use::Struck);
+    }
+
+    fn draw(&mut self, _: &mut Stream) {}
+
+    fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
+        let nodes = strike.nodes(&self.node);
+        let names = strike.cluster.names(&nodes);
+        if nodes.is_empty() {
+            return strike.nothing("pause: no such node now");
+        }
+        if let Err(limit) = strike.cluster.may_go_down(&nodes) {
+            return strike.nothing(format!("pause {names}: left out, {limit}"));
+        }
+        strike.announce(format!("pause {names}"));
+        let mut hold = Hold::new(format!("resume {names}"));
+        for node in nodes {
+            let stopped = u64::from(strike.cluster.hold_pause(node));
+            hold.part([node], move |cluster| {
+                cluster.release_pause(node);
+                stopped
+            });
+        }
+        Some(hold)
+    }
+}

@@ -1,0 +1,105 @@
+//! One strike of a fault: what the kinds have at hand when they take hold of the world.
+
+use std::{collections::BTreeSet, fmt::Display};
+
+use squall_rt::world::{NodeId, Stream, net::LinkEffect};
+
+use super::{Hold, target};
+use crate::{
+    plan::PlannedFault,
+    run::cluster::Cluster,
+    spec::model::{Dur, Link, Target},
+};
+
+/// A strike that is under way.
+pub(crate) struct Strike<'a> {
+    pub cluster: &'a Cluster,
+    /// The strike's name in the history.
+    pub name: String,
+    /// How long it lasts, if not until settle.
+    pub lasts: Option<Dur>,
+    /// Resolves targets.
+    pub draws: Stream,
+    announce: &'a dyn Fn(String),
+}
+
+impl<'a> Strike<'a> {
+    /// `announce` takes the line of the history that tells what was done, before its consequences are.
+    pub fn new(cluster: &'a Cluster, planned: &PlannedFault, announce: &'a dyn Fn(String)) -> Self {
+        let name = planned.name();
+        let draws = Stream::new(cluster.seed(), "target", &name);
+        Strike { cluster, name, lasts: planned.lasts, draws, announce }
+    }
+
+    /// Tells the history.
+    pub fn announce(&self, what: impl Into<String>) {
+        (self.announce)(what.into());
+    }
+
+    /// Tells the history that there was nothing to strike.
+    pub fn nothing(&self, what: impl Display) -> Option<Hold> {
+        self.announce(what.to_string());
+        None
+    }
+
+    /// The nodes that a target means now.
+    pub fn nodes(&mut self, target: &Target) -> BTreeSet<NodeId> {
+        target::nodes(target, self.cluster, &BTreeSet::new(), &mut self.draws)
+    }
+
+    /// The nodes that a target means now, where `rest` means those that are not among `named`.
+    pub fn nodes_but(&mut self, target: &Target, named: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
+        target::nodes(target, self.cluster, named, &mut self.draws)
+    }
+
+    /// The directed links that a link means now.
+    pub fn links(&mut self, link: &Link) -> BTreeSet<(NodeId, NodeId)> {
+        target::links(link, self.cluster, &mut self.draws)
+    }
+
+    /// The stream of this strike's effect on one thing.
+    pub fn stream(&self, entity: &str) -> Stream {
+        Stream::new(self.cluster.seed(), "effect", &format!("{}: {entity}", self.name))
+    }
+
+    /// Puts an effect on links. `what` tells it, but for the links.
+    pub fn on_links(&mut self, link: &Link, effect: LinkEffect, what: &str) -> Option<Hold> {
+        let links = self.links(link);
+        let what = format!("{what} on {}", self.link_names(&links));
+        self.impose(&links, effect, what)
+    }
+
+    /// Puts an effect on these links.
+    pub fn impose(
+        &self,
+        links: &BTreeSet<(NodeId, NodeId)>,
+        effect: LinkEffect,
+        what: String,
+    ) -> Option<Hold> {
+        if links.is_empty() {
+            return self.nothing(format!("{what}: no such link now"));
+        }
+        self.announce(what.clone());
+        let mut hold = Hold::new(what);
+        for &(from, to) in links {
+            let key = format!("{} -> {}", self.cluster.name(from), self.cluster.name(to));
+            let effect = self.cluster.world().net().impose(from, to, effect, self.stream(&key));
+            hold.part([from, to], move |cluster| cluster.world().net().lift(effect));
+        }
+        Some(hold)
+    }
+
+    /// Links for a person: the first few, and how many more.
+    pub fn link_names(&self, links: &BTreeSet<(NodeId, NodeId)>) -> String {
+        const SHOWN: usize = 3;
+        let mut names: Vec<_> = links
+            .iter()
+            .take(SHOWN)
+            .map(|&(from, to)| format!("{} -> {}", self.cluster.name(from), self.cluster.name(to)))
+            .collect();
+        if links.len() > SHOWN {
+            names.push(format!("and {} more", links.len() - SHOWN));
+        }
+        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    }
+}

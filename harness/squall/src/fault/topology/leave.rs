@@ -1,0 +1,63 @@
+//! Leave: nodes are taken out of their group.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use squall_rt::world::Stream;
+
+use super::{
+    super::{Hold, Kind, Strike},
+    GRACE,
+};
+use crate::spec::{
+    model::{Dur, Spanned, Target},
+    validate::{Context, Place, Use},
+};
+
+/// Take nodes out of their group: `Node::hosts` no longer lists them, they are asked to end, and killed after the grace period. With
+/// `for` they join again, with the disk they had; without it they are gone for good.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-incident" = "Spot instances: two minutes of notice, and a third of the cluster is somewhere else."))]
+pub struct Leave {
+    /// Which nodes.
+    pub node: Spanned<Target>,
+    /// How long they have to end. Default: 1s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace: Option<Dur>,
+}
+
+impl Kind for Leave {
+    fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
+        context.target(&self.node, &at.key("node"), Use::Struck);
+    }
+
+    fn draw(&mut self, _: &mut Stream) {}
+
+    fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
+        let mut nodes = strike.nodes(&self.node);
+        nodes.retain(|node| strike.cluster.is_member(*node));
+        let names = strike.cluster.names(&nodes);
+        if nodes.is_empty() {
+            return strike.nothing("leave: no such node now");
+        }
+        if let Err(limit) = strike.cluster.may_go_down(&nodes) {
+            return strike.nothing(format!("leave {names}: left out, {limit}"));
+        }
+        strike.announce(format!("leave {names}"));
+        let mut hold = match strike.lasts {
+            Some(_) => Hold::new(format!("join {names}")),
+            None => Hold::silent(),
+        };
+        let gone = strike.lasts.is_none();
+        for node in nodes {
+            strike.cluster.leave(node, self.grace.unwrap_or(GRACE).0);
+            hold.part([node], move |cluster| {
+                if !gone {
+                    cluster.rejoin(node);
+                }
+                1
+            });
+        }
+        Some(hold)
+    }
+}
