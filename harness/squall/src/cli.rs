@@ -82,6 +82,9 @@ Examples:
     Explain {
         /// The spec.
         spec: PathBuf,
+        /// Which case of its matrix, as `style=orchestrated`.
+        #[arg(long, value_name = "CASE")]
+        case: Option<String>,
         /// The seed.
         #[arg(long, value_name = "N")]
         seed: u64,
@@ -153,6 +156,9 @@ struct RunArgs {
 struct ReplayArgs {
     /// The spec.
     spec: PathBuf,
+    /// Which case of its matrix, as `style=orchestrated`.
+    #[arg(long, value_name = "CASE")]
+    case: Option<String>,
     /// The seed.
     #[arg(long, value_name = "N")]
     seed: u64,
@@ -219,7 +225,7 @@ fn with_args(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> E
     let done = match cli.command {
         Command::Run(args) => run::run(registry, &args),
         Command::Replay(args) => replay::replay(registry, &args),
-        Command::Explain { spec, seed } => replay::explain(registry, &spec, seed),
+        Command::Explain { spec, case, seed } => replay::explain(registry, &spec, case.as_deref(), seed),
         Command::Check { paths, format } => load::check(registry, &paths, format),
         Command::List { paths } => describe::list(registry, &paths),
         Command::Describe { what, kind } => describe::describe(registry, &what, kind.as_deref()),

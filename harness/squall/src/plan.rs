@@ -14,7 +14,7 @@ use squall_rt::world::Stream;
 pub use crate::fault::Action;
 use crate::{
     spec::{
-        Spec,
+        Spec, draws,
         model::{CountRange, Dur, DurationRange, Every, Fault, Heal, Scalar},
     },
     system::{AnySystem, Sampler},
@@ -26,6 +26,9 @@ use crate::{
 pub struct Plan {
     /// The seed it was drawn from; it also keys what the run itself draws.
     pub seed: u64,
+    /// The system's parameters that were drawn, by the way to them.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub params: IndexMap<String, serde_json::Value>,
     /// The phases' ends, since the start of the run.
     pub phases: PhaseEnds,
     /// What clients do, by time.
@@ -130,6 +133,7 @@ impl Plan {
         let settle = chaos + spec.phases.settle.0;
         Plan {
             seed,
+            params: draws::resolve(&spec.params.value, seed).1.into_iter().collect(),
             phases: PhaseEnds { warmup: Dur(warmup), chaos: Dur(chaos), settle: Dur(settle) },
             operations: draw_operations(system, params, spec, seed, warmup, chaos),
             faults: spec.faults.iter().flat_map(|fault| draw_fault(fault, seed, warmup, chaos)).collect(),

@@ -29,6 +29,19 @@ pub(crate) struct SpecReport<'a> {
     pub elapsed: Duration,
 }
 
+impl SpecReport<'_> {
+    /// The spec for a person: its file, and its case if the file has a matrix.
+    pub(crate) fn title(&self) -> String {
+        let path = self.path.display();
+        self.loaded.case.as_ref().map_or_else(|| path.to_string(), |case| format!("{path} [{case}]"))
+    }
+
+    /// The command that replays one of its runs.
+    pub(crate) fn replay(&self, reproduce: &Reproduce, seed: u64) -> String {
+        reproduce.replay(&self.path, self.loaded.case.as_deref(), seed)
+    }
+}
+
 /// How many specs came to which verdict. A nondeterministic one counts as failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {

@@ -13,8 +13,11 @@ use crate::Registry;
 
 mod de;
 pub(crate) mod diagnostic;
+pub(crate) mod draws;
 mod files;
+mod include;
 mod leaf;
+mod matrix;
 pub mod model;
 mod path;
 mod schema;
@@ -23,7 +26,7 @@ mod tree;
 pub(crate) mod validate;
 
 pub use self::{
-    diagnostic::{Code, Diagnostic, Diagnostics},
+    diagnostic::{Code, Diagnostic, Diagnostics, Sources},
     files::discover,
     leaf::BadLeaf,
     model::Spec,
@@ -36,7 +39,7 @@ use self::{
     tree::Node,
 };
 
-/// A spec that is in order.
+/// A spec that is in order: a file, or one case of its matrix.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The spec, with the system's defaults filled into `params`.
@@ -45,59 +48,130 @@ pub struct Loaded {
     pub name: String,
     /// Its file, as it was given.
     pub path: PathBuf,
-    /// The file's text.
-    pub text: String,
+    /// Which case of the file's matrix it is, as `style=orchestrated,clients=5`; none if the file has no matrix.
+    pub case: Option<String>,
+    /// The files it is made of.
+    pub sources: Sources,
 }
 
 /// Reads the spec in a file.
 ///
 /// # Errors
-/// Everything that is wrong with it, or why it cannot be read.
+/// Everything that is wrong with it, or why it cannot be read. That it has a [matrix](load_cases), of which no case is named.
 pub fn load(path: &Path, registry: &Registry) -> Result<Loaded, Diagnostics> {
+    load_case(path, None, registry)
+}
+
+/// Reads one case of a spec's matrix; `None` for a spec without one.
+///
+/// # Errors
+/// As [`load`], and that there is no such case.
+pub fn load_case(path: &Path, case: Option<&str>, registry: &Registry) -> Result<Loaded, Diagnostics> {
+    only(load_cases(path, registry)?, case)
+}
+
+/// Reads the spec in a file: one for each case of its matrix, in order; one if it has none.
+///
+/// # Errors
+/// Everything that is wrong with it, or why it cannot be read.
+pub fn load_cases(path: &Path, registry: &Registry) -> Result<Vec<Loaded>, Diagnostics> {
     let text = files::read(path)?;
-    let spec = parse_spec(&files::shown(path), &text, registry)?;
-    Ok(Loaded { spec, name: files::spec_name(path), path: path.to_owned(), text })
+    parse_cases(&files::shown(path), &text, registry)
+        .map(|cases| cases.into_iter().map(|case| Loaded { path: path.to_owned(), ..case }).collect())
 }
 
 /// Reads a spec from a text; `name` stands for its file.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// Everything that is wrong with it. That it has a matrix.
 pub fn parse(name: &str, text: &str, registry: &Registry) -> Result<Loaded, Diagnostics> {
-    files::check_size(name, text.as_bytes())?;
-    let spec = parse_spec(name, text, registry)?;
-    let path = PathBuf::from(name);
-    Ok(Loaded { spec, name: files::spec_name(&path), path, text: text.to_owned() })
+    only(parse_cases(name, text, registry)?, None)
 }
 
-fn parse_spec(name: &str, text: &str, registry: &Registry) -> Result<Spec, Diagnostics> {
-    let (tree, mut errors) = tree::parse(text);
-    let Some(mut tree) = tree else {
+/// Picks a case.
+fn only(mut cases: Vec<Loaded>, wanted: Option<&str>) -> Result<Loaded, Diagnostics> {
+    if let Some(at) = cases.iter().position(|loaded| loaded.case.as_deref() == wanted) {
+        return Ok(cases.swap_remove(at));
+    }
+    let names: Vec<_> = cases.iter().filter_map(|loaded| loaded.case.as_deref()).collect();
+    let (message, help) = match (wanted, names.is_empty()) {
+        (Some(wanted), true) => {
+            (format!("the spec has no case `{wanted}`"), "it has no `matrix`: leave `--case` out".to_owned())
+        }
+        (Some(wanted), false) => {
+            (format!("the matrix has no case `{wanted}`"), diagnostic::name_help(wanted, "its cases", &names))
+        }
+        (None, _) => (
+            format!("the spec is {} specs: it has a `matrix`", names.len()),
+            format!("name a case with `--case`: {}", diagnostic::listed(names.iter().copied())),
+        ),
+    };
+    let name = files::shown(&cases[0].path);
+    Err(Diagnostics::at_path(&name, Diagnostic::new(Code::Matrix, "matrix", Span::default(), message, help)))
+}
+
+/// Reads a spec from a text: one for each case of its matrix, in order; one if it has none.
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub fn parse_cases(name: &str, text: &str, registry: &Registry) -> Result<Vec<Loaded>, Diagnostics> {
+    files::check_size(name, text.as_bytes())?;
+    let include::Whole { tree, sources, mut errors } = include::read(name, text);
+    let Some(tree) = tree else {
         let hidden = errors.iter().any(|error| error.code != Code::Empty);
-        return Err(Diagnostics::in_text(name, text, errors, hidden));
+        return Err(Diagnostics::in_sources(sources, errors, hidden));
     };
     if !matches!(tree.node, Node::Map(_)) {
         let message = format!("a spec is a mapping, and this is {}", tree.describe());
         let help = "write `key: value` lines, beginning with `spec: 1` and `system: NAME`";
         errors.push(Diagnostic::new(Code::WrongType, "", tree.span, message, help));
-        return Err(Diagnostics::in_text(name, text, errors, false));
+        return Err(Diagnostics::in_sources(sources, errors, false));
     }
-    prepare(&mut tree, &mut errors);
+    let mut specs = Vec::new();
+    let mut exhaustive = true;
+    for (case, tree) in matrix::cases(tree, &mut errors) {
+        let mut found = Vec::new();
+        let (spec, complete) = read_spec(tree, registry, &mut found);
+        exhaustive &= complete;
+        specs.extend(spec.map(|spec| (case, spec)));
+        // What is wrong in one case is mostly wrong in all of them.
+        for error in found {
+            if !errors.contains(&error) {
+                errors.push(error);
+            }
+        }
+        if errors.len() > de::MAX_ERRORS {
+            errors.truncate(de::MAX_ERRORS);
+            exhaustive = false;
+            break;
+        }
+    }
+    if !errors.is_empty() || specs.is_empty() {
+        return Err(Diagnostics::in_sources(sources, errors, !exhaustive));
+    }
+    let path = PathBuf::from(name);
+    let name = files::spec_name(&path);
+    let loaded = |(case, spec)| Loaded {
+        spec,
+        name: name.clone(),
+        path: path.clone(),
+        case,
+        sources: sources.clone(),
+    };
+    Ok(specs.into_iter().map(loaded).collect())
+}
+
+/// Reads one spec, and says whether all that is wrong with it was found.
+fn read_spec(mut tree: Tree, registry: &Registry, errors: &mut Vec<Diagnostic>) -> (Option<Spec>, bool) {
+    prepare(&mut tree, errors);
     let read = de::read::<Spec>(&mut tree, &TreePath::default());
-    let mut exhaustive = read.exhaustive && read.value.is_some();
+    let exhaustive = read.exhaustive && read.value.is_some();
     errors.extend(read.errors);
     let spec = read.value.map(|mut spec| {
-        validate::validate(&mut spec, &mut tree, registry, &mut errors);
+        validate::validate(&mut spec, &mut tree, registry, errors);
         spec
     });
-    if errors.len() > de::MAX_ERRORS {
-        errors.truncate(de::MAX_ERRORS);
-        exhaustive = false;
-    }
-    match spec {
-        Some(spec) if errors.is_empty() => Ok(spec),
-        _ => Err(Diagnostics::in_text(name, text, errors, !exhaustive)),
-    }
+    (spec, exhaustive)
 }
 
 /// Reports and removes what no type would: keys without values, and a version that is missing.

@@ -34,7 +34,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use crate::{
     explore::{Options, Pool, Seeds, SpecVerdict, explore},
     report::{Reproduce, SpecReport, failure},
-    spec,
+    spec::{self, Loaded},
     system::Registry,
     worker,
 };
@@ -91,19 +91,24 @@ impl Bench {
         self.pool.get_or_init(|| Pool::new(&self.registry, jobs(), false))
     }
 
+    /// Tests a spec: all cases of its matrix, and tells of each that fails.
     fn test(&self, file: &Path) -> Result<(), Failed> {
-        let loaded = spec::load(file, &self.registry).map_err(|errors| errors.render(false))?;
+        let cases = spec::load_cases(file, &self.registry).map_err(|errors| errors.render(false))?;
+        let blocks: String = cases.iter().map(|loaded| self.case(loaded, file)).collect();
+        if blocks.is_empty() { Ok(()) } else { Err(anstream::adapter::strip_str(&blocks).to_string().into()) }
+    }
+
+    /// What is to be told of a case that failed; nothing of one that passed.
+    fn case(&self, loaded: &Loaded, file: &Path) -> String {
         let started = Instant::now();
         let options = Options { seeds: self.seeds, ..Options::default() };
         let never = AtomicBool::new(false);
         let outcome = explore(self.pool(), &loaded.spec, &options, &never, &mut |_| {});
         if matches!(outcome.verdict, SpecVerdict::Passed) {
-            return Ok(());
+            return String::new();
         }
-        let path = from_workspace(file);
-        let report = SpecReport { loaded: &loaded, path, outcome, elapsed: started.elapsed() };
-        let block = failure::block(&report, &Reproduce::through_cargo());
-        Err(anstream::adapter::strip_str(&block).to_string().into())
+        let report = SpecReport { loaded, path: from_workspace(file), outcome, elapsed: started.elapsed() };
+        failure::block(&report, &Reproduce::through_cargo())
     }
 }
 

@@ -41,8 +41,8 @@ pub(super) fn list(registry: &Registry, paths: &[PathBuf]) -> io::Result<Exit> {
     }
     for file in files {
         // A spec with errors is listed too; `squall check` says what is wrong with it.
-        let about = match spec::load(&file, registry) {
-            Ok(loaded) => loaded.spec.about.unwrap_or_default(),
+        let about = match spec::load_cases(&file, registry) {
+            Ok(cases) => cases.into_iter().next().and_then(|loaded| loaded.spec.about).unwrap_or_default(),
             Err(_) => Style::Bad.paint("has errors: squall check").to_string(),
         };
         writeln!(out, "  {}  {}", file.display(), about.trim_end())?;

@@ -30,8 +30,8 @@ pub(super) fn specs(
         if filter.is_some_and(|text| !file.to_string_lossy().contains(text)) {
             continue;
         }
-        match spec::load(&file, registry) {
-            Ok(spec) => loaded.push(spec),
+        match spec::load_cases(&file, registry) {
+            Ok(cases) => loaded.extend(cases),
             Err(error) => errors.push(error),
         }
     }
@@ -53,13 +53,18 @@ pub(super) fn check(registry: &Registry, paths: &[PathBuf], format: Format) -> i
     match (specs(registry, paths, None), format) {
         (Ok(loaded), Format::Human) => {
             for spec in &loaded {
-                writeln!(out, "{}  {}", Style::Good.paint("ok"), spec.path.display())?;
+                let case = spec.case.as_ref().map_or(String::new(), |case| format!(" [{case}]"));
+                writeln!(out, "{}  {}{case}", Style::Good.paint("ok"), spec.path.display())?;
             }
             Ok(Exit::AsExpected)
         }
         (Ok(loaded), Format::Json) => {
             for spec in &loaded {
-                writeln!(out, "{}", json!({ "kind": "ok", "spec": spec.path.display().to_string() }))?;
+                writeln!(
+                    out,
+                    "{}",
+                    json!({ "kind": "ok", "spec": spec.path.display().to_string(), "case": spec.case })
+                )?;
             }
             Ok(Exit::AsExpected)
         }

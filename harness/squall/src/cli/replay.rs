@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit> {
-    let loaded = match spec::load(&args.spec, registry) {
+    let loaded = match spec::load_case(&args.spec, args.case.as_deref(), registry) {
         Ok(loaded) => loaded,
         Err(error) => return load::complain(&[error]),
     };
@@ -79,8 +79,8 @@ fn of_node(node: &str, wanted: &str) -> bool {
     node.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
 }
 
-pub(super) fn explain(registry: &Registry, path: &Path, seed: u64) -> io::Result<Exit> {
-    let loaded = match spec::load(path, registry) {
+pub(super) fn explain(registry: &Registry, path: &Path, case: Option<&str>, seed: u64) -> io::Result<Exit> {
+    let loaded = match spec::load_case(path, case, registry) {
         Ok(loaded) => loaded,
         Err(error) => return load::complain(&[error]),
     };

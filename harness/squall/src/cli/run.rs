@@ -89,7 +89,7 @@ fn one<'a>(
         if let (Format::Json, Progress::Run { report, .. }) = (format, progress)
             && written.is_ok()
         {
-            written = writeln!(io::stdout().lock(), "{}", json::run(&loaded.path, report));
+            written = writeln!(io::stdout().lock(), "{}", json::run(loaded, report));
         }
         bar.tell(&loaded.path, progress);
     });

@@ -11,7 +11,6 @@ use super::{
 use crate::{
     explore::{Divergence, SpecVerdict},
     run::{RunReport, Verdict},
-    spec::Span,
 };
 
 /// How many failures of one spec are told in full.
@@ -27,7 +26,7 @@ pub(crate) fn block(report: &SpecReport<'_>, reproduce: &Reproduce) -> String {
 fn write_block(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce) -> std::fmt::Result {
     let verdict = &report.outcome.verdict;
     let title = Style::of(verdict).paint(word(verdict).to_uppercase());
-    let path = Style::Strong.paint(report.path.display());
+    let path = Style::Strong.paint(report.title());
     match verdict {
         SpecVerdict::Passed => return Ok(()),
         SpecVerdict::Failed(why) => {
@@ -37,26 +36,24 @@ fn write_block(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce)
         SpecVerdict::Vacuous(vacuities) => {
             writeln!(out, "{title} {path}: every run passed, and yet they prove less than the spec says")?;
             for vacuity in vacuities {
-                let line = line(&report.loaded.text, vacuity.span);
-                writeln!(out, "  {}:{line}: {vacuity}", report.path.display())?;
+                let (file, line) = report.loaded.sources.line(vacuity.span);
+                // The spec itself is called as the report calls it, which may be another way than it was found.
+                let file =
+                    if vacuity.span.file == 0 { report.path.display().to_string() } else { file.to_owned() };
+                writeln!(out, "  {file}:{line}: {vacuity}")?;
             }
         }
         SpecVerdict::Undecided(why) => writeln!(out, "{title} {path}: {why}")?,
         SpecVerdict::Nondeterministic(divergence) => {
             writeln!(out, "{title} {path}: {divergence}")?;
             fork(out, divergence)?;
-            writeln!(out, "  replay: {}", reproduce.replay(&report.path, divergence.seed))?;
+            writeln!(out, "  replay: {}", report.replay(reproduce, divergence.seed))?;
         }
     }
     for note in &report.outcome.notes {
         writeln!(out, "  note: {note}")?;
     }
     Ok(())
-}
-
-/// The line a span begins on, from 1.
-fn line(text: &str, span: Span) -> usize {
-    1 + text.bytes().take(span.start as usize).filter(|byte| *byte == b'\n').count()
 }
 
 /// Each way to fail once, with the seeds that fail the same way.
@@ -69,7 +66,7 @@ fn failures(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce) ->
     ways.sort_by_key(|runs| runs[0].seed);
     for runs in ways.iter().take(TOLD) {
         run(out, runs[0])?;
-        writeln!(out, "    replay: {}", reproduce.replay(&report.path, runs[0].seed))?;
+        writeln!(out, "    replay: {}", report.replay(reproduce, runs[0].seed))?;
         if runs.len() > 1 {
             let seeds: Vec<_> = runs[1..].iter().map(|run| run.seed.to_string()).collect();
             writeln!(out, "    the same way: seed {}", seeds.join(", "))?;

@@ -1,21 +1,21 @@
 //! What came out as JSON, for programs: one object a line, each with a `kind`.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use super::{Reproduce, SpecReport, Tally, failure, word};
 use crate::{
     explore::SpecVerdict,
     run::{RunReport, Verdict},
+    spec::Loaded,
     spec::model::Expect,
 };
 
 /// A run, as it comes.
-pub(crate) fn run(spec: &Path, report: &RunReport) -> Value {
+pub(crate) fn run(loaded: &Loaded, report: &RunReport) -> Value {
     let mut object = json!({
         "kind": "run",
-        "spec": spec.display().to_string(),
+        "spec": loaded.path.display().to_string(),
+        "case": loaded.case,
         "seed": report.seed,
         "verdict": run_word(&report.verdict),
         "digest": report.digest.to_string(),
@@ -55,7 +55,7 @@ pub(crate) fn spec(report: &SpecReport<'_>, reproduce: &Reproduce) -> Value {
             "seed": run.seed,
             "verdict": run_word(&run.verdict),
             "what": failure::headline(&run.verdict),
-            "replay": reproduce.replay(&report.path, run.seed),
+            "replay": report.replay(reproduce, run.seed),
         })
     };
     let first_difference = match &outcome.verdict {
@@ -69,6 +69,7 @@ pub(crate) fn spec(report: &SpecReport<'_>, reproduce: &Reproduce) -> Value {
     json!({
         "kind": "spec",
         "spec": report.path.display().to_string(),
+        "case": report.loaded.case,
         "system": report.loaded.spec.system.value,
         "variant": report.loaded.spec.variant.as_ref().map(|variant| &variant.value),
         "expect": match &report.loaded.spec.expect {

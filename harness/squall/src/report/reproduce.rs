@@ -25,8 +25,9 @@ impl Reproduce {
     }
 
     /// The command that replays a run.
-    pub(crate) fn replay(&self, spec: &Path, seed: u64) -> String {
-        format!("{} replay {} --seed {seed}", self.program, quoted(spec.as_os_str()))
+    pub(crate) fn replay(&self, spec: &Path, case: Option<&str>, seed: u64) -> String {
+        let case = case.map_or(String::new(), |case| format!(" --case {}", quoted(case.as_ref())));
+        format!("{} replay {}{case} --seed {seed}", self.program, quoted(spec.as_os_str()))
     }
 }
 
@@ -48,9 +49,16 @@ mod tests {
     #[test]
     fn paths_are_quoted_where_a_shell_needs_it() {
         let squall = Reproduce { program: "squall".to_owned() };
-        assert_eq!(squall.replay(Path::new("specs/a-b.yaml"), 17), "squall replay specs/a-b.yaml --seed 17");
         assert_eq!(
-            squall.replay(Path::new("my specs/it's.yaml"), 1),
+            squall.replay(Path::new("specs/a-b.yaml"), None, 17),
+            "squall replay specs/a-b.yaml --seed 17"
+        );
+        assert_eq!(
+            squall.replay(Path::new("a.yaml"), Some("style=a b,clients=5"), 2),
+            "squall replay a.yaml --case 'style=a b,clients=5' --seed 2"
+        );
+        assert_eq!(
+            squall.replay(Path::new("my specs/it's.yaml"), None, 1),
             r"squall replay 'my specs/it'\''s.yaml' --seed 1"
         );
     }

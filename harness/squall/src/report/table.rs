@@ -72,7 +72,8 @@ pub(crate) fn table(reports: &[SpecReport<'_>]) -> String {
 /// The path without what goes without saying.
 fn short_path(report: &SpecReport<'_>) -> String {
     let path = report.path.with_extension("");
-    path.strip_prefix("specs").unwrap_or(&path).display().to_string()
+    let path = path.strip_prefix("specs").unwrap_or(&path).display();
+    report.loaded.case.as_ref().map_or_else(|| path.to_string(), |case| format!("{path}\n[{case}]"))
 }
 
 /// Without the blanks at the end of a line, which may be styled.

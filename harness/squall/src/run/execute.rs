@@ -29,7 +29,7 @@ use crate::{
     history::{Kind, Phase},
     plan::Plan,
     spec::{
-        Spec,
+        Spec, draws,
         model::{Heal, Target},
     },
     system::{AnySystem, Registry},
@@ -72,7 +72,7 @@ pub fn explain(registry: &Registry, spec: &Spec, seed: u64) -> Plan {
     let system = system_of(registry, spec);
     let shared = Arc::new(Shared::default());
     let plan = on_fresh_thread(&shared, || {
-        let params = params_of(&*system, spec);
+        let params = params_of(&*system, spec, seed);
         let system = &*system;
         world::run(seed, |_| async move { Plan::draw(system, &params, spec, seed) })
     });
@@ -87,12 +87,13 @@ fn system_of(registry: &Registry, spec: &Spec) -> Arc<dyn AnySystem> {
     registry.get(&spec.system.value).expect("a valid spec names a known system").clone()
 }
 
-/// The parameters of a spec with its variant applied.
-fn params_of(system: &dyn AnySystem, spec: &Spec) -> serde_json::Value {
+/// The parameters of a spec with what is drawn in them for this seed, and its variant applied.
+fn params_of(system: &dyn AnySystem, spec: &Spec, seed: u64) -> serde_json::Value {
     let flaw = spec.variant.as_ref().and_then(|name| system.flaws().iter().find(|f| f.name == name.value));
+    let (params, _) = draws::resolve(&spec.params.value, seed);
     match flaw {
-        Some(flaw) => system.with_flaw(&spec.params.value, flaw.name),
-        None => spec.params.value.clone(),
+        Some(flaw) => system.with_flaw(&params, flaw.name),
+        None => params,
     }
 }
 
@@ -212,7 +213,7 @@ impl Shared {
 }
 
 async fn supervise(world: Arc<World>, system: Arc<dyn AnySystem>, spec: &Spec, shared: Arc<Shared>) {
-    let params = params_of(&*system, spec);
+    let params = params_of(&*system, spec, world.seed());
     let plan = Plan::draw(&*system, &params, spec, world.seed());
     let recorder = Recorder::new(world.clone(), Judge::new(spec, &*system, &params));
     let _ = shared.recorder.set(recorder.clone());

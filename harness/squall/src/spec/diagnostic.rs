@@ -159,15 +159,46 @@ enum Source {
     Path,
     /// A file at this line and column, of which no more is known.
     Line(usize, usize),
-    /// This text.
-    Text(String),
+    /// These texts.
+    Texts(Sources),
+}
+
+/// The files a spec is made of, with their texts: first the spec itself, then what it includes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources(Vec<(String, String)>);
+
+impl Sources {
+    /// Adds a file and gives its number.
+    pub(super) fn add(&mut self, name: String, text: String) -> u32 {
+        self.0.push((name, text));
+        u32::try_from(self.0.len() - 1).expect("a handful of files")
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn text(&self, file: u32) -> &str {
+        &self.0[file as usize].1
+    }
+
+    /// Where a span begins: the file's name, and the line from 1.
+    pub fn line(&self, span: Span) -> (&str, usize) {
+        let (name, text) = &self.0[span.file as usize];
+        (name, line_column(text, span.start).0)
+    }
 }
 
 impl Diagnostics {
     /// Errors of the file `name` with this text, sorted by place.
-    pub(super) fn in_text(name: &str, text: &str, mut list: Vec<Diagnostic>, truncated: bool) -> Self {
-        list.sort_by_key(|d| (d.span.start, d.span.end, d.code));
-        Diagnostics { name: name.to_owned(), source: Source::Text(text.to_owned()), list, truncated }
+    pub(super) fn in_text(name: &str, text: &str, list: Vec<Diagnostic>, truncated: bool) -> Self {
+        Self::in_sources(Sources(vec![(name.to_owned(), text.to_owned())]), list, truncated)
+    }
+
+    /// Errors of a spec made of these files, sorted by place.
+    pub(super) fn in_sources(sources: Sources, mut list: Vec<Diagnostic>, truncated: bool) -> Self {
+        list.sort_by_key(|d| (d.span, d.code));
+        Diagnostics { name: sources.0[0].0.clone(), source: Source::Texts(sources), list, truncated }
     }
 
     /// An error of the file or directory `name`, whose text plays no part.
@@ -216,18 +247,31 @@ impl Diagnostics {
     }
 
     fn report<'a>(&'a self, diagnostic: &'a Diagnostic) -> annotate_snippets::Group<'a> {
+        let mut elsewhere: Vec<Element<'_>> = Vec::new();
         let place: Element<'_> = match &self.source {
-            Source::Text(text) if !text.trim().is_empty() => {
-                let mut primary = AnnotationKind::Primary.span(caret(text, diagnostic.span));
-                if !diagnostic.label.is_empty() {
-                    primary = primary.label(diagnostic.label.as_str());
+            Source::Texts(sources) => {
+                let Span { file, .. } = diagnostic.span;
+                let (name, text) = &sources.0[file as usize];
+                for (span, label) in diagnostic.related.iter().filter(|(span, _)| span.file != file) {
+                    let (name, text) = &sources.0[span.file as usize];
+                    let there = AnnotationKind::Context.span(caret(text, *span)).label(label.as_str());
+                    elsewhere.push(Snippet::source(text).path(name.as_str()).annotation(there).into());
                 }
-                let related = diagnostic.related.iter().map(|(span, label)| {
-                    AnnotationKind::Context.span(caret(text, *span)).label(label.as_str())
-                });
-                Snippet::source(text).path(self.name.as_str()).annotation(primary).annotations(related).into()
+                if text.trim().is_empty() {
+                    Origin::path(name.as_str()).line(1).char_column(1).into()
+                } else {
+                    let mut primary = AnnotationKind::Primary.span(caret(text, diagnostic.span));
+                    if !diagnostic.label.is_empty() {
+                        primary = primary.label(diagnostic.label.as_str());
+                    }
+                    let here = diagnostic.related.iter().filter(|(span, _)| span.file == file);
+                    let related = here.map(|(span, label)| {
+                        AnnotationKind::Context.span(caret(text, *span)).label(label.as_str())
+                    });
+                    let snippet = Snippet::source(text).path(name.as_str());
+                    snippet.annotation(primary).annotations(related).into()
+                }
             }
-            Source::Text(_) => Origin::path(self.name.as_str()).line(1).char_column(1).into(),
             Source::Line(line, column) => {
                 Origin::path(self.name.as_str()).line(*line).char_column(*column).into()
             }
@@ -236,7 +280,8 @@ impl Diagnostics {
         let mut report = Level::ERROR
             .primary_title(diagnostic.message.as_str())
             .id(diagnostic.code.to_string())
-            .element(place);
+            .element(place)
+            .elements(elsewhere);
         if self.source != Source::Path {
             let path = if diagnostic.path.is_empty() { "(the whole spec)" } else { &diagnostic.path };
             report =
@@ -253,7 +298,10 @@ impl Diagnostics {
             let mut object = json!({
                 "code": d.code.to_string(),
                 "message": d.message,
-                "file": self.name,
+                "file": match &self.source {
+                    Source::Texts(sources) => &sources.0[d.span.file as usize].0,
+                    _ => &self.name,
+                },
                 "path": d.path,
                 "help": d.help,
             });
@@ -263,12 +311,14 @@ impl Diagnostics {
                     object["line"] = (*line).into();
                     object["column"] = (*column).into();
                 }
-                Source::Text(text) => {
+                Source::Texts(sources) => {
+                    let text = sources.text(d.span.file);
                     let (line, column) = line_column(text, d.span.start);
                     let (end_line, end_column) = line_column(text, d.span.end);
                     let related = d.related.iter().map(|(span, message)| {
+                        let (file, text) = &sources.0[span.file as usize];
                         let (line, column) = line_column(text, span.start);
-                        json!({ "message": message, "line": line, "column": column })
+                        json!({ "message": message, "file": file, "line": line, "column": column })
                     });
                     object["line"] = line.into();
                     object["column"] = column.into();

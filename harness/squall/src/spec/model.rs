@@ -141,12 +141,21 @@ pub struct Spec {
     /// What the spec shows, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
+    /// Files that this one is laid over: looked for beside it and in the directories above. Mappings are merged, `faults` and
+    /// `check` appended, anything else is replaced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<Spanned<String>>,
+    /// Values of entries, by the way to them (`params.style`, `workload.clients`, `faults.ID.for`): each combination is a spec of its
+    /// own. (In a spec that was read there is none left: it is one of them.)
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub matrix: IndexMap<Spanned<String>, Vec<serde_json::Value>>,
     /// The system to run.
     pub system: Spanned<String>,
     /// `hardened` (the default), or the name of a flaw.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<Spanned<String>>,
-    /// The system's parameters; `squall describe SYSTEM` lists them.
+    /// The system's parameters; `squall describe SYSTEM` lists them. A range where one value is meant is drawn for each seed, and
+    /// so is `{ draw: [a, b] }`.
     #[serde(default)]
     pub params: Spanned<serde_json::Value>,
     /// Sizes of node groups that differ from the system's default.

@@ -121,6 +121,21 @@ impl Tree {
         steps.iter().fold(self, |node, step| node.child_mut(step).expect("a path of this tree"))
     }
 
+    /// Shows the place of every node and key to `f`.
+    pub(super) fn each_span(&mut self, f: &mut impl FnMut(&mut Span)) {
+        f(&mut self.span);
+        match &mut self.node {
+            Node::List(items) => items.iter_mut().for_each(|item| item.each_span(f)),
+            Node::Map(entries) => {
+                for entry in entries {
+                    entry.key.each_span(f);
+                    entry.value.each_span(f);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// The entries of a mapping; none for anything else.
     pub(super) fn entries_mut(&mut self) -> &mut [Entry] {
         match &mut self.node {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{
     Code, Diagnostic, Spec, Tree,
     diagnostic::name_help,
+    draws,
     model::{Dur, EventPattern, Scalar, Spanned},
     path::Step,
 };
@@ -31,7 +32,7 @@ pub(super) fn validate(spec: &mut Spec, tree: &mut Tree, registry: &Registry, er
     if let Some(system) = system {
         spec.params.value = match tree.child_mut(&Step::Key("params".into())).filter(|p| !p.is_removed()) {
             Some(params) => {
-                let (value, wrong) = system.read_params(params);
+                let (value, wrong) = draws::read(system, params);
                 errors.extend(wrong);
                 value
             }
@@ -90,9 +91,10 @@ impl Known {
     fn new(spec: &Spec, top: &Place<'_>, system: &dyn AnySystem) -> Self {
         let flaw =
             spec.variant.as_ref().and_then(|v| system.flaws().iter().find(|flaw| flaw.name == v.value));
+        let params = draws::typical(&spec.params);
         let params = match flaw {
-            Some(flaw) => system.with_flaw(&spec.params, flaw.name),
-            None => spec.params.value.clone(),
+            Some(flaw) => system.with_flaw(&params, flaw.name),
+            None => params,
         };
         let topology = top.key("topology");
         let mut groups: Vec<_> = system
