@@ -192,6 +192,10 @@ impl System for AccountsCqrs {
         vec![Box::<invariant::CaughtUp>::default()]
     }
 
+    fn methods() -> &'static [&'static str] {
+        &["submit", "get", "rebuild", "ship", "read_log"]
+    }
+
     fn flaws() -> &'static [Flaw] {
         flaws::FLAWS
     }

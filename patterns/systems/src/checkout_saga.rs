@@ -173,6 +173,23 @@ impl System for CheckoutSaga {
         vec![Box::new(invariants::NoOpenSagas::default())]
     }
 
+    fn methods() -> &'static [&'static str] {
+        &[
+            "place",
+            "cancel",
+            "look_up",
+            "create_order",
+            "cancel_order",
+            "reserve",
+            "release",
+            "charge",
+            "refund",
+            "ship",
+            "cancel_shipment",
+            "confirm_order",
+        ]
+    }
+
     fn flaws() -> &'static [Flaw] {
         flaws::ALL
     }

@@ -324,6 +324,10 @@ impl System for GuardedUpstream {
         vec![Box::new(invariants::AllClosed::default())]
     }
 
+    fn methods() -> &'static [&'static str] {
+        &["relay", "serve", "degrade"]
+    }
+
     fn flaws() -> &'static [Flaw] {
         flaws::FLAWS
     }

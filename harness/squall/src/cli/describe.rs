@@ -7,6 +7,8 @@ use std::{
 
 use serde_json::Value;
 
+mod fault;
+
 use super::{Exit, load};
 use crate::{
     check::consistency,
@@ -52,7 +54,7 @@ pub(super) fn list(registry: &Registry, paths: &[PathBuf]) -> io::Result<Exit> {
 
 pub(super) fn describe(registry: &Registry, what: &str, kind: Option<&str>) -> io::Result<Exit> {
     if what == "fault" {
-        return faults(kind);
+        return kind.map_or_else(fault::all, fault::one);
     }
     if let Some(kind) = kind {
         anstream::eprintln!("error: {what} {kind}: only `describe fault KIND` takes two words");
@@ -98,6 +100,9 @@ fn describe_system(system: &dyn AnySystem) -> io::Result<Exit> {
         writeln!(out, "  none")?;
     }
 
+    if !system.methods().is_empty() {
+        writeln!(out, "\n{} (rpc faults)\n  {}", heading("Methods"), system.methods().join(", "))?;
+    }
     writeln!(out, "\n{} (topology, targets)", heading("Node groups"))?;
     for group in system.groups(&params) {
         writeln!(out, "  {} x {}", Style::Strong.paint(group.name), group.size)?;
@@ -138,45 +143,6 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The keys of a fault that are no kinds: when it strikes, and for how long.
-const SCHEDULE: [&str; 7] = ["id", "at", "every", "when", "between", "times", "for"];
-
-fn faults(kind: Option<&str>) -> io::Result<Exit> {
-    let schema = spec::schema(None);
-    let fault = &schema["$defs"]["Fault"];
-    let properties = fault["properties"].as_object().cloned().unwrap_or_default();
-    let kinds = || properties.iter().filter(|(name, _)| !SCHEDULE.contains(&name.as_str()));
-    let mut out = anstream::stdout().lock();
-    let Some(kind) = kind else {
-        writeln!(out, "{}", heading("Kinds of faults"))?;
-        for (name, property) in kinds() {
-            writeln!(out, "  {}{}", Style::Strong.paint(name), described(property, &schema))?;
-        }
-        writeln!(out, "\n{}, for every kind", heading("When, and for how long"))?;
-        for name in SCHEDULE {
-            let property = properties.get(name).unwrap_or(&Value::Null);
-            writeln!(out, "  {}{}", Style::Strong.paint(name), described(property, &schema))?;
-        }
-        return Ok(Exit::AsExpected);
-    };
-    let Some((name, property)) = kinds().find(|(name, _)| *name == kind) else {
-        return Ok(unknown("fault", kind, kinds().map(|(name, _)| name.as_str())));
-    };
-    let definition = resolve(property, &schema);
-    let about = text_of(property).or_else(|| text_of(definition)).unwrap_or_default();
-    writeln!(out, "{}: {about}", heading(name))?;
-    let required: Vec<&str> =
-        definition["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    for (name, property) in definition["properties"].as_object().into_iter().flatten() {
-        let must = if required.contains(&name.as_str()) { " (required)" } else { "" };
-        writeln!(out, "  {}{must}{}", Style::Strong.paint(name), described(property, &schema))?;
-        for (value, about) in choices(resolve(property, &schema)) {
-            writeln!(out, "      {}: {about}", Style::Strong.paint(value))?;
-        }
-    }
-    Ok(Exit::AsExpected)
-}
-
 /// Follows a reference, also one that may be null.
 fn resolve<'a>(property: &'a Value, schema: &'a Value) -> &'a Value {
     let some = property["anyOf"].as_array().into_iter().flatten().find(|choice| choice["type"] != "null");
@@ -185,14 +151,6 @@ fn resolve<'a>(property: &'a Value, schema: &'a Value) -> &'a Value {
         Some(name) => &schema["$defs"][name],
         None => property,
     }
-}
-
-/// The values that an enumeration allows, each with what it means.
-fn choices(definition: &Value) -> Vec<(&str, String)> {
-    let choices = definition["oneOf"].as_array().into_iter().flatten();
-    choices
-        .filter_map(|choice| Some((choice["const"].as_str()?, text_of(choice).unwrap_or_default())))
-        .collect()
 }
 
 fn text_of(schema: &Value) -> Option<String> {

@@ -20,7 +20,7 @@ const INJECTED: usize = 3;
 /// How the cells are to be read.
 const LEGEND: &str = "\
 caught: the last run shows the violation that the spec expects
-injected: fault, how often it struck (what it touched: packets or processes)
+injected: fault, how often it struck (what it touched: packets, calls or processes)
 reached: operations ok/failed/unknown, and how many of the events named by `sometimes`";
 
 /// The table: spec, runs, verdict, what was injected, what was reached.
