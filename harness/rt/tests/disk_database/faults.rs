@@ -75,9 +75,44 @@ fn writes_that_stop_part_way_surface_and_lose_nothing() {
 }
 
 #[test]
-#[ignore = "x"]
-fn errors_of_syncs_keep() {
+fn errors_of_syncs_lose_nothing_when_the_process_alone_dies_of_them_either() {
+    // Found here: the kernel that has given up what it could not sync shows it still, redb took it for durable and
+    // built on it, and the next loss of power left neither the old state nor the new.
     each_seed(&[DiskFate::Keep], DiskEffect::Error { probability: 0.1, ops: SYNCS });
+}
+
+#[test]
+fn a_database_that_failed_is_opened_again_in_the_same_process() {
+    for effect in [
+        DiskEffect::Error { probability: 0.02, ops: DiskOps::ALL },
+        DiskEffect::Error { probability: 0.1, ops: SYNCS },
+        DiskEffect::Torn { probability: 0.02 },
+        DiskEffect::Full { free: 30 * 4096 },
+    ] {
+        let mut failed = 0;
+        for seed in 0..40 {
+            failed += in_a_world(seed, move |world| async move {
+                let node = world.add_node("a-0");
+                let acknowledged = Arc::new(AtomicU64::new(0));
+                let id = world.disks().impose(node, effect, world.stream("fault", "f"));
+                let (here, known) = (world.clone(), acknowledged.clone());
+                let (done, is_done) = tokio::sync::oneshot::channel();
+                world.start(node, |_| async move {
+                    let failed = (0..10).filter(|_| work(&known).is_err()).count();
+                    here.disks().lift(id);
+                    work(&known).unwrap();
+                    done.send(failed).unwrap();
+                });
+                let failed = is_done.await.unwrap();
+                crash(&world, node, DiskFate::LoseUnsynced).await;
+                let healed = attempt(&world, node, &acknowledged).await;
+                assert!(healed.is_none(), "{healed:?}");
+                assert_eq!(acknowledged.load(Ordering::Relaxed), COMMITS);
+                failed
+            });
+        }
+        assert!(failed > 40, "{effect:?}: only {failed} attempts had an error");
+    }
 }
 
 #[test]
@@ -92,7 +127,7 @@ fn short_reads_are_not_even_errors() {
 #[test]
 fn a_disk_that_fills_up_anywhere_fails_the_commit_and_goes_on_with_room() {
     let mut failed = 0;
-    for pages in (0..400).step_by(3) {
+    for pages in 0..120 {
         for fate in ANY {
             let no_room = in_a_world(1, move |world| async move {
                 let node = world.add_node("a-0");
@@ -114,7 +149,7 @@ fn a_disk_that_fills_up_anywhere_fails_the_commit_and_goes_on_with_room() {
             failed += u64::from(no_room);
         }
     }
-    assert!((30..390).contains(&failed), "{failed}");
+    assert!((60..300).contains(&failed), "{failed} of 360");
 }
 
 /// Commits under a disk that lies, loses power, and opens the database again: how many transactions it has then, or why it
@@ -137,11 +172,15 @@ fn lied_to(seed: u64, fate: DiskFate) -> (Result<u64, String>, u64, Lost) {
         assert!(world.disks().lift(lie) >= COMMITS - 2);
         let (done, is_done) = tokio::sync::oneshot::channel();
         world.start(node, |_| async move {
-            let held =
-                open_database(PATH).map_err(redb::Error::from).and_then(|database| committed(&database));
-            done.send(held).unwrap();
+            // A database that was lied to may come to anything, a panic as well.
+            let look =
+                || open_database(PATH).map_err(redb::Error::from).and_then(|database| committed(&database));
+            done.send(std::panic::catch_unwind(look)).unwrap();
         });
-        let held = is_done.await.unwrap().map_err(|e| e.to_string());
+        let held = match is_done.await.unwrap() {
+            Ok(held) => held.map_err(|e| e.to_string()),
+            Err(_) => Err("it panicked".to_owned()),
+        };
         (held, acknowledged.load(Ordering::Relaxed), world.disks().lost(node))
     })
 }
@@ -151,5 +190,16 @@ fn what_a_lying_disk_lost_is_missed_and_the_account_says_who_did_it() {
     let (held, acknowledged, lost) = lied_to(1, DiskFate::LoseUnsynced);
     assert_eq!((held, acknowledged), (Ok(2), COMMITS), "it is back where the disk was last true");
     assert!(lost.bytes > 0);
-    assert_eq!(lied_to(1, DiskFate::LoseUnsynced), lied_to(1, DiskFate::LoseUnsynced));
+    let mut broken = 0;
+    for seed in 0..40 {
+        let (held, acknowledged, lost) = lied_to(seed, DiskFate::Torn);
+        if held != Ok(acknowledged) {
+            assert!(lost.bytes > 0, "{held:?}");
+            broken += 1;
+        }
+        assert_eq!(lied_to(seed, DiskFate::Torn), (held, acknowledged, lost));
+    }
+    assert!(broken > 20, "{broken} of 40");
+    let (held, acknowledged, lost) = lied_to(1, DiskFate::Keep);
+    assert_eq!((held, lost), (Ok(acknowledged), Lost::default()), "only the process died");
 }
