@@ -1,5 +1,6 @@
 //! What a simulated disk costs: a database created, and fifty commits to it, beside the same on redb's own memory
-//! backend. Each sample is one process in one world, so the world and its thread are a row of their own.
+//! backend; and opened again after a crash, which repairs it. Each sample is one world, so the world and its thread are a
+//! row of their own.
 
 #[cfg(madsim)]
 fn main() {
@@ -19,7 +20,7 @@ mod simulated {
     use squall_rt::{
         disk::open_database,
         redb::{Builder, Database, TableDefinition, backends::InMemoryBackend},
-        world,
+        world::{self, Death, DiskFate},
     };
 
     const TABLE: TableDefinition<u64, &[u8]> = TableDefinition::new("rows");
@@ -35,15 +36,24 @@ mod simulated {
     }
 
     fn process(f: impl FnOnce() + Send + 'static) {
+        processes([Box::new(f)]);
+    }
+
+    /// Runs processes one after the other, each until the machine crashes.
+    fn processes<const N: usize>(processes: [Box<dyn FnOnce() + Send>; N]) {
         let run = || {
             world::run(1, |world| async move {
                 let node = world.add_node("a-0");
-                let (done, is_done) = tokio::sync::oneshot::channel();
-                world.start(node, |_| async move {
-                    f();
-                    done.send(()).expect("the supervisor waits");
-                });
-                is_done.await.expect("the process ends");
+                for f in processes {
+                    let (done, is_done) = tokio::sync::oneshot::channel();
+                    world.start(node, |_| async move {
+                        f();
+                        done.send(()).expect("the supervisor waits");
+                    });
+                    is_done.await.expect("the process ends");
+                    world.crash(node, Death::Power, DiskFate::LoseUnsynced);
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
             })
         };
         std::thread::spawn(run).join().expect("no panic").expect("nothing is spawned outside");
@@ -58,6 +68,22 @@ mod simulated {
     fn simulated_disk(bencher: Bencher, commits: u64) {
         bencher.bench(|| {
             process(move || commit(&open_database("/data.redb").expect("the disk works"), commits));
+        });
+    }
+
+    #[divan::bench(args = [0, 50])]
+    fn opened_after_a_crash(bencher: Bencher, commits: u64) {
+        bencher.bench(|| {
+            let open = || open_database("/data.redb").expect("the disk works");
+            processes([
+                Box::new(move || {
+                    let database = open();
+                    commit(&database, commits);
+                    // As a process that is killed leaves it.
+                    std::mem::forget(database);
+                }),
+                Box::new(move || drop(open())),
+            ]);
         });
     }
 

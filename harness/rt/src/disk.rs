@@ -6,7 +6,7 @@
 //! once the *directory* it is in is synced ([`sync_dir`]). [`open_database`] takes care of both, and for data that matter
 //! it is the simplest way.
 //!
-//! Calls block, as those of `std::fs` do; in the simulation they take no time. Paths are those of the node's file
+//! Calls block, as those of `std::fs` do; in the simulation they take no time unless a fault has them stall. Paths are those of the node's file
 //! system; in the simulation its root is empty at first, and relative paths start there. A call of a process that was
 //! killed fails and changes nothing.
 
@@ -45,7 +45,8 @@ impl File {
         OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)
     }
 
-    /// Reads up to `buffer.len()` bytes from `offset` on and says how many; 0 at the end of the file.
+    /// Reads up to `buffer.len()` bytes from `offset` on and says how many; 0 at the end of the file. It may be fewer than
+    /// there are, as with pread(2): to have them all, [`File::read_exact_at`] or a loop.
     ///
     /// # Errors
     /// When the file is not open for reading, or the disk fails.
@@ -75,7 +76,8 @@ impl File {
     /// Writes all of `data` at `offset`. A gap between the end of the file and `offset` reads as zeros.
     ///
     /// # Errors
-    /// When the file is not open for writing, or the disk fails or is full; a part may have been written.
+    /// When the file is not open for writing, or the disk fails or is full; a first part may have been written, as with
+    /// pwrite(2).
     pub fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(data, offset)
     }
@@ -107,7 +109,8 @@ impl File {
     /// Makes what was written, and the length, durable. Not the file's name: see [`sync_dir`].
     ///
     /// # Errors
-    /// When the disk fails. What was written may then be lost, and syncing again does not bring it back.
+    /// When the disk fails. What was written may then be lost, and syncing again does not bring it back: on Linux the kernel
+    /// marks it clean all the same, and goes on showing it (<https://lwn.net/Articles/752063/>). Write it again.
     pub fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
     }

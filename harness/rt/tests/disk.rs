@@ -173,3 +173,26 @@ fn a_database_is_created_opened_again_and_opened_once() {
         assert_eq!(disk::read_dir(path.parent().unwrap()).unwrap(), ["data.redb"]);
     });
 }
+
+#[test]
+fn a_database_that_was_not_closed_is_repaired_when_it_is_opened() {
+    const TABLE: TableDefinition<u64, &str> = TableDefinition::new("t");
+    on_a_disk(|root| {
+        let [original, copy] = ["original.redb", "copy.redb"].map(|name| root.join(name));
+        let database = disk::open_database(&original).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction.open_table(TABLE).unwrap().insert(1, "row").unwrap();
+        transaction.commit().unwrap();
+        // As a crash at this point would leave it.
+        disk::write(&copy, disk::read(&original).unwrap()).unwrap();
+        for _ in 0..2 {
+            let copy = disk::open_database(&copy).unwrap();
+            assert!(matches!(
+                disk::open_database(root.join("copy.redb")),
+                Err(DatabaseError::DatabaseAlreadyOpen)
+            ));
+            assert_eq!(copy.begin_read().unwrap().open_table(TABLE).unwrap().len().unwrap(), 1);
+        }
+        assert_eq!(database.begin_read().unwrap().open_table(TABLE).unwrap().len().unwrap(), 1);
+    });
+}
