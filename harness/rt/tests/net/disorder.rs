@@ -135,7 +135,8 @@ fn exchange_through_random_effects(seed: u64) -> (u64, u64) {
 #[test]
 fn all_bytes_arrive_once_and_in_order_whatever_a_network_does() {
     let runs: Vec<_> = (0..60).map(exchange_through_random_effects).collect();
-    assert!(runs.iter().all(|(_, touched)| *touched > 10), "the effects had something to do: {runs:?}");
+    let touched: u64 = runs.iter().map(|(_, touched)| touched).sum();
+    assert!(touched > 3_000, "the effects touched no more than {touched} packets");
     let again: Vec<_> = (0..10).map(exchange_through_random_effects).collect();
     assert_eq!(again, runs[..10], "and the same seed is the same run");
 }

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// What has arrived, and when.
+type Arrivals = Vec<(Vec<u8>, Duration)>;
+
 /// The payload of the datagram with that number.
 fn payload(number: u32, size: usize) -> Vec<u8> {
     number.to_le_bytes().into_iter().chain((4..size).map(|i| i as u8)).collect()
@@ -9,13 +12,7 @@ fn payload(number: u32, size: usize) -> Vec<u8> {
 
 /// Sends so many datagrams of `size` bytes from `a` to `b`, a millisecond apart from 1 ms on; gives what arrives until
 /// nothing has come for 2 s, and when it did.
-fn datagrams(
-    world: &World,
-    a: NodeId,
-    b: NodeId,
-    count: u32,
-    size: usize,
-) -> oneshot::Receiver<Vec<(Vec<u8>, Duration)>> {
+fn datagrams(world: &World, a: NodeId, b: NodeId, count: u32, size: usize) -> oneshot::Receiver<Arrivals> {
     let server = start(world, b, async move {
         let socket = UdpSocket::bind("0.0.0.0:53").await.unwrap();
         let mut arrivals = Vec::new();
@@ -47,7 +44,7 @@ fn numbers(arrivals: &[(Vec<u8>, Duration)]) -> Vec<u32> {
 
 /// Sends 1,000 datagrams through an effect that is lifted after half of them. Gives what arrived of either half, by the
 /// number, and how many the effect touched.
-fn through(effect: LinkEffect, size: usize) -> ([Vec<(Vec<u8>, Duration)>; 2], u64) {
+fn through(effect: LinkEffect, size: usize) -> ([Arrivals; 2], u64) {
     simulate(1, move |world| async move {
         let (a, b) = two_nodes(&world);
         let effect = impose(&world, a, b, effect);
