@@ -43,6 +43,24 @@ fn tcp_carries_bytes_both_ways_and_ends() {
 }
 
 #[test]
+fn keepalive_is_what_was_asked_for() {
+    use squall_rt::net::set_keepalive;
+    block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let socket = socket2::SockRef::from(&stream);
+        assert!(!socket.keepalive().unwrap());
+        set_keepalive(&stream, Duration::from_millis(9_500), Duration::from_secs(2), 3).unwrap();
+        assert!(socket.keepalive().unwrap());
+        let seconds = (socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_interval().unwrap());
+        assert_eq!(seconds, (Duration::from_secs(10), Duration::from_secs(2)), "rounded up");
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+        let error = set_keepalive(&stream, Duration::ZERO, Duration::from_secs(1), 1).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
 fn udp_carries_datagrams() {
     block_on(async {
         let (a, b) =

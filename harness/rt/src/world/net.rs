@@ -166,7 +166,7 @@ impl Net {
         self.with(|fabric| fabric.touched(effect))
     }
 
-    /// Resets every TCP connection between two nodes, established or opening, as a middlebox does that sends a reset to
+    /// Resets every TCP connection between two nodes, opening, established or closing, as a middlebox does that sends a reset to
     /// either end in the other's name: both ends learn at once that it is gone (`ConnectionReset`, or
     /// `ConnectionRefused` while it opens). Says how many connections that were.
     pub fn reset(&self, a: NodeId, b: NodeId) -> u64 {

@@ -16,6 +16,10 @@ use tokio::{
 };
 
 mod crash;
+mod disorder;
+mod effects;
+mod endings;
+mod keepalive;
 mod links;
 mod runs;
 mod tcp;
@@ -69,12 +73,15 @@ fn start_echo(world: &World, node: NodeId) {
     });
 }
 
+/// Puts an effect on a link in one direction.
+fn impose(world: &World, from: NodeId, to: NodeId, effect: LinkEffect) -> EffectId {
+    let stream = world.stream("fault", &format!("{from:?} {to:?} {effect:?}"));
+    world.net().impose(from, to, effect, stream)
+}
+
 /// Puts the same effect on both directions.
 fn impose_both(world: &World, a: NodeId, b: NodeId, effect: LinkEffect) -> [EffectId; 2] {
-    [(a, b), (b, a)].map(|(from, to)| {
-        let stream = world.stream("fault", &format!("{from:?} {to:?} {effect:?}"));
-        world.net().impose(from, to, effect, stream)
-    })
+    [(a, b), (b, a)].map(|(from, to)| impose(world, from, to, effect))
 }
 
 /// Lifts effects and gives the number of packets they touched.

@@ -49,10 +49,27 @@ fn storm(seed: u64, network: oneshot::Sender<Weak<world::net::Net>>) -> u64 {
             world.sleep(faults.duration(ms(10), ms(300))).await;
             let node = nodes[faults.pick(2)];
             let mode = [BlockMode::Drop, BlockMode::Reject, BlockMode::Hold][faults.pick(3)];
-            let effects = impose_both(&world, nodes[2], node, LinkEffect::Block(mode));
+            let effect = match faults.pick(8) {
+                0 => LinkEffect::Duplicate { probability: 0.3, within: ms(5) },
+                1 => LinkEffect::Reorder { probability: 0.3, by: ms(20) },
+                2 => LinkEffect::Replay { probability: 0.3, min: ms(50), max: ms(500) },
+                3 => LinkEffect::Tamper { probability: 0.3 },
+                4 => LinkEffect::Loss { model: LossModel::Burst { rate: 0.3, length: 4.0 } },
+                _ => LinkEffect::Block(mode),
+            };
+            let effects = impose_both(&world, nodes[2], node, effect);
             world.sleep(faults.duration(ms(10), ms(300))).await;
             lift(&world, effects);
-            let death = if faults.chance(0.5) { Death::Power } else { Death::Process };
+            match faults.pick(3) {
+                0 => {
+                    world.net().reset(nodes[2], node);
+                }
+                1 => {
+                    world.net().half_open(node, nodes[2]);
+                }
+                _ => {}
+            }
+            let death = [Death::Exit, Death::Process, Death::Power][faults.pick(3)];
             world.crash(node, death, DiskFate::Keep);
             world.sleep(faults.duration(ms(1), ms(300))).await;
             process(&world, node);

@@ -258,7 +258,48 @@ fn fragments(size: usize, mtu: usize) -> (u32, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
+    use super::{super::packet::Endpoint, *};
+
+    #[test]
+    fn every_packet_makes_four_draws_whatever_the_policy_and_the_effects() {
+        const MS: Duration = Duration::from_millis(1);
+        let drawn = |policy: LinkPolicy, effects: &[LinkEffect]| {
+            let mut link = Link::new(Stream::new(1, "link", ""));
+            for (id, &effect) in effects.iter().enumerate() {
+                link.impose(EffectId(id as u64), effect, Stream::new(1, "effect", ""));
+            }
+            for length in 0..100 {
+                let end = Endpoint { node: 0, port: 0 };
+                let data = vec![0; length * 100];
+                let body = Body::Datagram;
+                let mut packet =
+                    Packet { from: end, to: end, loopback: false, body, data, sent: 0, order: 0 };
+                link.send(0, &mut packet, &policy);
+            }
+            link.stream.next_u64()
+        };
+        let plain = LinkPolicy { latency: Latency::Constant(MS), ..LinkPolicy::default() };
+        let policies = [
+            LinkPolicy { latency: Latency::Normal { mean: MS, deviation: MS }, ..plain },
+            LinkPolicy { latency: Latency::Exponential { min: MS, mean: 2 * MS }, ..plain },
+            LinkPolicy { latency: Latency::Pareto { min: MS, shape: 1.5 }, ..plain },
+            LinkPolicy { latency: Latency::Bimodal { fast: (MS, MS), slow: (MS, MS), share: 0.5 }, ..plain },
+            LinkPolicy { jitter: MS, duplicate: 0.5, ..plain },
+            LinkPolicy { loss: LossModel::Burst { rate: 0.5, length: 3.0 }, ..plain },
+            LinkPolicy { bandwidth: Some(1_000), queue: Some(5_000), mtu: 100, ..plain },
+        ];
+        let effects = [
+            LinkEffect::Block(BlockMode::Drop),
+            LinkEffect::Loss { model: LossModel::Independent(0.5) },
+            LinkEffect::Tamper { probability: 1.0 },
+        ];
+        let expected = drawn(plain, &[]);
+        assert!(policies.iter().all(|&policy| drawn(policy, &[]) == expected));
+        assert!(policies.iter().all(|&policy| drawn(policy, &effects) == expected));
+        assert!(effects.iter().all(|&effect| drawn(plain, &[effect]) == expected));
+    }
 
     #[test]
     fn a_datagram_is_cut_as_ethernet_has_it() {

@@ -59,7 +59,8 @@ pub enum LossModel {
     /// Each with this probability, 0 to 1, whatever happens to the others.
     Independent(f64),
     /// In bursts: the two-state chain of Gilbert (1960) and Elliott (1963), where the bad state loses every packet and
-    /// the good one none.
+    /// the good one none. It moves with packets, not with time, as that of Linux's netem does: where little is sent, a
+    /// burst lasts, and the lone retransmissions of a TCP connection may run into the same one again and again.
     Burst {
         /// The share of packets lost in the long run, 0 to 1.
         rate: f64,
@@ -225,7 +226,7 @@ mod tests {
         let samples = samples(Latency::Exponential { min: ms(2), mean: ms(10) });
         assert_near(samples[0], 2.0);
         assert_near(mean(&samples), 10.0);
-        assert_near(samples[50_000], 2.0 + 8.0 * 0.6931);
+        assert_near(samples[50_000], 2.0 + 8.0 * std::f64::consts::LN_2);
     }
 
     #[test]
