@@ -181,6 +181,7 @@ agree! {
 
 differ! {
     streams {
+        errors_have_their_numbers
         ending_a_stream_that_was_reset
         an_empty_read_of_nothing
         no_delay_by_default_and_as_unset

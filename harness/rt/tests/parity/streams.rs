@@ -67,6 +67,15 @@ pub async fn nobody_listens() -> Log {
     vec![said(TcpStream::connect(address).await), said(TcpStream::connect(address.to_string()).await)]
 }
 
+pub async fn errors_have_their_numbers() -> Log {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut log = vec![format!("{:?}", TcpListener::bind(address).await.unwrap_err().raw_os_error())];
+    drop(listener);
+    log.push(format!("{:?}", TcpStream::connect(address).await.unwrap_err().raw_os_error()));
+    log
+}
+
 pub async fn port_zero_refuses() -> Log {
     vec![said(TcpStream::connect("127.0.0.1:0").await)]
 }
