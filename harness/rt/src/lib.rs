@@ -10,6 +10,7 @@
 //! | [`process`] | the supervisor asks a process to end | SIGTERM, ctrl-c |
 //! | [`time`], [`task`] | madsim's virtual time and scheduler | tokio |
 //! | [`rng`] | a stream of its own for each node, drawn from the seed | `fastrand` |
+//! | [`http`] | HTTP/1.1 over [`net`]: axum routers and a pooled client, the same code in both | |
 //! | [`rpc`] | the same typed request / reply protocol over [`net`] in both | |
 //!
 //! Code under test reports what it does through [`tracing`](https://docs.rs/tracing) events; no type of a test
@@ -22,8 +23,10 @@ compile_error!(
      differ from run to run. Both are set in .cargo/config.toml; a RUSTFLAGS variable replaces them."
 );
 
+mod accept;
 pub mod clock;
 pub mod disk;
+pub mod http;
 pub mod net;
 pub mod process;
 pub mod rng;

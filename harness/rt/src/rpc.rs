@@ -48,29 +48,11 @@ mod client;
 mod frame;
 mod server;
 
-use crate::net::TcpStream;
-
 pub use self::{
     client::Client,
     frame::MAX_FRAME,
     server::{Call, Server},
 };
-
-/// Sets a connection up: small frames leave at once, and in production the kernel finds out when the peer's machine is
-/// gone, within about a minute. (A simulated run is short, and its silent connections are of interest as they are.)
-fn tune(stream: &TcpStream) {
-    // A connection that cannot be tuned is about to fail, which whoever uses it will see.
-    let _ = stream.set_nodelay(true);
-    #[cfg(not(madsim))]
-    {
-        let probes = socket2::TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE / 3);
-        let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&probes);
-    }
-}
-
-/// How long a connection may be silent before the kernel asks whether the peer is there.
-#[cfg(not(madsim))]
-const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// A request that can be called: the type is the request's body, [`Method::Reply`] the reply's.
 pub trait Method: Serialize + DeserializeOwned + Send + 'static {

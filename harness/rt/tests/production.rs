@@ -129,7 +129,7 @@ fn a_client_outlives_the_runtime_of_its_connection() {
 
 /// Stands for the test targets that are empty in this build, so that nobody takes their silence for a pass.
 #[test]
-#[ignore = "tests/net, clock, disk_crash, disk_database and disk_effects need the simulated world: --cfg madsim"]
+#[ignore = "tests/net, parity, clock, disk_crash, disk_database and disk_effects need the simulated world: --cfg madsim"]
 fn the_simulated_world() {
     panic!(
         "this is the production build: the simulated network and the crashes of disks are tested with --cfg madsim, \

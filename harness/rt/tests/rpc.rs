@@ -28,6 +28,17 @@ mod cluster;
 #[path = "rpc/faults.rs"]
 mod faults;
 
+impl cluster::Cluster {
+    async fn serve(&self, server: Server) {
+        self.listen(|listener| async move { server.serve(listener).await.expect("the listener lives") })
+            .await;
+    }
+
+    fn client(&self) -> Client {
+        Client::new(self.address())
+    }
+}
+
 const MS: Duration = Duration::from_millis(1);
 /// Long enough for anything that is going to happen.
 const LONG: Duration = Duration::from_secs(20);

@@ -15,9 +15,9 @@ use self::treatment::Treatment;
 use super::{
     Code, Method, Status,
     frame::{self, FromClient, FromServer, Inbox},
-    tune,
 };
 use crate::{
+    accept::accept,
     net::{TcpListener, TcpStream},
     task,
     time::{self, Instant},
@@ -27,8 +27,6 @@ mod treatment;
 
 /// How many requests of one connection are worked on at a time. More wait in the network's buffers.
 const MAX_CONCURRENT: usize = 256;
-/// How long to wait when the process has run out of sockets.
-const OUT_OF_SOCKETS: Duration = Duration::from_millis(100);
 
 /// What a handler knows about the call besides the request.
 #[derive(Clone, Debug)]
@@ -93,42 +91,16 @@ impl Server {
         // Every connection watches this; dropping it ends them.
         let (_serving, served) = watch::channel(());
         loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => {
-                    tune(&stream);
-                    let (methods, mut served) = (methods.clone(), served.clone());
-                    task::spawn(async move {
-                        tokio::select! {
-                            _ = served.changed() => {}
-                            () = serve_connection(methods, stream, peer) => {}
-                        }
-                    });
+            let (stream, peer) = accept(&listener).await?;
+            let (methods, mut served) = (methods.clone(), served.clone());
+            task::spawn(async move {
+                tokio::select! {
+                    _ = served.changed() => {}
+                    () = serve_connection(methods, stream, peer) => {}
                 }
-                Err(e) if is_of_one_connection(&e) => {}
-                Err(e) if is_shortage(&e) => time::sleep(OUT_OF_SOCKETS).await,
-                Err(e) => return Err(e),
-            }
+            });
         }
     }
-}
-
-/// Whether accept failed because the connection it would have returned did. See accept(2), "Error handling".
-fn is_of_one_connection(e: &io::Error) -> bool {
-    use io::ErrorKind::*;
-    matches!(
-        e.kind(),
-        ConnectionAborted
-            | ConnectionReset
-            | ConnectionRefused
-            | Interrupted
-            | HostUnreachable
-            | NetworkUnreachable
-    )
-}
-
-/// EMFILE, ENFILE, ENOBUFS, ENOMEM: there may be room again when a connection ends.
-fn is_shortage(e: &io::Error) -> bool {
-    matches!(e.raw_os_error(), Some(23 | 24 | 105 | 12))
 }
 
 /// An encoded reply, and the place among the connection's requests that is free again once it is written.

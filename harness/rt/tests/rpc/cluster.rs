@@ -2,10 +2,7 @@
 
 use std::future::Future;
 
-use squall_rt::{
-    net::TcpListener,
-    rpc::{Client, Server},
-};
+use squall_rt::net::TcpListener;
 
 #[cfg(madsim)]
 pub use simulated::*;
@@ -130,16 +127,5 @@ mod real {
             server.abort();
             assert!(server.await.expect_err("it does not end by itself").is_cancelled());
         }
-    }
-}
-
-impl Cluster {
-    pub async fn serve(&self, server: Server) {
-        self.listen(|listener| async move { server.serve(listener).await.expect("the listener lives") })
-            .await;
-    }
-
-    pub fn client(&self) -> Client {
-        Client::new(self.address())
     }
 }

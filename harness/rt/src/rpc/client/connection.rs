@@ -25,6 +25,7 @@ use super::super::{
     frame::{self, FromClient, FromServer, Inbox, TooLong},
 };
 use crate::{
+    accept::tune,
     net::TcpStream,
     task,
     time::{self, Instant},
@@ -366,7 +367,7 @@ async fn run(connection: &Connection, address: &str) {
             Err(e) => return connection.fail(&format!("connecting to {address}: {e}")),
         }
     };
-    super::super::tune(&stream);
+    tune(&stream);
     let (reader, writer) = stream.into_split();
     let end = tokio::select! {
         // In this order, so that replies that did arrive are taken before a failure to write ends everything.

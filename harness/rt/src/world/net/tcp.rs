@@ -330,7 +330,10 @@ impl Fabric {
     #[inline]
     fn nothing_to_read(&mut self, key: Key, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         let connection = self.held(key)?;
-        if let Some(error) = connection.error.take() {
+        // As Linux has it: to a reader, the end of the stream comes before what went wrong after it.
+        if !connection.inbox.is_complete()
+            && let Some(error) = connection.error.take()
+        {
             return Poll::Ready(Err(error.into()));
         }
         if connection.inbox.is_complete() || connection.phase != Phase::Open || buffer.is_empty() {
