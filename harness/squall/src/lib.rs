@@ -41,5 +41,5 @@ pub mod worker;
 pub use crate::{
     check::{Condition, Invariant, Violation},
     history::{Fields, Record, Value},
-    system::{BoxError, EventKind, Flaw, Group, Node, Operations, Outcome, Registry, System},
+    system::{BoxError, EventKind, Flaw, Group, Node, Operations, Outcome, Registry, System, Transport},
 };

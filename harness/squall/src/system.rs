@@ -35,6 +35,10 @@ pub trait System: Send + Sync + 'static {
     /// What a client keeps between operations: connections, session tokens.
     type Session: Send + 'static;
 
+    /// What its processes speak through, and so which faults can be done to it.
+    fn transport() -> Transport {
+        Transport::Squall
+    }
     /// The node groups and their default sizes. Clients are not among them.
     fn groups(params: &Self::Params) -> Vec<Group>;
     /// The operations, by name, with their strategies and default weights.
@@ -59,6 +63,17 @@ pub trait System: Send + Sync + 'static {
     /// Performs one operation. It must say what it knows: [`Outcome::Unknown`] after a time-out, never
     /// [`Outcome::Failed`].
     fn perform(session: &mut Self::Session, op: Self::Op) -> impl Future<Output = Outcome> + Send;
+}
+
+/// Which network a system's processes speak through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// squall_rt's own, which every fault acts on.
+    #[default]
+    Squall,
+    /// madsim's, as madsim-tonic, madsim-etcd-client and the like do. See [`squall_rt::world::bridge`] for what faults can
+    /// do there.
+    NetSim,
 }
 
 /// A group of like nodes.

@@ -4,6 +4,7 @@
 pub mod accounts_cqrs;
 pub mod checkout_saga;
 pub mod guarded_upstream;
+pub mod id_blocks;
 
 /// The systems of this crate.
 pub fn registry() -> squall::Registry {
@@ -11,4 +12,5 @@ pub fn registry() -> squall::Registry {
         .with::<accounts_cqrs::AccountsCqrs>()
         .with::<checkout_saga::CheckoutSaga>()
         .with::<guarded_upstream::GuardedUpstream>()
+        .with::<id_blocks::IdBlocks>()
 }

@@ -7,7 +7,7 @@ use proptest::{
     test_runner::TestRunner,
 };
 
-use super::{BoxError, EventKind, Flaw, Group, Node, Operations, System};
+use super::{BoxError, EventKind, Flaw, Group, Node, Operations, System, Transport};
 use crate::{
     check::{Condition, Invariant},
     run::ClientDriver,
@@ -32,6 +32,8 @@ pub trait AnySystem: Send + Sync {
     fn read_params(&self, params: &mut Tree) -> (serde_json::Value, Vec<Diagnostic>);
     /// The JSON Schema of the parameters.
     fn params_schema(&self) -> schemars::Schema;
+    /// See [`System::transport`].
+    fn transport(&self) -> Transport;
     /// See [`System::groups`].
     fn groups(&self, params: &serde_json::Value) -> Vec<Group>;
     /// The names of the operations, with their default weights.
@@ -102,6 +104,9 @@ impl<S: System> AnySystem for Erased<S> {
     }
     fn params_schema(&self) -> schemars::Schema {
         schemars::schema_for!(S::Params)
+    }
+    fn transport(&self) -> Transport {
+        S::transport()
     }
     fn groups(&self, params: &serde_json::Value) -> Vec<Group> {
         S::groups(&typed::<S>(params))
