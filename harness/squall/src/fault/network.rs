@@ -12,18 +12,26 @@ use crate::{
     plan::{Cut, PlannedFault},
     run::cluster::Cluster,
     spec::model::{Link, PartitionMode},
+    system::Transport,
 };
 
 /// Effects on links, to be lifted together.
 struct LinkHold {
     effects: Vec<EffectId>,
+    /// Links blocked in madsim's network too.
+    bridged: Vec<(NodeId, NodeId)>,
     what: String,
 }
 
 impl Hold for LinkHold {
     fn heal(self: Box<Self>, cluster: &Cluster, announce: Announce<'_>) -> u64 {
         announce(self.what);
-        self.effects.iter().map(|effect| cluster.world().net().lift(*effect)).sum()
+        for &(from, to) in &self.bridged {
+            cluster.world().bridge().unblock(from, to);
+        }
+        let packets: u64 = self.effects.iter().map(|effect| cluster.world().net().lift(*effect)).sum();
+        // What madsim's network holds up cannot be counted: each link counts once.
+        packets + self.bridged.len() as u64
     }
 }
 
@@ -48,7 +56,14 @@ fn impose(
             cluster.world().net().impose(from, to, effect, Stream::new(cluster.seed(), "effect", &key))
         })
         .collect();
-    Some(Box::new(LinkHold { effects, what }))
+    let mut bridged = Vec::new();
+    if cluster.transport() == Transport::NetSim && matches!(effect, LinkEffect::Block(_)) {
+        bridged.extend(links);
+        for &(from, to) in links {
+            cluster.world().bridge().block(from, to);
+        }
+    }
+    Some(Box::new(LinkHold { effects, bridged, what }))
 }
 
 /// Cuts links.

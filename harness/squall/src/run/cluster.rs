@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::{clients::Clients, record::Recorder};
 use crate::{
     history::Lifecycle,
-    system::{AnySystem, BoxError, Node, host_name, node_name},
+    system::{AnySystem, BoxError, Node, Transport, host_name, node_name},
 };
 
 /// The group that clients form.
@@ -109,6 +109,11 @@ impl Cluster {
 
     pub fn world(&self) -> &Arc<World> {
         &self.world
+    }
+
+    /// What the system's processes speak through.
+    pub fn transport(&self) -> Transport {
+        self.system.transport()
     }
 
     pub fn seed(&self) -> u64 {
