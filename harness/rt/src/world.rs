@@ -33,12 +33,12 @@ pub mod disk;
 pub mod net;
 mod stream;
 
-pub use self::{disk::DiskFate, stream::Stream};
 use self::{
     bridge::Bridge,
     disk::Disks,
     net::{LinkPolicy, Net},
 };
+pub use self::{disk::DiskFate, stream::Stream};
 
 /// A node of the simulated world: a machine with an address and a disk, on which a process may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

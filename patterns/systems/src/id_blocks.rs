@@ -84,11 +84,7 @@ const EVENTS: &[EventKind] = &[
         fields: &["allocator", "request", "first", "size", "repeated"],
         about: "the sequencer has committed a block, or answers a request it has answered before",
     },
-    EventKind {
-        name: "effect.issued",
-        fields: &["id"],
-        about: "an allocator hands out a number",
-    },
+    EventKind { name: "effect.issued", fields: &["id"], about: "an allocator hands out a number" },
     EventKind {
         name: "allocator.stocked",
         fields: &["first", "size"],
@@ -117,13 +113,11 @@ impl System for IdBlocks {
     }
 
     fn operations(_params: &Params) -> Operations<Op> {
-        Operations::new()
-            .with("take", 3, (0..8u32).prop_map(|allocator| Op::Take { allocator }))
-            .with(
-                "take_many",
-                1,
-                (0..8u32, 2..=10u32).prop_map(|(allocator, count)| Op::TakeMany { allocator, count }),
-            )
+        Operations::new().with("take", 3, (0..8u32).prop_map(|allocator| Op::Take { allocator })).with(
+            "take_many",
+            1,
+            (0..8u32, 2..=10u32).prop_map(|(allocator, count)| Op::TakeMany { allocator, count }),
+        )
     }
 
     fn events() -> &'static [EventKind] {

@@ -113,8 +113,11 @@ impl Stock {
             }
         };
         state.unanswered = Some(request.clone());
-        let asked =
-            ReserveRequest { allocator: self.host.clone(), request: request.clone(), size: self.params.block };
+        let asked = ReserveRequest {
+            allocator: self.host.clone(),
+            request: request.clone(),
+            size: self.params.block,
+        };
         let Block { first, size } = match state.sequencer.reserve(asked).await {
             Ok(answer) => answer.into_inner(),
             Err(status) => {
