@@ -23,6 +23,8 @@ mod client;
 mod flaws;
 mod invariants;
 mod sequencer;
+#[cfg(test)]
+mod tests;
 
 pub use self::flaws::IdFlaw;
 
