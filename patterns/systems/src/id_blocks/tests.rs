@@ -66,6 +66,9 @@ fn take(answers: &Answers) -> Vec<Result<u64, Code>> {
 fn a_crash_breaks_calls_and_a_restart_answers_from_disk() {
     simulate(|world, [server, _], answers| async move {
         world.crash(server, Death::Power, DiskFate::LoseUnsynced);
+        // What was under way arrives.
+        world.sleep(ms(20)).await;
+        take(&answers);
         world.sleep(ms(200)).await;
         let refused = take(&answers);
         assert!(refused.len() > 5, "refused at once, not after a time-out: {refused:?}");
@@ -73,7 +76,7 @@ fn a_crash_breaks_calls_and_a_restart_answers_from_disk() {
         serve(&world, server);
         world.sleep(ms(200)).await;
         let numbers: Vec<_> = take(&answers).into_iter().filter_map(Result::ok).collect();
-        assert!(numbers.len() > 5 && numbers.is_sorted() && numbers[0] > 10, "it goes on: {numbers:?}");
+        assert!(numbers.len() > 5 && numbers.is_sorted() && numbers[0] > 100, "it goes on: {numbers:?}");
     });
 }
 
