@@ -13,6 +13,7 @@
 use std::{
     cell::Cell,
     future::Future,
+    ops::{Index, IndexMut},
     panic::{self, AssertUnwindSafe},
     sync::{Arc, OnceLock},
     time::Duration,
@@ -27,6 +28,7 @@ use madsim::{
 };
 use spin::Mutex;
 
+pub mod bridge;
 pub mod clock;
 pub mod disk;
 pub mod net;
@@ -35,7 +37,14 @@ pub mod rpc;
 mod stream;
 
 pub(crate) use self::clock::wall_clock;
-use self::{clock::Clocks, disk::Disks, net::Net, process::Control, rpc::Calls};
+use self::{
+    bridge::Bridge,
+    clock::Clocks,
+    disk::Disks,
+    net::{LinkPolicy, Net},
+    process::Control,
+    rpc::Calls,
+};
 pub use self::{disk::DiskFate, stream::Stream};
 
 /// A node of the simulated world: a machine with an address and a disk, on which a process may run.
@@ -74,6 +83,7 @@ pub enum Death {
 
 struct Node {
     name: Arc<str>,
+    /// What its process is to madsim. Each start is a new node there, so that nothing of a dead one is taken for it.
     madsim: MadsimNode,
     incarnation: u32,
     up: bool,
@@ -81,12 +91,41 @@ struct Node {
     rng: Stream,
 }
 
+#[derive(Default)]
+struct Nodes {
+    list: Vec<Node>,
+    /// Every node madsim ever had, in order of creation and so of its ids, and whose process it was.
+    born: Vec<(MadsimNode, NodeId)>,
+}
+
+impl Nodes {
+    /// Whose process that is, or was.
+    fn whose(&self, id: MadsimNode) -> Option<NodeId> {
+        let at = self.born.binary_search_by_key(&id, |(madsim, _)| *madsim).ok()?;
+        Some(self.born[at].1)
+    }
+}
+
+impl Index<NodeId> for Nodes {
+    type Output = Node;
+    fn index(&self, node: NodeId) -> &Node {
+        &self.list[node.index()]
+    }
+}
+
+impl IndexMut<NodeId> for Nodes {
+    fn index_mut(&mut self, node: NodeId) -> &mut Node {
+        &mut self.list[node.index()]
+    }
+}
+
 /// The simulated world of one run. See the [module](self) for its contract.
 pub struct World {
     time: TimeHandle,
     seed: OnceLock<u64>,
-    nodes: Mutex<Vec<Node>>,
+    nodes: Mutex<Nodes>,
     net: Arc<Net>,
+    bridge: Bridge,
     disks: Disks,
     calls: Calls,
     clocks: Clocks,
@@ -97,8 +136,9 @@ impl Simulator for World {
         World {
             time: time.clone(),
             seed: OnceLock::new(),
-            nodes: Mutex::new(Vec::new()),
+            nodes: Mutex::default(),
             net: Net::new(time.clone()),
+            bridge: Bridge::default(),
             disks: Disks::default(),
             calls: Calls::default(),
             clocks: Clocks::new(time.clone()),
@@ -152,6 +192,7 @@ pub fn run<F: Future>(seed: u64, main: impl FnOnce(Arc<World>) -> F) -> Result<F
                 let world = World::current();
                 world.seed.set(seed).expect("a world is seeded once");
                 world.net.init(seed);
+                world.bridge.set_default(LinkPolicy::default()).expect("a local network is uniform");
                 let output = main(world.clone()).await;
                 world.shut_down().await;
                 output
@@ -196,6 +237,11 @@ impl World {
         &self.net
     }
 
+    /// madsim's own network, for systems that speak through madsim's crates.
+    pub fn bridge(&self) -> &Bridge {
+        &self.bridge
+    }
+
     /// Faults of single calls.
     pub fn calls(&self) -> &Calls {
         &self.calls
@@ -218,10 +264,11 @@ impl World {
 
     /// Creates a node: an address, an empty disk, no process yet. Its name is its host name.
     pub fn add_node(&self, name: &str) -> NodeId {
-        let madsim = madsim::runtime::Handle::current().create_node().name(name).build().id();
         let mut nodes = self.nodes.lock();
-        let id = NodeId(nodes.len() as u32);
-        nodes.push(Node {
+        let id = NodeId(nodes.list.len() as u32);
+        let madsim = self.bridge.add_node(id, name);
+        nodes.born.push((madsim, id));
+        nodes.list.push(Node {
             name: name.into(),
             madsim,
             incarnation: 0,
@@ -236,18 +283,18 @@ impl World {
 
     /// The host name of a node.
     pub fn name(&self, node: NodeId) -> Arc<str> {
-        self.nodes.lock()[node.index()].name.clone()
+        self.nodes.lock()[node].name.clone()
     }
 
     /// Whether a process runs on the node.
     pub fn is_up(&self, node: NodeId) -> bool {
-        self.nodes.lock()[node.index()].up
+        self.nodes.lock()[node].up
     }
 
     /// Whether this life of the process is the one that runs now.
     pub fn is_alive(&self, life: Life) -> bool {
         let nodes = self.nodes.lock();
-        let node = &nodes[life.node.index()];
+        let node = &nodes[life.node];
         node.up && node.incarnation == life.incarnation
     }
 
@@ -255,13 +302,10 @@ impl World {
     /// process: whoever gets `None` must leave the world as it is.
     pub fn here(&self) -> Option<Life> {
         let nodes = self.nodes.lock();
-        let at = Self::position(&nodes, plugin::node())?;
-        nodes[at].up.then_some(Life { node: NodeId(at as u32), incarnation: nodes[at].incarnation })
-    }
-
-    fn position(nodes: &[Node], id: MadsimNode) -> Option<usize> {
-        // madsim numbers nodes in order of creation, so the list is sorted by its ids.
-        nodes.binary_search_by_key(&id, |n| n.madsim).ok()
+        let id = plugin::node();
+        let node = nodes.whose(id)?;
+        let Node { up, madsim, incarnation, .. } = nodes[node];
+        (up && madsim == id).then_some(Life { node, incarnation })
     }
 
     /// Starts a process on a node that has none: `main` runs there as a new incarnation. The process ends when
@@ -275,19 +319,23 @@ impl World {
     {
         let (madsim, life, still) = {
             let mut nodes = self.nodes.lock();
-            let n = &mut nodes[node.index()];
+            let n = &mut nodes[node];
             assert!(!n.up, "a process already runs on {}", n.name);
             n.up = true;
             n.incarnation += 1;
             n.control.renew();
-            (n.madsim, Life { node, incarnation: n.incarnation }, n.control.is_still())
+            let still = n.control.is_still();
+            let life = Life { node, incarnation: n.incarnation };
+            if life.incarnation > 1 {
+                n.madsim = self.bridge.node_up(node);
+                let madsim = n.madsim;
+                nodes.born.push((madsim, node));
+            }
+            (nodes[node].madsim, life, still)
         };
-        let handle = madsim::runtime::Handle::current();
-        if life.incarnation > 1 {
-            handle.restart(madsim);
-        }
         self.net.node_up(life);
         self.disks.node_up(life);
+        let handle = madsim::runtime::Handle::current();
         if still {
             handle.pause(madsim);
         }
@@ -300,7 +348,7 @@ impl World {
     pub fn cut_off(&self, node: NodeId, death: Death, fate: DiskFate) -> bool {
         {
             let mut nodes = self.nodes.lock();
-            let n = &mut nodes[node.index()];
+            let n = &mut nodes[node];
             if !n.up {
                 return false;
             }
@@ -308,6 +356,7 @@ impl World {
             n.control.renew();
         }
         self.net.node_down(node, death);
+        self.bridge.node_down(node);
         self.disks.node_down(node, fate);
         true
     }
@@ -323,7 +372,7 @@ impl World {
 
     /// Drops the tasks of a process that was [cut off](World::cut_off).
     pub fn reap(&self, node: NodeId) {
-        let madsim = self.nodes.lock()[node.index()].madsim;
+        let madsim = self.nodes.lock()[node].madsim;
         let handle = madsim::runtime::Handle::current();
         // A paused node's tasks would be dropped inside `kill`, under madsim's lock and in the caller's name.
         handle.resume(madsim);
@@ -349,7 +398,7 @@ impl World {
 
     /// Ends every process, so that all tasks, timers and sockets are freed with the run.
     async fn shut_down(&self) {
-        let count = self.nodes.lock().len();
+        let count = self.nodes.lock().list.len();
         for i in 0..count {
             self.crash(NodeId(i as u32), Death::Power, DiskFate::Keep);
         }
@@ -364,8 +413,8 @@ pub fn whereabouts() -> (Option<NodeId>, Duration) {
     let Some(time) = TimeHandle::try_current() else { return (None, Duration::ZERO) };
     let world = World::current();
     // A panic may come from within the list's lock.
-    let node = world.nodes.try_lock().and_then(|nodes| World::position(&nodes, plugin::node()));
-    (node.map(|at| NodeId(at as u32)), time.elapsed())
+    let node = world.nodes.try_lock().and_then(|nodes| nodes.whose(plugin::node()));
+    (node, time.elapsed())
 }
 
 thread_local! {
@@ -380,5 +429,5 @@ pub(crate) fn node_random() -> u64 {
         return AFTERLIFE.with(|n| n.replace(n.get().wrapping_add(0x9E37_79B9_7F4A_7C15)));
     };
     let mut nodes = world.nodes.lock();
-    nodes[life.node.index()].rng.next_u64()
+    nodes[life.node].rng.next_u64()
 }

@@ -3,12 +3,16 @@
 
 pub mod accounts_cqrs;
 pub mod checkout_saga;
+pub mod elected_writer;
 pub mod guarded_upstream;
+pub mod id_blocks;
 
 /// The systems of this crate.
 pub fn registry() -> squall::Registry {
     squall::Registry::new()
         .with::<accounts_cqrs::AccountsCqrs>()
         .with::<checkout_saga::CheckoutSaga>()
+        .with::<elected_writer::ElectedWriter>()
         .with::<guarded_upstream::GuardedUpstream>()
+        .with::<id_blocks::IdBlocks>()
 }

@@ -132,9 +132,8 @@ pub(crate) fn wall_clock() -> SystemTime {
     let Some(time) = TimeHandle::try_current() else { return SystemTime::UNIX_EPOCH };
     let truth = time.now_time();
     let world = World::current();
-    let at = World::position(&world.nodes.lock(), plugin::node());
-    let Some(at) = at else { return truth };
-    let offset = world.clocks.read(NodeId(at as u32));
+    let Some(node) = world.nodes.lock().whose(plugin::node()) else { return truth };
+    let offset = world.clocks.read(node);
     let by = Duration::from_nanos(offset.unsigned_abs());
     let shown = if offset < 0 { truth.checked_sub(by) } else { truth.checked_add(by) };
     shown.expect("292 years do not take a SystemTime out of its range")

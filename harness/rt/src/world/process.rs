@@ -19,7 +19,7 @@ use real_tokio::sync::watch;
 use super::{Death, DiskFate, Life, NodeId, World};
 
 /// How a process that ends of itself is seen by its peers.
-const EXIT: Death = Death::Process;
+const EXIT: Death = Death::Exit;
 
 /// What one node's process is told and held by.
 pub(super) struct Control {
@@ -66,7 +66,7 @@ impl World {
     fn control(&self, node: NodeId, change: impl FnOnce(&mut Control)) {
         let (madsim, was_still, is_still) = {
             let mut nodes = self.nodes.lock();
-            let node = &mut nodes[node.index()];
+            let node = &mut nodes[node];
             let was_still = node.control.is_still();
             change(&mut node.control);
             (node.madsim, was_still, node.control.is_still())
@@ -105,7 +105,7 @@ impl World {
     pub fn terminate(&self, node: NodeId) -> bool {
         let (terminated, listens) = {
             let nodes = self.nodes.lock();
-            let node = &nodes[node.index()];
+            let node = &nodes[node];
             if !node.up {
                 return false;
             }
@@ -124,7 +124,7 @@ impl World {
     /// What tells the calling process to end. `None` if it is dead, or none.
     pub(crate) fn termination(&self) -> Option<watch::Receiver<bool>> {
         let life = self.here()?;
-        let control = &mut self.nodes.lock()[life.node.index()].control;
+        let control = &mut self.nodes.lock()[life.node].control;
         control.listens = true;
         Some(control.terminated.subscribe())
     }

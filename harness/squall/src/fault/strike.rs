@@ -2,13 +2,17 @@
 
 use std::{collections::BTreeSet, fmt::Display};
 
-use squall_rt::world::{NodeId, Stream, net::LinkEffect};
+use squall_rt::world::{
+    NodeId, Stream,
+    net::{LinkEffect, LossModel},
+};
 
 use super::{Hold, target};
 use crate::{
     plan::PlannedFault,
     run::cluster::Cluster,
     spec::model::{Dur, Link, Target},
+    system::Transport,
 };
 
 /// A strike that is under way.
@@ -83,10 +87,35 @@ impl<'a> Strike<'a> {
         let mut hold = Hold::new(what);
         for &(from, to) in links {
             let key = format!("{} -> {}", self.cluster.name(from), self.cluster.name(to));
-            let effect = self.cluster.world().net().impose(from, to, effect, self.stream(&key));
-            hold.part([from, to], move |cluster| cluster.world().net().lift(effect));
+            let id = self.cluster.world().net().impose(from, to, effect, self.stream(&key));
+            hold.part([from, to], move |cluster| cluster.world().net().lift(id));
+        }
+        if self.cluster.transport() == Transport::NetSim {
+            self.impose_on_netsim(links, effect, &mut hold);
         }
         Some(hold)
+    }
+
+    /// Puts an effect on madsim's own network too, for a system that runs over it. That the network can do it was checked with
+    /// the spec. It does not count what a block stops: each link counts once.
+    fn impose_on_netsim(&self, links: &BTreeSet<(NodeId, NodeId)>, effect: LinkEffect, hold: &mut Hold) {
+        let bridge = self.cluster.world().bridge();
+        let global = match effect {
+            LinkEffect::Block(_) => {
+                for &(from, to) in links {
+                    bridge.block(from, to);
+                    hold.part([from, to], move |cluster| {
+                        cluster.world().bridge().unblock(from, to);
+                        1
+                    });
+                }
+                return;
+            }
+            LinkEffect::Delay { by, jitter } => bridge.impose_delay(by, jitter),
+            LinkEffect::Loss { model: LossModel::Independent(rate) } => bridge.impose_loss(rate),
+            other => unreachable!("a spec that asks this of NetSim is refused: {other:?}"),
+        };
+        hold.part(self.cluster.nodes(), move |cluster| cluster.world().bridge().lift(global));
     }
 
     /// Links for a person: the first few, and how many more.

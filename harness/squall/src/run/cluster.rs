@@ -14,7 +14,7 @@ use crate::{
     fault::target,
     history::Lifecycle,
     spec::model::{Limits, MaxDown, Network},
-    system::{AnySystem, BoxError, Membership, Node, host_name, node_name},
+    system::{AnySystem, BoxError, Membership, Node, Transport, host_name, node_name},
 };
 
 /// The group that clients form.
@@ -196,6 +196,11 @@ impl Cluster {
 
     pub fn world(&self) -> &Arc<World> {
         &self.world
+    }
+
+    /// The network that the system runs over.
+    pub fn transport(&self) -> Transport {
+        self.system.transport()
     }
 
     pub fn clients(&self) -> &Clients {

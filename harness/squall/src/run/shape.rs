@@ -11,6 +11,7 @@ use super::cluster::Cluster;
 use crate::{
     fault::target,
     spec::model::{Latency, LinkSpec, Losses, Network},
+    system::Transport,
 };
 
 /// Sets every link. Later rules win: the default, links between zones, links within a zone, `links`.
@@ -18,6 +19,10 @@ pub(crate) fn links(network: &Network, cluster: &Cluster) {
     let net = cluster.world().net();
     let default = policy(&network.default, LinkPolicy::default());
     net.set_default(default);
+    if cluster.transport() == Transport::NetSim {
+        let bridge = cluster.world().bridge();
+        bridge.set_default(default).expect("a spec that asks more of NetSim is refused");
+    }
     let mut policies: BTreeMap<(NodeId, NodeId), LinkPolicy> = BTreeMap::new();
     let zones: Vec<_> = network.zones.iter().map(|(name, zone)| (cluster.zone(name), &zone.within)).collect();
     for (i, (zone, within)) in zones.iter().enumerate() {

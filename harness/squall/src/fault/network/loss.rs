@@ -29,6 +29,9 @@ impl Kind for Loss {
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         context.link(&self.link, &at.key("link"), Use::End);
         context.everywhere_on_netsim("a loss", &self.link, &at.key("link"));
+        if matches!(self.rate, Losses::Burst { .. }) {
+            context.not_on_netsim("losses in bursts", &at.key("rate"));
+        }
         context.share(
             self.rate.rate(),
             &at.key("rate"),
