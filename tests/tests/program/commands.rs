@@ -61,9 +61,20 @@ pub fn describe_a_system() {
     insta::assert_snapshot!("describe_gremlin", ended.out);
 }
 
+/// The list of kinds and the table of each, as they are printed: parameters, values, defaults, meanings, incident, example.
 pub fn describe_faults() {
-    run(squall(&["describe", "fault"])).with(0).says("partition").says("crash");
-    run(squall(&["describe", "fault", "crash"])).with(0).says("restart_after").says("lose_unsynced");
+    let list = run(squall(&["describe", "fault"])).with(0).out;
+    let mut page = list.clone();
+    let kinds = list.lines().skip(1).map_while(|line| line.split_whitespace().next());
+    let mut count = 0;
+    for kind in kinds {
+        let table =
+            run(squall(&["describe", "fault", kind])).with(0).says("Stands for:").says("Example:").out;
+        page += &format!("\n---- squall describe fault {kind}\n{table}");
+        count += 1;
+    }
+    assert_eq!(count, squall::spec::model::KINDS.len());
+    insta::assert_snapshot!("describe_faults", page);
     let ended = run(squall(&["describe", "fault", "partitoin"])).with(2);
     assert!(ended.err.contains("did you mean `partition`"), "{}", ended.err);
 }

@@ -56,6 +56,7 @@ fn main() -> ExitCode {
             time_that_is_up_is_3,
             json_is_one_object_a_line,
             max_failures_stops,
+            a_matrix_is_several_specs,
         },
         harm::{
             whatever_a_run_does_costs_that_run_only,

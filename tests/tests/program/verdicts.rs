@@ -151,3 +151,31 @@ pub fn max_failures_stops() {
         "{spec}"
     );
 }
+
+/// Each case of a matrix has a verdict of its own, and the line that replays one of its runs does.
+pub fn a_matrix_is_several_specs() {
+    let ended = run(squall(&["run", "fixtures/matrix"])).with(1).says("[variant=hardened,ops=3]");
+    assert!(ended.out.contains("4 specs: 2 passed, 2 failed"), "{}", ended.out);
+    let line =
+        ended.out.lines().find_map(|line| line.trim().strip_prefix("replay: ")).expect("a line to paste");
+    let args: Vec<&str> = line.split_whitespace().skip_while(|word| *word != "replay").collect();
+    assert!(args.contains(&"--case"), "{line}");
+    run(squall(&args)).with(1).says("no_gremlin");
+
+    let ended = run(squall(&["replay", "fixtures/matrix/variants.yaml", "--seed", "1"])).with(2);
+    assert!(ended.err.contains("variant=hardened,ops=5"), "it names the cases: {}", ended.err);
+    let ended = run(squall(&[
+        "explain",
+        "fixtures/matrix/variants.yaml",
+        "--case",
+        "variant=hardened,ops=4",
+        "--seed",
+        "1",
+    ]))
+    .with(2);
+    assert!(ended.err.contains("did you mean `variant=hardened,ops="), "{}", ended.err);
+    let json = run(squall(&["run", "fixtures/matrix", "--format", "json"])).with(1);
+    let specs = json.of_kind("spec");
+    assert_eq!(specs.len(), 4);
+    assert_eq!(specs[1]["case"], "variant=hardened,ops=5");
+}
