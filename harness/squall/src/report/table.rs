@@ -77,7 +77,7 @@ fn short_path(report: &SpecReport<'_>) -> String {
 }
 
 /// Without the blanks at the end of a line, which may be styled.
-fn without_padding(line: &str) -> String {
+pub(crate) fn without_padding(line: &str) -> String {
     const RESET: &str = "\x1b[0m";
     match line.trim_end().strip_suffix(RESET) {
         Some(styled) => styled.trim_end().to_owned() + RESET,

@@ -6,7 +6,7 @@ use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use super::{heading, resolve, text_of, unknown};
-use crate::{cli::Exit, fault::kinds::KINDS, spec};
+use crate::{cli::Exit, fault::kinds::KINDS, report::table::without_padding, spec};
 
 /// How wide tables are, in columns.
 const WIDTH: u16 = 110;
@@ -46,15 +46,24 @@ pub(super) fn one(kind: &str) -> io::Result<Exit> {
     writeln!(out, "{}", fill(&format!("{}: {about}", heading(kind))))?;
     let required: Vec<&str> =
         definition["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut parameters: Vec<(&str, &Value)> = definition["properties"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, property)| (&**name, property))
+        .collect();
+    // What must be written comes first.
+    parameters
+        .sort_by_key(|(name, _)| required.iter().position(|must| must == name).unwrap_or(required.len()));
     let mut table = table();
     table.set_header(
         ["  parameter", "value", "default", "meaning"]
             .map(|title| Cell::new(title).add_attribute(Attribute::Dim)),
     );
-    for (name, property) in definition["properties"].as_object().into_iter().flatten() {
+    for (name, property) in parameters {
         let meaning = text_of(property).or_else(|| text_of(resolve(property, &schema))).unwrap_or_default();
         let (meaning, default) = split_default(&meaning);
-        let default = default.unwrap_or(if required.contains(&name.as_str()) { "(required)" } else { "-" });
+        let default = default.unwrap_or(if required.contains(&name) { "(required)" } else { "-" });
         let value = value_of(property, &schema);
         table.add_row([strong(name), Cell::new(value), Cell::new(default), Cell::new(meaning)]);
         for (value, about) in choices(property, &schema) {
@@ -66,17 +75,24 @@ pub(super) fn one(kind: &str) -> io::Result<Exit> {
         let incident = incident.split_whitespace().collect::<Vec<_>>().join(" ");
         writeln!(out, "\n{}", fill(&format!("{} {incident}", heading("Stands for:"))))?;
     }
-    let example: Vec<String> = required
+    // One of several forms stands for all.
+    let needed = match required.as_slice() {
+        [] => definition["oneOf"][0]["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect(),
+        _ => required,
+    };
+    let properties = &definition["properties"];
+    let entries: Option<Vec<String>> = needed
         .iter()
-        .filter_map(|name| Some(format!("{name}: {}", example(&definition["properties"][*name], &schema)?)))
+        .map(|name| Some(format!("{name}: {}", example(&properties[*name], &schema)?)))
         .collect();
-    if example.len() == required.len() && !example.is_empty() {
-        writeln!(
-            out,
-            "\n{}\n  - id: it\n    {kind}: {{ {} }}\n    at: 2s",
-            heading("Example:"),
-            example.join(", ")
-        )?;
+    if let Some(entries) = entries.filter(|entries| !entries.is_empty()) {
+        let entries = entries.join(", ");
+        writeln!(out, "\n{}\n  - id: it\n    {kind}: {{ {entries} }}\n    at: 2s", heading("Example:"))?;
     }
     Ok(Exit::AsExpected)
 }
@@ -98,7 +114,7 @@ fn strong(name: &str) -> Cell {
 
 /// A table's lines without the blanks at their ends.
 fn lines(table: &Table) -> String {
-    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+    table.lines().map(|line| without_padding(&line) + "\n").collect()
 }
 
 /// A paragraph, as wide as the tables.
@@ -148,7 +164,10 @@ fn value_of(property: &Value, schema: &Value) -> String {
         return of(name).to_owned();
     }
     match property["type"].as_str() {
-        Some("array") => format!("list of {}", value_of(&property["items"], schema)),
+        Some("array") => match value_of(&property["items"], schema).as_str() {
+            "one of" => "list".to_owned(),
+            of => format!("list of {of}"),
+        },
         Some("string") => "name".to_owned(),
         Some("number" | "integer") => "number".to_owned(),
         Some(other) => other.to_owned(),

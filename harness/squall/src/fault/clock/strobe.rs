@@ -16,7 +16,7 @@ use crate::spec::{
 /// Have clocks jump ahead and back in turns, as two time sources that disagree do to a daemon that believes both.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-incident" = "Jepsen's strobe found it in several databases: leases and timestamps that survive one jump fail under many."))]
+#[schemars(extend("x-incident" = "Jepsen's clock nemesis does it: leases and timestamps that survive one jump fail under many."))]
 pub struct ClockStrobe {
     /// Whose.
     pub node: Spanned<Target>,

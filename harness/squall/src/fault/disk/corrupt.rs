@@ -16,7 +16,7 @@ use crate::spec::{
 /// Flip bits of what is read, on the medium and for good. Nobody is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-incident" = "CERN, 2007: of 97 petabytes read back, some 128 megabytes were wrong, and no disk had reported an error."))]
+#[schemars(extend("x-incident" = "CERN, 2007: over six months and 97 petabytes some 128 megabytes were silently wrong, somewhere between network and disk."))]
 pub struct DiskCorrupt {
     /// Whose disk.
     pub node: Spanned<Target>,

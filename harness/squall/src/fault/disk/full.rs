@@ -16,7 +16,7 @@ use crate::spec::{
 /// Leave so much room on the disk; writing more fails with ENOSPC, after what still fitted. Removing makes room again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-incident" = "A log that was never rotated: GitLab, Slack and half the industry had an outage by it."))]
+#[schemars(extend("x-incident" = "A log that was never rotated, a snapshot nobody deleted: the service is up, and every write fails."))]
 pub struct DiskFull {
     /// Whose disk.
     pub node: Spanned<Target>,
