@@ -185,6 +185,13 @@ pub enum Lifecycle {
     Resumed,
     /// It was asked to end, and has a while to do so.
     Stopping,
+    /// The crash took from its disk what a sync had reported durable: the disk lied.
+    DiskLied {
+        /// Bytes of files, in whole pages.
+        bytes: u64,
+        /// Names: files created, renamed, removed.
+        names: u64,
+    },
 }
 
 /// What a record says.

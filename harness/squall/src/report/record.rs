@@ -80,12 +80,16 @@ impl fmt::Display for Line<'_> {
                 Lifecycle::Paused => f.write_str("paused"),
                 Lifecycle::Resumed => f.write_str("resumed"),
                 Lifecycle::Stopping => f.write_str("asked to end"),
+                Lifecycle::DiskLied { bytes, names } => {
+                    let lost = format_args!("its disk lied: {bytes} bytes and {names} names that were synced are lost");
+                    write!(f, "{}", Style::Fault.paint(lost))
+                }
             },
             Kind::Phase(phase) => {
                 let name = match phase {
                     Phase::Warmup => "warmup begins",
                     Phase::Chaos => "chaos begins",
-                    Phase::Settle => "settle begins: all faults heal",
+                    Phase::Settle => "settle begins: faults heal",
                     Phase::End => "the end",
                 };
                 write!(f, "{}", Style::Faint.paint(name))

@@ -359,10 +359,16 @@ impl Cluster {
     }
 
     fn end(&self, node: NodeId, death: Death, fate: DiskFate) -> bool {
+        let lost_before = self.world.disks().lost(node);
         // First of all, so that nothing the process still does is seen.
         let died = self.world.cut_off(node, death, fate);
         if died {
             self.recorder.lifecycle_of_last(node, Lifecycle::Crashed);
+            let lost = self.world.disks().lost(node);
+            if lost != lost_before {
+                let (bytes, names) = (lost.bytes - lost_before.bytes, lost.names - lost_before.names);
+                self.recorder.lifecycle_of_last(node, Lifecycle::DiskLied { bytes, names });
+            }
             if let Some(client) = self.client_of(node) {
                 self.clients.crashed(client);
             }

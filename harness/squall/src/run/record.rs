@@ -275,6 +275,11 @@ fn feed(hasher: &mut Xxh3, record: &Record) {
                 Lifecycle::Paused => hasher.update(&[4]),
                 Lifecycle::Resumed => hasher.update(&[5]),
                 Lifecycle::Stopping => hasher.update(&[6]),
+                Lifecycle::DiskLied { bytes, names } => {
+                    hasher.update(&[7]);
+                    hasher.update(&bytes.to_le_bytes());
+                    hasher.update(&names.to_le_bytes());
+                }
             }
         }
         Kind::Phase(phase) => hasher.update(&[9, *phase as u8]),
