@@ -20,6 +20,7 @@ mod exit;
 mod load;
 mod replay;
 mod run;
+mod shrink;
 
 use self::exit::Exit;
 
@@ -78,6 +79,16 @@ Examples:
   squall replay specs/saga/x.yaml --seed 17
   squall replay specs/saga/x.yaml --seed 17 --node payments --events saga. --until 12s")]
     Replay(ReplayArgs),
+    /// Make a failing run as small as it can be, and write it down as a spec.
+    ///
+    /// Faults and operations are left out as long as the run fails the same way, then times and durations are made smaller. The
+    /// result is a spec with a `plan:` section, which `squall run` and `cargo test` take as it is.
+    #[command(after_help = "\
+Examples:
+  squall shrink specs/saga/flaw_unfenced.yaml              the first seed that fails
+  squall shrink specs/saga/x.yaml --seed 17 --out small.yaml
+  squall shrink specs/saga/x.yaml --seed 17 --save         into specs/regressions")]
+    Shrink(ShrinkArgs),
     /// Print the plan of one seed as YAML: every operation and every fault with its time.
     Explain {
         /// The spec.
@@ -144,12 +155,42 @@ struct RunArgs {
     /// After how many failing runs of a spec to go on to the next.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     max_failures: u64,
+    /// Leave failing runs as they are, rather than making the first of each kind small.
+    #[arg(long)]
+    no_shrink: bool,
     /// For people, or one JSON object a line: runs, specs, and a summary.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Run in this process, for debuggers: a run that hangs or aborts takes everything with it.
     #[arg(long)]
     in_process: bool,
+}
+
+#[derive(Args, Debug)]
+struct ShrinkArgs {
+    /// The spec.
+    spec: PathBuf,
+    /// Which case of its matrix, as `style=orchestrated`.
+    #[arg(long, value_name = "CASE")]
+    case: Option<String>,
+    /// The seed. [default: the first that fails]
+    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// Where to look for a seed that fails: a count, or a range a..b without b. [default: as the spec says]
+    #[arg(long, value_name = "N|A..B")]
+    seeds: Option<Seeds>,
+    /// Write the spec to this file. [default: standard output]
+    #[arg(long, value_name = "FILE", conflicts_with = "save")]
+    out: Option<PathBuf>,
+    /// Write the spec to specs/regressions, under a name that says what it shows.
+    #[arg(long)]
+    save: bool,
+    /// How many candidates to run at most.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    max_runs: u64,
+    /// How much real time a run may take before it counts as hung.
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time)]
+    run_timeout: Duration,
 }
 
 #[derive(Args, Debug)]
@@ -225,6 +266,7 @@ fn with_args(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> E
     let done = match cli.command {
         Command::Run(args) => run::run(registry, &args),
         Command::Replay(args) => replay::replay(registry, &args),
+        Command::Shrink(args) => shrink::shrink(registry, &args),
         Command::Explain { spec, case, seed } => replay::explain(registry, &spec, case.as_deref(), seed),
         Command::Check { paths, format } => load::check(registry, &paths, format),
         Command::List { paths } => describe::list(registry, &paths),

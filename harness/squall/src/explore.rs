@@ -55,8 +55,11 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The seeds to run for this spec.
+    /// The seeds to run for this spec. One that is the plan of a run has that run's.
     pub fn seeds_for(&self, spec: &Spec) -> Seeds {
+        if let Some(plan) = &spec.plan {
+            return Seeds::only(*plan.seed);
+        }
         self.seeds.unwrap_or_else(|| Seeds::first(*spec.explore.seeds))
     }
 }

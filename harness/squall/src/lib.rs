@@ -29,6 +29,8 @@ mod report;
 #[cfg(madsim)]
 pub mod run;
 #[cfg(madsim)]
+pub mod shrink;
+#[cfg(madsim)]
 pub mod spec;
 #[cfg(madsim)]
 pub mod system;

@@ -4,10 +4,10 @@
 //! how long a packet takes). Each fault draws from a stream of its own, keyed by its id, and so does each client:
 //! adding or removing one leaves the others as they were.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use indexmap::IndexMap;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall_rt::world::Stream;
 
@@ -27,8 +27,8 @@ pub struct Plan {
     /// The seed it was drawn from; it also keys what the run itself draws.
     pub seed: u64,
     /// The system's parameters that were drawn, by the way to them.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub params: IndexMap<String, serde_json::Value>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, serde_json::Value>,
     /// The phases' ends, since the start of the run.
     pub phases: PhaseEnds,
     /// What clients do, by time.
@@ -52,7 +52,7 @@ pub struct PhaseEnds {
 }
 
 /// One client operation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedOperation {
     /// Which client performs it, from 0.
@@ -115,8 +115,8 @@ pub struct PlannedTrigger {
     /// The event's name.
     pub event: String,
     /// Fields that must have these values.
-    #[serde(rename = "where", default, skip_serializing_if = "IndexMap::is_empty")]
-    pub fields: IndexMap<String, Scalar>,
+    #[serde(rename = "where", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Scalar>,
     /// Which occurrence, from 1.
     pub nth: u64,
     /// How long after it.
@@ -126,7 +126,9 @@ pub struct PlannedTrigger {
 impl Plan {
     /// Draws the plan of a seed. The spec must be valid for the system; `params` are complete, with the variant applied.
     ///
-    /// It must run in the run's own thread and world: a strategy that iterates over a `HashMap` is deterministic only there.
+    /// It must run in a world of its own, in a thread of its own: a strategy that iterates over a `HashMap` is deterministic only there.
+    /// Not in the run's: each `HashMap` that is made shifts the order of the next, and how a plan was drawn is nothing that
+    /// code under test should be able to tell.
     pub(crate) fn draw(system: &dyn AnySystem, params: &serde_json::Value, spec: &Spec, seed: u64) -> Plan {
         let warmup = spec.phases.warmup.0;
         let chaos = warmup + spec.phases.chaos.0;
@@ -135,7 +137,10 @@ impl Plan {
             seed,
             params: draws::resolve(&spec.params.value, seed).1.into_iter().collect(),
             phases: PhaseEnds { warmup: Dur(warmup), chaos: Dur(chaos), settle: Dur(settle) },
-            operations: draw_operations(system, params, spec, seed, warmup, chaos),
+            operations: match &spec.plan {
+                Some(plan) => plan.operations.clone(),
+                None => draw_operations(system, params, spec, seed, warmup, chaos),
+            },
             faults: spec.faults.iter().flat_map(|fault| draw_fault(fault, seed, warmup, chaos)).collect(),
             heal: spec.phases.heal.value.clone(),
         }

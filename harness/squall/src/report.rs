@@ -6,6 +6,8 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     explore::{Outcome, SpecVerdict},
+    run::RunReport,
+    shrink::{NotShrunk, Shrunk},
     spec::Loaded,
 };
 
@@ -27,6 +29,8 @@ pub(crate) struct SpecReport<'a> {
     pub path: PathBuf,
     pub outcome: Outcome,
     pub elapsed: Duration,
+    /// Failures that were made small, by seed.
+    pub shrunk: Vec<(u64, Result<Shrunk, NotShrunk>)>,
 }
 
 impl SpecReport<'_> {
@@ -34,6 +38,25 @@ impl SpecReport<'_> {
     pub(crate) fn title(&self) -> String {
         let path = self.path.display();
         self.loaded.case.as_ref().map_or_else(|| path.to_string(), |case| format!("{path} [{case}]"))
+    }
+
+    /// The first run of each distinct failure.
+    pub(crate) fn distinct_failures(&self) -> Vec<&RunReport> {
+        let mut seen = Vec::new();
+        let new = |run: &&RunReport| {
+            let way = failure::way(&run.verdict);
+            let new = !seen.contains(&way);
+            if new {
+                seen.push(way);
+            }
+            new
+        };
+        self.outcome.failures.iter().filter(new).collect()
+    }
+
+    /// The command that writes down one of its runs, made small.
+    pub(crate) fn keep(&self, reproduce: &Reproduce, seed: u64) -> String {
+        reproduce.keep(&self.path, self.loaded.case.as_deref(), seed)
     }
 
     /// The command that replays one of its runs.

@@ -107,7 +107,13 @@ impl Bench {
         if matches!(outcome.verdict, SpecVerdict::Passed) {
             return String::new();
         }
-        let report = SpecReport { loaded, path: from_workspace(file), outcome, elapsed: started.elapsed() };
+        let report = SpecReport {
+            loaded,
+            path: from_workspace(file),
+            outcome,
+            elapsed: started.elapsed(),
+            shrunk: Vec::new(),
+        };
         failure::block(&report, &Reproduce::through_cargo())
     }
 }

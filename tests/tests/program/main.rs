@@ -2,7 +2,7 @@
 //! process.
 //!
 //! This executable is its own subject. Started by a test with [`ROLE`] set, it is a `squall` binary, or the `main` of a test target, with
-//! the systems of this crate.
+//! the systems of this crate, or those that ship.
 
 use std::{env, process::ExitCode};
 
@@ -11,6 +11,7 @@ use libtest_mimic::{Arguments, Trial};
 mod commands;
 mod determinism;
 mod harm;
+mod shrink;
 mod subject;
 mod testing;
 mod verdicts;
@@ -28,10 +29,11 @@ macro_rules! trials {
 fn main() -> ExitCode {
     match env::var(ROLE).as_deref() {
         Ok("squall") => return squall::cli::main(squall_tests::registry()),
+        Ok("systems") => return squall::cli::main(squall_systems::registry()),
         Ok("specs") => return squall::testing::main(squall_tests::registry(), subject::specs_under_test()),
         _ => {}
     }
-    let tests = trials! {
+    let mut tests = trials! {
         commands::{
             bad_usage_and_bad_specs_are_2,
             nothing_selected_is_4,
@@ -73,6 +75,12 @@ fn main() -> ExitCode {
             a_leak_within_a_process_is_70,
             a_leak_between_processes_is_70,
         },
+        shrink::{
+            a_plan_written_out_makes_the_same_run,
+            what_is_left_is_a_spec_that_fails_the_same_way,
+            run_makes_each_failure_small_and_says_how_to_keep_it,
+            what_does_not_fail_is_not_shrunk,
+        },
         testing::{
             tests_are_named_by_path,
             tests_run_alone_and_in_all,
@@ -81,5 +89,6 @@ fn main() -> ExitCode {
             a_directory_without_specs_is_an_error,
         },
     };
+    tests.extend(shrink::flaws());
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }

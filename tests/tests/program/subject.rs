@@ -41,6 +41,13 @@ pub fn squall(args: &[&str]) -> Command {
     command
 }
 
+/// `squall` with the systems that ship.
+pub fn systems(args: &[&str]) -> Command {
+    let mut command = this("systems");
+    command.args(args);
+    command
+}
+
 /// A test target over this directory of specs.
 pub fn specs(directory: impl AsRef<Path>, args: &[&str]) -> Command {
     let mut command = this("specs");

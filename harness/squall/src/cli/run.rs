@@ -12,11 +12,16 @@ use std::{
 
 use super::{Exit, Format, RunArgs, exit, load};
 use crate::{
-    explore::{Options, Pool, Progress, explore},
+    explore::{Options, Pool, Progress, SpecVerdict, explore},
     report::{Reproduce, SpecReport, Tally, failure, json, progress::Bar, table},
+    shrink::{self, Limits},
     spec::Loaded,
     system::Registry,
 };
+
+/// How many distinct failures of a spec are shrunk, and how many runs each may take.
+const SHRUNK: usize = 3;
+const SHRINK_RUNS: u64 = 400;
 
 pub(super) fn run(registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
     let specs = match load::specs(registry, &args.paths, args.filter.as_deref()) {
@@ -46,7 +51,10 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
     let mut reports = Vec::new();
     let mut tally = Tally::default();
     for loaded in &specs {
-        let report = one(&pool, loaded, &options, &stop, &mut bar, args.format)?;
+        let mut report = one(&pool, loaded, &options, &stop, &mut bar, args.format)?;
+        if !args.no_shrink && !args.in_process {
+            make_small(registry, &pool, &mut report, &options, &stop);
+        }
         tally.add(&report.outcome);
         if args.format == Format::Json {
             writeln!(io::stdout().lock(), "{}", json::spec(&report, &reproduce))?;
@@ -95,7 +103,31 @@ fn one<'a>(
     });
     written?;
     bar.end(options.seeds_for(&loaded.spec).count());
-    Ok(SpecReport { loaded, path: loaded.path.clone(), outcome, elapsed: started.elapsed() })
+    let elapsed = started.elapsed();
+    Ok(SpecReport { loaded, path: loaded.path.clone(), outcome, elapsed, shrunk: Vec::new() })
+}
+
+/// Makes the first run of each distinct failure small, as far as there is time.
+fn make_small(
+    registry: &Registry,
+    pool: &Pool,
+    report: &mut SpecReport<'_>,
+    options: &Options,
+    stop: &AtomicBool,
+) {
+    if !matches!(report.outcome.verdict, SpecVerdict::Failed(_)) {
+        return;
+    }
+    let limits = Limits { runs: SHRINK_RUNS, run_timeout: options.run_timeout };
+    let seeds: Vec<u64> = report.distinct_failures().iter().take(SHRUNK).map(|run| run.seed).collect();
+    for seed in seeds {
+        let up = options.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if up || stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let shrunk = shrink::shrink(registry, pool, report.loaded, seed, limits, &mut |_, _| {});
+        report.shrunk.push((seed, shrunk));
+    }
 }
 
 /// The first Ctrl-C ends the exploration with what it has, the second one ends the process.

@@ -53,6 +53,23 @@ macro_rules! kinds {
         }
 
         impl Fault {
+            /// A fault that does this, without a schedule.
+            pub(crate) fn of(id: String, action: Action) -> Fault {
+                let mut fault = Fault {
+                    id: id.into(),
+                    $($name: None,)+
+                    at: None,
+                    every: None,
+                    when: None,
+                    between: None,
+                    times: None,
+                    probability: None,
+                    lasts: None,
+                };
+                match action { $(Action::$variant(kind) => fault.$name = Some(kind.into()),)+ }
+                fault
+            }
+
             /// What it does: one thing, once the spec is in order.
             pub(crate) fn actions(&self) -> impl Iterator<Item = Action> {
                 let all = [$(self.$name.as_ref().map(|kind| Action::$variant(kind.value.clone()))),+];

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     explore::{Divergence, SpecVerdict},
     run::{RunReport, Verdict},
+    shrink,
 };
 
 /// How many failures of one spec are told in full.
@@ -56,6 +57,9 @@ fn write_block(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce)
     Ok(())
 }
 
+/// How many faults and operations of a shrunk run are shown.
+const SMALL: usize = 12;
+
 /// Each way to fail once, with the seeds that fail the same way.
 fn failures(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce) -> std::fmt::Result {
     let mut ways: BTreeMap<String, Vec<&RunReport>> = BTreeMap::new();
@@ -67,6 +71,7 @@ fn failures(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce) ->
     for runs in ways.iter().take(TOLD) {
         run(out, runs[0])?;
         writeln!(out, "    replay: {}", report.replay(reproduce, runs[0].seed))?;
+        small(out, report, reproduce, runs[0].seed)?;
         if runs.len() > 1 {
             let seeds: Vec<_> = runs[1..].iter().map(|run| run.seed.to_string()).collect();
             writeln!(out, "    the same way: seed {}", seeds.join(", "))?;
@@ -78,8 +83,31 @@ fn failures(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce) ->
     Ok(())
 }
 
+/// What is left of a failing run that was made small.
+fn small(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce, seed: u64) -> std::fmt::Result {
+    let Some((_, result)) = report.shrunk.iter().find(|(of, _)| *of == seed) else { return Ok(()) };
+    let shrunk = match result {
+        Ok(shrunk) => shrunk,
+        Err(why) => return writeln!(out, "    not shrunk: {why}"),
+    };
+    let ((faults, operations), (were_faults, were_operations)) = (shrunk.after(), shrunk.before);
+    writeln!(
+        out,
+        "    shrunk to {faults} of {were_faults} strikes of faults and {operations} of {were_operations} operations, in {} runs:",
+        shrunk.runs
+    )?;
+    let lines = shrink::lines(shrunk);
+    for line in lines.iter().take(SMALL) {
+        writeln!(out, "      {line}")?;
+    }
+    if lines.len() > SMALL {
+        writeln!(out, "      ... {} more", lines.len() - SMALL)?;
+    }
+    writeln!(out, "    keep it: {}", report.keep(reproduce, seed))
+}
+
 /// What two failures have in common that are the same failure.
-fn way(verdict: &Verdict) -> String {
+pub(super) fn way(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Violated(violation) => format!("{} {}", violation.invariant, violation.class),
         Verdict::Panicked { location, .. } => location.clone(),

@@ -81,6 +81,20 @@ pub(crate) fn spec(report: &SpecReport<'_>, reproduce: &Reproduce) -> Value {
         "first_difference": first_difference,
         "runs": outcome.runs,
         "seconds": report.elapsed.as_secs_f64(),
+        "shrunk": report.shrunk.iter().filter_map(|(seed, shrunk)| {
+            let shrunk = shrunk.as_ref().ok()?;
+            let ((faults, operations), (were_faults, were_operations)) = (shrunk.after(), shrunk.before);
+            Some(json!({
+                "seed": seed,
+                "faults": faults,
+                "operations": operations,
+                "of_faults": were_faults,
+                "of_operations": were_operations,
+                "runs": shrunk.runs,
+                "minimal": shrunk.minimal,
+                "keep": report.keep(reproduce, *seed),
+            }))
+        }).collect::<Vec<_>>(),
         "caught": outcome.caught.as_ref().map(failing),
         "failures": outcome.failures.iter().map(failing).collect::<Vec<_>>(),
         "faults": outcome.coverage.faults,

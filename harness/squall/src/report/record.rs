@@ -81,7 +81,9 @@ impl fmt::Display for Line<'_> {
                 Lifecycle::Resumed => f.write_str("resumed"),
                 Lifecycle::Stopping => f.write_str("asked to end"),
                 Lifecycle::DiskLied { bytes, names } => {
-                    let lost = format_args!("its disk lied: {bytes} bytes and {names} names that were synced are lost");
+                    let lost = format_args!(
+                        "its disk lied: {bytes} bytes and {names} names that were synced are lost"
+                    );
                     write!(f, "{}", Style::Fault.paint(lost))
                 }
             },

@@ -24,6 +24,11 @@ impl Reproduce {
         Reproduce { program: format!("cargo run{profile} --") }
     }
 
+    /// The command that shrinks a run and keeps it as a regression.
+    pub(crate) fn keep(&self, spec: &Path, case: Option<&str>, seed: u64) -> String {
+        self.replay(spec, case, seed).replacen(" replay ", " shrink ", 1) + " --save"
+    }
+
     /// The command that replays a run.
     pub(crate) fn replay(&self, spec: &Path, case: Option<&str>, seed: u64) -> String {
         let case = case.map_or(String::new(), |case| format!(" --case {}", quoted(case.as_ref())));

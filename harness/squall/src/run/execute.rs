@@ -49,8 +49,10 @@ pub fn execute(registry: &Registry, spec: &Spec, seed: u64, options: ExecuteOpti
     let system = system_of(registry, spec);
     let started = Instant::now();
     let shared = Arc::new(Shared::default());
-    let outcome = on_fresh_thread(&shared, || {
-        world::run(seed, |world| supervise(world, system.clone(), spec, shared.clone()))
+    let outcome = draw_plan(&shared, &*system, spec, seed).and_then(|plan| {
+        on_fresh_thread(&shared, || {
+            world::run(seed, |world| supervise(world, system.clone(), spec, plan, shared.clone()))
+        })
     });
     let mut report = match outcome {
         Ok(Ok(())) => shared.report(seed),
@@ -70,17 +72,21 @@ pub fn execute(registry: &Registry, spec: &Spec, seed: u64, options: ExecuteOpti
 /// When the spec is not valid for the registry.
 pub fn explain(registry: &Registry, spec: &Spec, seed: u64) -> Plan {
     let system = system_of(registry, spec);
-    let shared = Arc::new(Shared::default());
-    let plan = on_fresh_thread(&shared, || {
-        let params = params_of(&*system, spec, seed);
-        let system = &*system;
+    draw_plan(&Arc::default(), &*system, spec, seed).unwrap_or_else(|payload| panic::resume_unwind(payload))
+}
+
+/// Draws a plan, or has the panic of the system's strategies.
+fn draw_plan(
+    shared: &Arc<Shared>,
+    system: &dyn AnySystem,
+    spec: &Spec,
+    seed: u64,
+) -> Result<Plan, Box<dyn Any + Send>> {
+    let drawn = on_fresh_thread(shared, || {
+        let params = params_of(system, spec, seed);
         world::run(seed, |_| async move { Plan::draw(system, &params, spec, seed) })
-    });
-    match plan {
-        Ok(Ok(plan)) => plan,
-        Ok(Err(stray)) => panic!("{stray}"),
-        Err(payload) => panic::resume_unwind(payload),
-    }
+    })?;
+    drawn.map_err(|stray| -> Box<dyn Any + Send> { Box::new(stray.to_string()) })
 }
 
 fn system_of(registry: &Registry, spec: &Spec) -> Arc<dyn AnySystem> {
@@ -212,9 +218,14 @@ impl Shared {
     }
 }
 
-async fn supervise(world: Arc<World>, system: Arc<dyn AnySystem>, spec: &Spec, shared: Arc<Shared>) {
+async fn supervise(
+    world: Arc<World>,
+    system: Arc<dyn AnySystem>,
+    spec: &Spec,
+    plan: Plan,
+    shared: Arc<Shared>,
+) {
     let params = params_of(&*system, spec, world.seed());
-    let plan = Plan::draw(&*system, &params, spec, world.seed());
     let recorder = Recorder::new(world.clone(), Judge::new(spec, &*system, &params));
     let _ = shared.recorder.set(recorder.clone());
     let clients = Clients::new(recorder.clone(), *spec.workload.clients, &plan.operations);

@@ -14,6 +14,7 @@ pub use crate::fault::{
     HalfOpen, HoldPackets, Join, KINDS, Leave, Loss, NarrowLink, Partition, PartitionMode, Pause, Reorder,
     Replay, Reset, Restart, Rpc, RpcCode, RpcOutcome, Slow, Tamper,
 };
+pub use crate::plan::PlannedOperation;
 
 /// A duration that is drawn anew for each seed: `2s`, or `1s..3s`, uniform with both ends included.
 /// Units: `ns`, `us`, `ms`, `s`, `m`, `h`; `1.5s` is fine, a bare number is not.
@@ -176,6 +177,9 @@ pub struct Spec {
     /// How long each phase lasts.
     #[serde(default)]
     pub phases: Phases,
+    /// One run instead of many: its seed and its operations, as `squall shrink` writes them. `faults` are then fixed, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Spanned<PlanSection>>,
     /// What must hold.
     #[serde(default)]
     pub check: Vec<Spanned<Check>>,
@@ -185,6 +189,22 @@ pub struct Spec {
     /// How many seeds to run.
     #[serde(default)]
     pub explore: Explore,
+}
+
+/// One run, written out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlanSection {
+    /// The seed, which keys what the run itself draws: latencies, which of `one(orders)`.
+    pub seed: Spanned<u64>,
+    /// A fingerprint of the build that found it. Another build may make another run of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
+    /// The digest of the run, as that build made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// What clients do.
+    pub operations: Vec<PlannedOperation>,
 }
 
 /// The network without faults.

@@ -18,6 +18,7 @@ mod check;
 mod fault;
 mod netsim;
 mod place;
+mod plan;
 mod setting;
 mod target;
 
@@ -49,6 +50,7 @@ pub(super) fn validate(spec: &mut Spec, tree: &mut Tree, registry: &Registry, er
     context.phases(spec, &top);
     context.faults(spec, &top);
     context.limits(spec, &top);
+    context.plan(spec, &top, system);
     context.heal(spec, &top);
     context.checks(spec, &top);
     context.expect(spec, &top);

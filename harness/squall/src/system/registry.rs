@@ -36,6 +36,11 @@ pub trait AnySystem: Send + Sync {
     fn groups(&self, params: &serde_json::Value) -> Vec<Group>;
     /// The names of the operations, with their default weights.
     fn operations(&self, params: &serde_json::Value) -> Vec<(&'static str, u32)>;
+    /// Checks that this is an operation of the system, as data.
+    ///
+    /// # Errors
+    /// What serde says of it.
+    fn check_operation(&self, operation: &serde_json::Value) -> Result<(), serde_json::Error>;
     /// See [`System::events`].
     fn events(&self) -> &'static [EventKind];
     /// The names of the invariants.
@@ -112,6 +117,9 @@ impl<S: System> AnySystem for Erased<S> {
     }
     fn operations(&self, params: &serde_json::Value) -> Vec<(&'static str, u32)> {
         S::operations(&typed::<S>(params)).kinds.iter().map(|k| (k.name, k.weight)).collect()
+    }
+    fn check_operation(&self, operation: &serde_json::Value) -> Result<(), serde_json::Error> {
+        serde_json::from_value::<S::Op>(operation.clone()).map(drop)
     }
     fn events(&self) -> &'static [EventKind] {
         S::events()

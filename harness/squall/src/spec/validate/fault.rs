@@ -29,7 +29,9 @@ impl Context<'_> {
                 let error = id.error(Code::DuplicateName, message, help).related(first, "first here");
                 self.report(error);
             }
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            // In a plan, `crash#2` is the second strike of `crash`.
+            let strike = spec.plan.is_some();
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || (strike && c == '#');
             if fault.id.is_empty() || !fault.id.chars().all(plain) {
                 let help = "write letters, digits, `-` and `_`, as `cut-off-payments`";
                 self.report(id.error(Code::BadValue, format!("bad id `{}`", *fault.id), help));

@@ -1,0 +1,104 @@
+//! `squall shrink`: a failing run made small, and written down.
+
+use std::{
+    fs,
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
+
+use super::{Exit, ShrinkArgs, load};
+use crate::{
+    explore::{Options, Outcome, Pool, explore},
+    report::{Style, failure},
+    shrink::{self, Limits, Shrunk},
+    spec,
+    system::Registry,
+};
+
+/// Where shrunk runs are kept.
+const REGRESSIONS: &str = "specs/regressions";
+
+pub(super) fn shrink(registry: &Registry, args: &ShrinkArgs) -> io::Result<Exit> {
+    let loaded = match spec::load_case(&args.spec, args.case.as_deref(), registry) {
+        Ok(loaded) => loaded,
+        Err(error) => return load::complain(&[error]),
+    };
+    let pool = Pool::new(registry, Pool::default_jobs(), false);
+    let seed = match args.seed {
+        Some(seed) => seed,
+        None => match first_failing(&pool, &loaded.spec, args) {
+            Some(seed) => seed,
+            None => {
+                anstream::eprintln!("no run failed: there is nothing to shrink; `--seeds` tries others");
+                return Ok(Exit::Nothing);
+            }
+        },
+    };
+    let limits = Limits { runs: args.max_runs, run_timeout: args.run_timeout };
+    let terminal = io::stderr().is_terminal();
+    let mut watch = |runs: u64, (faults, operations): (usize, usize)| {
+        if terminal {
+            eprint!("\rseed {seed}: {runs} runs, {faults} faults, {operations} operations   ");
+        }
+    };
+    let shrunk = shrink::shrink(registry, &pool, &loaded, seed, limits, &mut watch);
+    if terminal {
+        eprint!("\r{:60}\r", "");
+    }
+    let shrunk = match shrunk {
+        Ok(shrunk) => shrunk,
+        Err(why) => {
+            anstream::eprintln!("seed {seed} was not shrunk: {why}");
+            return Ok(Exit::Nothing);
+        }
+    };
+    let yaml = shrink::yaml(registry, &loaded, &shrunk);
+    let file = match (&args.out, args.save) {
+        (Some(file), _) => Some(file.clone()),
+        (None, true) => Some(Path::new(REGRESSIONS).join(shrink::file_name(&loaded, &shrunk))),
+        (None, false) => None,
+    };
+    summary(seed, &shrunk)?;
+    match file {
+        None => write!(io::stdout().lock(), "{yaml}")?,
+        Some(file) => save(&file, &yaml)?,
+    }
+    Ok(Exit::AsExpected)
+}
+
+/// Looks for a run that fails, or that shows the violation that the spec expects.
+fn first_failing(pool: &Pool, spec: &spec::Spec, args: &ShrinkArgs) -> Option<u64> {
+    let options =
+        Options { seeds: args.seeds, run_timeout: args.run_timeout, max_failures: 1, ..Options::default() };
+    let Outcome { caught, failures, .. } =
+        explore(pool, spec, &options, &AtomicBool::new(false), &mut |_| {});
+    caught.into_iter().chain(failures).map(|report| report.seed).next()
+}
+
+fn summary(seed: u64, shrunk: &Shrunk) -> io::Result<()> {
+    let ((faults, operations), (were_faults, were_operations)) = (shrunk.after(), shrunk.before);
+    let mut err = anstream::stderr().lock();
+    writeln!(err, "seed {seed}: {}", Style::Bad.paint(failure::headline(&shrunk.report.verdict)))?;
+    writeln!(
+        err,
+        "{faults} of {were_faults} strikes of faults and {operations} of {were_operations} operations are left, after {} runs",
+        shrunk.runs
+    )?;
+    if !shrunk.minimal {
+        writeln!(err, "the budget of runs is used up: there may be less (--max-runs)")?;
+    }
+    Ok(())
+}
+
+/// Writes the file as a whole or not at all.
+fn save(file: &PathBuf, yaml: &str) -> io::Result<()> {
+    if let Some(directory) = file.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        fs::create_dir_all(directory)?;
+    }
+    let draft = file.with_extension("yaml.new");
+    fs::write(&draft, yaml)?;
+    fs::rename(&draft, file)?;
+    anstream::eprintln!("written to {}: `squall run {0}` and `cargo test` run it", file.display());
+    Ok(())
+}

@@ -1,0 +1,219 @@
+//! Shrinking: a failing run made as small as it can be, and written down as a spec of its own.
+//!
+//! What is shrunk is a *pinned* spec: its faults are those that the seed drew, each with its numbers fixed, and its `plan:` section
+//! holds the operations and the seed. Taking something out leaves all else as it was, because every fault, link and client draws
+//! from a stream of its own. A candidate is kept if its run fails *the same way*: the same invariant and class, or a panic at
+//! the same place.
+//!
+//! Faults and operations are taken out with delta debugging ([`ddmin`], Zeller and Hildebrandt, "Simplifying and
+//! Isolating Failure-Inducing Input", 2002) in turns until nothing changes: no single fault and no single operation can then
+//! be left out. Times, durations, clients and nodes are made smaller after that. Every candidate runs in a fresh process.
+
+use std::time::Duration;
+
+use crate::{
+    explore::Pool,
+    run::{self, RunReport, Verdict},
+    spec::{Loaded, Spec},
+    system::Registry,
+    worker::Prints,
+};
+
+mod ddmin;
+mod pin;
+mod render;
+mod tidy;
+
+pub(crate) use self::render::{build, file_name, lines, yaml};
+use self::{ddmin::ddmin, pin::pinned};
+
+/// How far to go.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many candidates to run at most.
+    pub runs: u64,
+    /// The wall-clock limit of one run.
+    pub run_timeout: Duration,
+}
+
+/// What makes two failures the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Violation { invariant: String, class: String },
+    Panic { location: String },
+}
+
+impl Failure {
+    /// How a run failed; none if it did not, or in a way that cannot be told from others.
+    pub(crate) fn of(verdict: &Verdict) -> Option<Failure> {
+        match verdict {
+            Verdict::Violated(violation) => Some(Failure::Violation {
+                invariant: violation.invariant.clone(),
+                class: violation.class.clone(),
+            }),
+            Verdict::Panicked { location, .. } => Some(Failure::Panic { location: location.clone() }),
+            Verdict::Passed | Verdict::Hung { .. } | Verdict::Died { .. } | Verdict::Undecided { .. } => None,
+        }
+    }
+}
+
+/// A failing run that was made small.
+#[derive(Clone, Debug)]
+pub(crate) struct Shrunk {
+    /// The pinned spec of what is left.
+    pub spec: Spec,
+    /// Its run.
+    pub report: RunReport,
+    /// Faults and operations before.
+    pub before: (usize, usize),
+    /// How many candidates were run.
+    pub runs: u64,
+    /// Whether every single fault and operation that is left is needed. Not so if the budget ran out.
+    pub minimal: bool,
+}
+
+impl Shrunk {
+    /// Faults and operations that are left.
+    pub fn after(&self) -> (usize, usize) {
+        size(&self.spec)
+    }
+}
+
+fn size(spec: &Spec) -> (usize, usize) {
+    (spec.faults.len(), spec.plan.as_ref().map_or(0, |plan| plan.operations.len()))
+}
+
+/// Why a run was not shrunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NotShrunk {
+    /// It does not fail in a way that can be told from others.
+    NoFailure(String),
+    /// Its pinned spec does not fail the same way: a bug of ours, or code under test that looks at what a plan does not hold.
+    NotReproduced(String),
+}
+
+impl std::fmt::Display for NotShrunk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            NotShrunk::NoFailure(what) => write!(f, "there is nothing to shrink: the run {what}"),
+            NotShrunk::NotReproduced(what) => {
+                write!(f, "the run with its plan written out {what} and not as the run itself did")
+            }
+        }
+    }
+}
+
+/// Makes the run of this seed as small as it can.
+///
+/// # Errors
+/// See [`NotShrunk`].
+pub(crate) fn shrink(
+    registry: &Registry,
+    pool: &Pool,
+    loaded: &Loaded,
+    seed: u64,
+    limits: Limits,
+    watch: &mut dyn FnMut(u64, (usize, usize)),
+) -> Result<Shrunk, NotShrunk> {
+    let plan = run::explain(registry, &loaded.spec, seed);
+    let original = run_one(pool, &loaded.spec, seed, limits);
+    let Some(failure) = Failure::of(&original.verdict) else {
+        return Err(NotShrunk::NoFailure(manner(&original.verdict)));
+    };
+    let mut shrinker = Shrinker { pool, limits, failure, seed, runs: 0, exhausted: false, watch };
+    let mut spec = pinned(&loaded.spec, &plan);
+    let before = size(&spec);
+    let report = shrinker.run(&spec);
+    if Failure::of(&report.verdict).as_ref() != Some(&shrinker.failure) {
+        return Err(NotShrunk::NotReproduced(manner(&report.verdict)));
+    }
+    shrinker.drop_what_is_later(&mut spec, &report);
+    shrinker.to_fixpoint(&mut spec);
+    tidy::tidy(&mut shrinker, &mut spec);
+    // What became smaller may make something else superfluous.
+    shrinker.to_fixpoint(&mut spec);
+    let report = shrinker.run(&spec);
+    Ok(Shrunk { minimal: !shrinker.exhausted, runs: shrinker.runs, spec, report, before })
+}
+
+fn run_one(pool: &Pool, spec: &Spec, seed: u64, limits: Limits) -> RunReport {
+    let reports = pool.run_apart(spec, &[seed], limits.run_timeout, Prints::Keep);
+    reports.into_iter().next().expect("one seed makes one report")
+}
+
+fn manner(verdict: &Verdict) -> String {
+    crate::report::failure::headline(verdict)
+}
+
+struct Shrinker<'a> {
+    pool: &'a Pool,
+    limits: Limits,
+    failure: Failure,
+    seed: u64,
+    runs: u64,
+    /// The budget ran out before everything was tried.
+    exhausted: bool,
+    watch: &'a mut dyn FnMut(u64, (usize, usize)),
+}
+
+impl Shrinker<'_> {
+    fn run(&mut self, spec: &Spec) -> RunReport {
+        self.runs += 1;
+        (self.watch)(self.runs, size(spec));
+        run_one(self.pool, spec, self.seed, self.limits)
+    }
+
+    /// Whether a candidate fails the same way.
+    fn fails(&mut self, spec: &Spec) -> bool {
+        if self.runs >= self.limits.runs {
+            self.exhausted = true;
+            return false;
+        }
+        Failure::of(&self.run(spec).verdict).as_ref() == Some(&self.failure)
+    }
+
+    /// Takes a candidate if it fails the same way.
+    fn accept(&mut self, spec: &mut Spec, candidate: Spec) -> bool {
+        let better = self.fails(&candidate);
+        if better {
+            *spec = candidate;
+        }
+        better
+    }
+
+    /// Operations and faults of after the violation had no part in it.
+    fn drop_what_is_later(&mut self, spec: &mut Spec, report: &RunReport) {
+        let Verdict::Violated(violation) = &report.verdict else { return };
+        let mut candidate = spec.clone();
+        candidate.faults.retain(|fault| fault.at.as_ref().is_none_or(|at| at.min <= violation.at));
+        if let Some(plan) = &mut candidate.plan {
+            plan.value.operations.retain(|operation| operation.at.0 <= violation.at);
+        }
+        if size(&candidate) != size(spec) {
+            self.accept(spec, candidate);
+        }
+    }
+
+    /// Takes out faults and operations until none can be left out.
+    fn to_fixpoint(&mut self, spec: &mut Spec) {
+        loop {
+            let before = size(spec);
+            let faults = ddmin(spec.faults.clone(), &mut |faults| {
+                let candidate = Spec { faults: faults.to_vec(), ..spec.clone() };
+                self.fails(&candidate)
+            });
+            spec.faults = faults;
+            let plan = spec.plan.clone().expect("a pinned spec has a plan");
+            let with = |operations: &[_]| {
+                let mut plan = plan.clone();
+                plan.value.operations = operations.to_vec();
+                Spec { plan: Some(plan), ..spec.clone() }
+            };
+            let operations = ddmin(plan.operations.clone(), &mut |operations| self.fails(&with(operations)));
+            *spec = with(&operations);
+            if size(spec) == before || self.exhausted {
+                return;
+            }
+        }
+    }
+}

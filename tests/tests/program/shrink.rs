@@ -1,0 +1,125 @@
+//! Shrinking, from outside: what is written down fails again, the same way, and nothing in it can be left out.
+
+use std::{fs, path::Path};
+
+use libtest_mimic::Trial;
+
+use crate::subject::{run, squall, systems};
+
+const STRIKE: &str = "fixtures/harm/strike.yaml";
+
+/// The value of a line `key: value` of YAML.
+fn entry<'a>(yaml: &'a str, key: &str) -> &'a str {
+    let line = yaml.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix(": "));
+    line.unwrap_or_else(|| panic!("no {key}: {yaml}"))
+}
+
+/// A directory, and the path of a file in it.
+fn file() -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("small.yaml").to_str().expect("a plain path").to_owned();
+    (directory, file)
+}
+
+/// Writing a plan out changes nothing: the run has the digest that it had.
+pub fn a_plan_written_out_makes_the_same_run() {
+    for spec in [STRIKE, "fixtures/shrink/crashed_strike.yaml"] {
+        let runs = run(squall(&["run", spec, "--format", "json", "--no-shrink"])).with(1).of_kind("run");
+        let failing = runs.iter().filter(|run| run["verdict"] == "violated").take(3).collect::<Vec<_>>();
+        assert!(!failing.is_empty());
+        for original in failing {
+            // Without a budget nothing is left out.
+            let seed = original["seed"].to_string();
+            let pinned = run(squall(&["shrink", spec, "--seed", &seed, "--max-runs", "0"])).with(0);
+            assert!(pinned.err.contains("budget"), "{}", pinned.err);
+            assert_eq!(original["digest"], entry(&pinned.out, "digest"), "{}", pinned.out);
+        }
+    }
+}
+
+pub fn what_is_left_is_a_spec_that_fails_the_same_way() {
+    let (_directory, file) = file();
+    let shrunk = run(squall(&["shrink", STRIKE, "--out", &file])).with(0);
+    assert!(shrunk.err.contains("0 of 0 strikes of faults and 0 of 5 operations are left"), "{}", shrunk.err);
+    let yaml = fs::read_to_string(&file).expect("it was written");
+    assert!(yaml.starts_with("# no_gremlin violated (strike)"), "{yaml}");
+    assert!(yaml.contains("None of them can be left out"), "{yaml}");
+    run(squall(&["check", &file])).with(0);
+    let digests: Vec<_> = (0..2)
+        .map(|_| {
+            let again = run(squall(&["run", &file, "--format", "json", "--no-shrink"])).with(1);
+            assert_eq!(
+                again.of_kind("spec")[0]["notes"],
+                serde_json::json!([]),
+                "it is the run that was recorded"
+            );
+            again.of_kind("run")[0]["digest"].clone()
+        })
+        .collect();
+    assert_eq!(digests[0], digests[1]);
+    assert_eq!(digests[0], entry(&yaml, "digest"));
+    // The seeds are the plan's, whatever is asked for.
+    let one = run(squall(&["run", &file, "--seeds", "100", "--format", "json", "--no-shrink"])).with(1);
+    assert_eq!(one.of_kind("run").len(), 1);
+
+    fs::write(&file, yaml.replace(entry(&yaml, "digest"), "aaaaaaaaaaaaaaaa")).expect("a file");
+    run(squall(&["run", &file, "--no-shrink"])).with(1).says("this is not the run that was recorded");
+    fs::write(&file, yaml.replace("operations: []", "operations: [{ client: 9, at: 99s, op: { nip: 3 } }]"))
+        .expect("a file");
+    let bad = run(squall(&["check", &file])).with(2);
+    for wrong in ["no client 9", "no operation of `gremlin`", "the run ends at 1s"] {
+        assert!(bad.err.contains(wrong), "{}", bad.err);
+    }
+}
+
+pub fn run_makes_each_failure_small_and_says_how_to_keep_it() {
+    let ended = run(squall(&["run", STRIKE]))
+        .with(1)
+        .says("shrunk to 0 of 0 strikes of faults and 0 of 5 operations");
+    assert!(ended.out.contains("keep it: ") && ended.out.contains(" --save"), "{}", ended.out);
+    let json = run(squall(&["run", STRIKE, "--format", "json"])).with(1);
+    assert_eq!(json.of_kind("spec")[0]["shrunk"][0]["minimal"], true);
+    let not = run(squall(&["run", STRIKE, "--no-shrink"])).with(1);
+    assert!(!not.out.contains("shrunk"), "{}", not.out);
+}
+
+pub fn what_does_not_fail_is_not_shrunk() {
+    let ended = run(squall(&["shrink", "fixtures/calm.yaml"])).with(4);
+    assert!(ended.err.contains("no run failed"), "{}", ended.err);
+    let ended = run(squall(&["shrink", "fixtures/calm.yaml", "--seed", "3"])).with(4);
+    assert!(ended.err.contains("nothing to shrink: the run passed"), "{}", ended.err);
+    let ended = run(squall(&["shrink", "fixtures/harm/abort.yaml", "--seed", "5"])).with(4);
+    assert!(ended.err.contains("nothing to shrink"), "{}", ended.err);
+}
+
+/// Every flaw that ships: shrunk, and its file is caught again, as the very run that was recorded.
+pub fn flaws() -> Vec<Trial> {
+    let specs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../specs");
+    let files = squall::spec::discover(&[specs]).expect("the specs");
+    let flaws = files
+        .into_iter()
+        .filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("flaw_")));
+    flaws
+        .map(|spec| {
+            let name = squall::spec::load(&spec, &squall_systems::registry()).map(|loaded| loaded.name);
+            let name = name.unwrap_or_else(|_| spec.display().to_string());
+            Trial::test(format!("shrink::{name}"), move || {
+                flaw(&spec);
+                Ok(())
+            })
+        })
+        .collect()
+}
+
+fn flaw(spec: &Path) {
+    let (_directory, file) = file();
+    run(systems(&["shrink", spec.to_str().expect("a plain path"), "--out", &file])).with(0);
+    let yaml = fs::read_to_string(&file).expect("it was written");
+    assert!(yaml.contains("None of them can be left out"), "{yaml}");
+    for _ in 0..2 {
+        let again = run(systems(&["run", &file, "--format", "json"])).with(0);
+        let report = &again.of_kind("spec")[0];
+        assert_eq!(report["verdict"], "passed", "{yaml}\n{report}");
+        assert_eq!(again.of_kind("run")[0]["digest"], entry(&yaml, "digest"), "{yaml}");
+    }
+}
