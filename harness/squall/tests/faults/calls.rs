@@ -27,7 +27,11 @@ fn a_request_that_never_arrives_is_not_executed() {
     let calls = from_2(&told);
     for (i, call) in calls.iter().enumerate() {
         if i == 1 {
-            assert_eq!((call.how, call.took()), (End::Unknown, ms(400)), "the caller waits in vain: {call:?}");
+            assert_eq!(
+                (call.how, call.took()),
+                (End::Unknown, ms(400)),
+                "the caller waits in vain: {call:?}"
+            );
             assert!(executed(&told, call).is_empty());
         } else {
             is_well(&told, call);
@@ -42,7 +46,7 @@ fn a_lost_reply_leaves_the_call_executed() {
     for (i, call) in from_2(&told).iter().enumerate() {
         if i < 2 {
             assert_eq!(call.how, End::Unknown, "{call:?}");
-            assert_eq!(executed(&told, call), [ms(1)]);
+            assert_eq!(executed(&told, call).len(), 1);
         } else {
             is_well(&told, call);
         }
@@ -86,7 +90,7 @@ fn an_error_is_answered_in_the_server_s_place() {
 
 #[test]
 fn only_the_named_method_and_only_while_it_lasts() {
-    let mixed = "workload: { clients: 1, ops: 40, rate: 10/s, mix: { put: 1, get: 1 } }";
+    let mixed = "workload: { clients: 1, ops: 80, rate: 20/s, mix: { put: 1, get: 1 } }";
     let told = run_with(mixed, "rpc: { to: store, method: get, outcome: error }, for: 1s");
     told.lasted_from_2_to_3(
         "rpc: calls of get to store[0], store[1], store[2] are answered with an error",

@@ -94,7 +94,10 @@ fn a_drift_builds_up_and_is_gone_in_one_step() {
 #[test]
 fn a_strobe_goes_ahead_and_back_in_turns() {
     let told = run("clock_strobe: { node: 'store[0]', by: 200ms, every: 50ms }, for: 1s");
-    told.lasted_from_2_to_3("clock strobe: store[0] 200ms ahead and back every 50ms", "clock strobe: right again");
+    told.lasted_from_2_to_3(
+        "clock strobe: store[0] 200ms ahead and back every 50ms",
+        "clock strobe: right again",
+    );
     let mut seen = BTreeSet::new();
     for (at, offset) in ahead(&told, "store[0]", 2001, 3000) {
         let expected = if (at - 2_000_000) / 50_000 % 2 == 0 { 200_000 } else { 0 };

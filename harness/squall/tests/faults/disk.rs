@@ -3,7 +3,9 @@
 use crate::told::{Seen, Told, ms, run_seed, run_with};
 
 fn run(fault: &str) -> Told {
-    run_with("params: { files: true }", &format!("{fault}, for: 1s"))
+    // No calls: stores sync for them too.
+    let extra = "params: { files: true }\nworkload: { clients: 1, ops: 0 }";
+    run_with(extra, &format!("{fault}, for: 1s"))
 }
 
 fn of<'a>(told: &'a Told, name: &str, from: u64, to: u64) -> Vec<Seen<'a>> {
@@ -24,7 +26,8 @@ fn is_calm_around(told: &Told) {
             assert!(all.len() > 30, "{name} on {node}");
             for seen in all {
                 assert!(seen.text("error").is_empty() && seen.int("took_us") < 100, "{seen:?}");
-                let whole = name != "disk.read" || seen.int("bytes") == 64 && seen.fields.bool("intact") == Some(true);
+                let whole = name != "disk.read"
+                    || seen.int("bytes") == 64 && seen.fields.bool("intact") == Some(true);
                 assert!(whole, "{seen:?}");
             }
         }
@@ -34,7 +37,10 @@ fn is_calm_around(told: &Told) {
 #[test]
 fn stalls_block_the_process_for_as_long_as_they_say() {
     let told = run("disk_stall: { node: 'store[0]', by: 30ms..40ms, ops: [sync] }");
-    told.lasted_from_2_to_3("disk: stalls of 30ms..40ms on store[0]", "disk: stalls of 30ms..40ms on store[0]");
+    told.lasted_from_2_to_3(
+        "disk: stalls of 30ms..40ms on store[0]",
+        "disk: stalls of 30ms..40ms on store[0]",
+    );
     for seen in of(&told, "disk.synced", 2000, 3000) {
         assert!((30_000..=40_100).contains(&seen.int("took_us")), "{seen:?}");
     }
@@ -58,7 +64,9 @@ fn calls_fail_with_eio() {
     }
     is_calm_around(&told);
     let told = run("disk_error: { node: 'store[0]', ops: [sync] }");
-    assert!(of(&told, "disk.synced", 2000, 2999).iter().all(|seen| seen.text("error").contains("os error 5")));
+    assert!(
+        of(&told, "disk.synced", 2000, 2999).iter().all(|seen| seen.text("error").contains("os error 5"))
+    );
     no_errors(&told, "disk.wrote", 2000, 2999);
     no_errors(&told, "disk.read", 2000, 2999);
     is_calm_around(&told);
@@ -92,7 +100,10 @@ fn a_full_disk_takes_no_more_and_what_was_there_stays() {
 #[test]
 fn rot_flips_bits_and_nobody_is_told() {
     let told = run("disk_corrupt: { node: 'store[0]', rate: 100% }");
-    told.lasted_from_2_to_3("disk: bit rot in 100% of reads on store[0]", "disk: bit rot in 100% of reads on store[0]");
+    told.lasted_from_2_to_3(
+        "disk: bit rot in 100% of reads on store[0]",
+        "disk: bit rot in 100% of reads on store[0]",
+    );
     for seen in of(&told, "disk.read", 2000, 2999) {
         assert_eq!((seen.text("error"), seen.fields.bool("intact")), ("", Some(false)), "{seen:?}");
     }

@@ -14,7 +14,8 @@ use crate::{
     told::{Told, ms, run_seed},
 };
 
-const APART: &str = "partition: { split: ['replica[0]', 'replica[1]', 'replica[2]', 'replica[3]', 'replica[4]', clients] }";
+const APART: &str =
+    "partition: { split: ['replica[0]', 'replica[1]', 'replica[2]', 'replica[3]', 'replica[4]', clients] }";
 const DOWN: &str = "crash: { node: replica }";
 
 fn run(variant: &str, fault: &str, heal: &str, seed: u64) -> (Told, Verdict) {
@@ -56,10 +57,16 @@ fn a_healed_core_makes_progress_while_the_rest_stays_broken() {
             assert_eq!(verdict, Verdict::Passed, "{fault}, seed {seed}");
             assert!(told.events_in("register.set", 2400..4000).is_empty(), "nobody can while it lasts");
             let (at, what) = told.heals("it")[0];
-            assert_eq!((at, told.heals("it").len()), (ms(4000), 1), "the rest heals with the end of the run, unsaid");
+            assert_eq!(
+                (at, told.heals("it").len()),
+                (ms(4000), 1),
+                "the rest heals with the end of the run, unsaid"
+            );
             let healed: BTreeSet<_> = (0..5)
                 .map(|i| format!("replica[{i}]"))
-                .filter(|name| what.rsplit_once(", within ").map_or(what, |(_, within)| within).contains(name))
+                .filter(|name| {
+                    what.rsplit_once(", within ").map_or(what, |(_, within)| within).contains(name)
+                })
                 .collect();
             assert!((3..=5).contains(&healed.len()), "a majority: {what}");
             assert_eq!(storing(&told, 4000), healed, "{what}");
@@ -81,7 +88,10 @@ fn a_core_may_be_named() {
     for fault in [APART, DOWN] {
         let (told, verdict) = run("hardened", fault, LIST, 1);
         assert_eq!(verdict, Verdict::Passed);
-        assert_eq!(storing(&told, 4000), BTreeSet::from(["replica[0]", "replica[1]", "replica[2]"].map(String::from)));
+        assert_eq!(
+            storing(&told, 4000),
+            BTreeSet::from(["replica[0]", "replica[1]", "replica[2]"].map(String::from))
+        );
         let (_, what) = told.heals("it")[0];
         assert!(what.contains(", within replica[0], replica[1], replica[2]"), "{what}");
     }
@@ -118,7 +128,9 @@ params: { files: true }";
         assert_ne!(latency("store[1]"), Some(ms(1)), "{kind}");
     }
     let told = run_seed(extra, "  - { id: it, disk_error: { node: store, ops: [sync] }, at: 2s }", 1);
-    let failed = |node| told.events_on(node, "disk.synced", 4500..6000).iter().any(|seen| !seen.text("error").is_empty());
+    let failed = |node| {
+        told.events_on(node, "disk.synced", 4500..6000).iter().any(|seen| !seen.text("error").is_empty())
+    };
     assert!(!failed("store[0]") && failed("store[1]"));
     let told = run_seed(extra, "  - { id: it, clock_jump: { node: store, by: 1h }, at: 2s }", 1);
     let wall = |node| told.events_on(node, "store.tick", 4500..6000)[0].int("wall_us");
@@ -130,13 +142,14 @@ params: { files: true }";
 fn calls_within_the_core_are_healed() {
     let extra = "phases: { warmup: 1s, chaos: 3s, settle: 2s, heal: { core: ['store[0]', source, clients] } }
 workload: { clients: 1, ops: 55, rate: 10/s }";
-    for fault in ["rpc: { to: store, outcome: error }", "replay: { link: all -> all, rate: 100%, after: 10ms }"] {
+    for fault in
+        ["rpc: { to: store, outcome: error }", "replay: { link: all -> all, rate: 100%, after: 10ms }"]
+    {
         let told = run_seed(extra, &format!("  - {{ id: it, {fault}, at: 2s }}"), 1);
         told.calls_are_well(4000..5900);
         let calls = told.done_in(4010..5900);
         for call in &calls {
-            let executed =
-                told.events("call.executed").iter().filter(|seen| seen.int("n") == call.n).count();
+            let executed = told.events("call.executed").iter().filter(|seen| seen.int("n") == call.n).count();
             assert_eq!(executed, 1, "{fault}: {call:?}");
         }
         assert!(told.done_in(2000..3900).iter().any(|call| {

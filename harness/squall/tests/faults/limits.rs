@@ -23,9 +23,17 @@ fn no_more_of_a_group_is_down_than_allowed() {
     for id in ["still", "again", "gone"] {
         assert_eq!((told.heals(id), told.touched(id)), (vec![], 0), "{id}");
     }
-    assert_eq!(told.starts("same")[0].1, "crash store[0] (unsynced writes lost)", "no more than is down already");
+    assert_eq!(
+        told.starts("same")[0].1,
+        "crash store[0] (unsynced writes lost)",
+        "no more than is down already"
+    );
     for id in ["first", "other", "clients", "later"] {
-        assert_eq!(told.touched(id), 1, "{id}: each group for itself, clients not counted, and after the heal");
+        assert_eq!(
+            told.touched(id),
+            1,
+            "{id}: each group for itself, clients not counted, and after the heal"
+        );
     }
     assert!(told.events_on("store[1]", "store.tick", 2000..4000).len() > 180);
     assert_eq!(told.lives("store[2]").len(), 1);
@@ -60,7 +68,10 @@ fn no_more_faults_are_active_than_allowed() {
   - { id: d, clock_jump: { node: store, by: 1s }, at: 2.7s, for: 100ms }",
         1,
     );
-    assert_eq!(told.starts("c"), [(ms(2200), "clock_jump: left out, 2 faults are active (limits.max_concurrent)")]);
+    assert_eq!(
+        told.starts("c"),
+        [(ms(2200), "clock_jump: left out, 2 faults are active (limits.max_concurrent)")]
+    );
     assert_eq!((told.heals("c"), told.touched("c")), (vec![], 0));
     assert!(told.touched("now") > 0, "what is over at once is never one too many");
     assert_eq!(told.heals("d")[0].0, ms(2800), "after the heal of `b` there is room");

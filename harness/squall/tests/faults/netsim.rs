@@ -72,8 +72,18 @@ fn is_refused(rest: &str, what: &str) {
     );
 }
 
-const REFUSED: &[&str] =
-    &["duplicate", "reorder", "corrupt", "bandwidth", "hold", "reset", "half_open", "rpc", "tamper", "replay"];
+const REFUSED: &[&str] = &[
+    "duplicate",
+    "reorder",
+    "corrupt",
+    "bandwidth",
+    "hold",
+    "reset",
+    "half_open",
+    "rpc",
+    "tamper",
+    "replay",
+];
 
 #[test]
 fn each_kind_that_netsim_cannot_do_is_refused_by_name() {

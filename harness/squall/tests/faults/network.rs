@@ -1,6 +1,6 @@
 //! Faults of links: what becomes of datagrams, of calls over TCP, of connections.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::told::{Datagram, End, Told, ms, round, run, run_with};
 
@@ -18,7 +18,9 @@ fn is_calm_around(told: &Told) {
             assert_eq!(datagram.latency(), Some(ms(1)), "{datagram:?}");
         }
     }
-    assert!(told.events_in("udp.bad", 0..1990).is_empty() && told.events_in("udp.bad", 3010..6000).is_empty());
+    assert!(
+        told.events_in("udp.bad", 0..1990).is_empty() && told.events_in("udp.bad", 3010..6000).is_empty()
+    );
 }
 
 /// Links that the fault does not name are as ever.
@@ -43,7 +45,7 @@ fn delay_is_added_and_taken_off() {
         let latency = datagram.latency().expect("late, not lost");
         assert!((ms(101)..=ms(111)).contains(&latency), "{datagram:?}");
     }
-    let latencies: std::collections::BTreeSet<_> = during.iter().map(Datagram::latency).collect();
+    let latencies: BTreeSet<_> = during.iter().map(Datagram::latency).collect();
     assert!(latencies.len() > 20, "jitter is drawn for each: {latencies:?}");
     is_calm_around(&told);
     others_are_untouched(&told);
@@ -65,7 +67,7 @@ fn loss_takes_the_share_it_says() {
     let during = datagrams(&told, 2000, 2999);
     let lost = during.iter().filter(|datagram| datagram.got.is_empty()).count();
     assert!((13..37).contains(&lost), "{lost} of {}", during.len());
-    assert_eq!(told.touched("it"), lost as u64);
+    assert!(told.touched("it") >= lost as u64, "those of the line count too");
     is_calm_around(&told);
     others_are_untouched(&told);
 }
@@ -145,10 +147,14 @@ fn corrupt_changes_datagrams_and_costs_tcp_time() {
     is_calm_around(&told);
     others_are_untouched(&told);
     let told = run("corrupt: { link: clients -> store, rate: 30% }, for: 1s");
-    let during = told.done_in(2000..3000);
     assert!(
-        during.iter().any(|done| done.how == End::Ok && done.took() > ms(150)),
-        "the checksum makes it a loss, and TCP sends again: {during:#?}"
+        told.done_in(2000..3000).iter().any(|done| done.took() > ms(150)),
+        "the checksum makes it a loss"
+    );
+    let planned: BTreeSet<u64> = told.done().iter().map(|done| done.n).collect();
+    assert!(
+        told.events("call.executed").iter().all(|seen| planned.contains(&seen.int("n"))),
+        "nothing is changed"
     );
 }
 
@@ -165,7 +171,7 @@ fn tampering_is_believed() {
     // Over TCP too: what arrives is wrong, and neither end's checksum says so.
     let told = run("tamper: { link: clients -> store, rate: 100% }, for: 1s");
     let during = told.done_in(2000..2990);
-    let planned: std::collections::BTreeSet<u64> = told.done().iter().map(|done| done.n).collect();
+    let planned: BTreeSet<u64> = told.done().iter().map(|done| done.n).collect();
     let strange = told
         .events_in("call.executed", 2000..3002)
         .iter()
@@ -199,10 +205,10 @@ fn bandwidth_lets_so_much_through() {
 
 #[test]
 fn a_narrow_link_with_a_short_queue_drops() {
-    let queued = run(&format!("bandwidth: {{ link: '{LINK}', limit: 1kB/s }}, for: 1s"));
+    let queued = run(&format!("bandwidth: {{ link: '{LINK}', limit: 2kB/s }}, for: 1s"));
     let lost = |told: &Told| datagrams(told, 2000, 2999).iter().filter(|d| d.got.is_empty()).count();
     assert_eq!(lost(&queued), 0, "without a limit to the queue they wait");
-    let short = run(&format!("bandwidth: {{ link: '{LINK}', limit: 1kB/s, queue: 200B }}, for: 1s"));
+    let short = run(&format!("bandwidth: {{ link: '{LINK}', limit: 2kB/s, queue: 200B }}, for: 1s"));
     assert!(lost(&short) > 10, "{}", lost(&short));
 }
 
@@ -222,7 +228,7 @@ fn what_is_held_arrives_at_the_heal_in_order() {
         .map(|seen| seen.int("n"))
         .collect();
     assert!(order.is_sorted(), "{order:?}");
-    assert_eq!(told.touched("it"), during.len() as u64);
+    assert!(told.touched("it") >= during.len() as u64, "those of the line count too");
     is_calm_around(&told);
     others_are_untouched(&told);
 }
@@ -296,6 +302,10 @@ fn who_is_half_open_learns_it_by_sending() {
     let told = run("half_open: { node: 'store[0]', peer: rest }");
     assert!(told.starts("it")[0].1.starts_with("half-open: store[0] forgets 2 connections with"));
     let next = &told.done_in(2000..2200)[0];
-    assert!(next.how != End::Ok, "the client's connection is gone too: {next:?}");
-    told.calls_are_well(2200..5000);
+    assert_eq!(
+        next.took(),
+        ms(4),
+        "the client's last acknowledgement was answered by a reset, so it connects anew"
+    );
+    told.calls_are_well(2000..5000);
 }

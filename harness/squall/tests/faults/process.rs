@@ -4,21 +4,18 @@ use squall::history::Lifecycle::{Crashed, Exited, Paused, Resumed, Started, Stop
 
 use crate::told::{End, Told, ms, round, run, run_with};
 
-/// What the first store found on its disk when it came back, and how many puts had been executed.
+/// What the first store found on its disk when it came back, and how many puts had been executed by the end of its life.
 fn found(told: &Told) -> (u64, u64, u64) {
     let found: Vec<_> =
         told.events("disk.found").into_iter().filter(|seen| seen.node == "store[0]").collect();
     assert_eq!(found.len(), 2, "it died once");
-    let puts = told.events_in("call.executed", 0..2000).len() as u64;
+    let puts = told.events("call.executed").iter().filter(|seen| seen.at < found[1].at).count() as u64;
     (found[1].int("synced"), found[1].int("unsynced"), puts)
 }
 
 fn crash(disk: &str) -> Told {
     let told = run(&format!("crash: {{ node: 'store[0]', disk: {disk}, restart_after: 1s }}"));
-    assert_eq!(
-        told.lives("store[0]"),
-        [(ms(0), 1, Started), (ms(2000), 1, Crashed), (ms(3000), 2, Started)]
-    );
+    assert_eq!(told.lives("store[0]"), [(ms(0), 1, Started), (ms(2000), 1, Crashed), (ms(3000), 2, Started)]);
     assert!(told.events_on("store[0]", "store.tick", 2001..3000).is_empty());
     assert!(told.done_in(2000..2600).iter().all(|call| call.how != End::Ok));
     assert_eq!(told.touched("it"), 1);
@@ -75,10 +72,10 @@ const RESTART: &str = "restart: { node: 'store[0]', grace: 500ms, restart_after:
 fn who_listens_ends_in_good_order() {
     let told = run_with("params: { ending: orderly }", RESTART);
     told.lasted_from_2_to_3("restart store[0]: asked to end within 500ms", "start store[0]");
-    assert_eq!(told.events("end.asked").iter().map(|seen| (round(seen.at), seen.node)).collect::<Vec<_>>(), [(
-        ms(2000),
-        "store[0]"
-    )]);
+    assert_eq!(
+        told.events("end.asked").iter().map(|seen| (round(seen.at), seen.node)).collect::<Vec<_>>(),
+        [(ms(2000), "store[0]")]
+    );
     assert_eq!(
         told.lives("store[0]"),
         [
@@ -88,7 +85,7 @@ fn who_listens_ends_in_good_order() {
             (ms(3000), 2, Started)
         ]
     );
-    told.calls_are_well(2000..2200);
+    assert!(told.done_in(2000..2190).iter().all(|call| call.how == End::Ok), "it finishes what it has");
 }
 
 #[test]
@@ -98,12 +95,7 @@ fn who_takes_too_long_is_killed_after_the_grace_period() {
     assert_eq!(told.events("end.asked").len(), 1);
     assert_eq!(
         told.lives("store[0]"),
-        [
-            (ms(0), 1, Started),
-            (ms(2000), 1, Stopping),
-            (ms(2500), 1, Crashed),
-            (ms(3000), 2, Started)
-        ]
+        [(ms(0), 1, Started), (ms(2000), 1, Stopping), (ms(2500), 1, Crashed), (ms(3000), 2, Started)]
     );
     assert!(told.events_on("store[0]", "store.tick", 2000..2500).len() > 40, "it works on until then");
     assert_eq!(found(&told).1, found(&told).2, "the page cache outlives it");
@@ -113,10 +105,7 @@ fn who_takes_too_long_is_killed_after_the_grace_period() {
 fn who_does_not_listen_dies_at_once() {
     let told = run_with("params: { ending: deaf }", RESTART);
     let lives = told.lives("store[0]");
-    assert_eq!(
-        lives[1..],
-        [(ms(2000), 1, Stopping), (ms(2000), 1, Crashed), (ms(3000), 2, Started)]
-    );
+    assert_eq!(lives[1..], [(ms(2000), 1, Stopping), (ms(2000), 1, Crashed), (ms(3000), 2, Started)]);
     // Without times of its own: a grace period of a second, and the start 100 ms after it.
     let told = run_with("params: { ending: stubborn }", "restart: { node: 'store[0]' }");
     let lives = told.lives("store[0]");
@@ -151,7 +140,8 @@ fn a_cancelled_operation_is_dropped_midway_and_the_next_goes_on() {
     told.was_at_2("cancel what clients[0] is doing");
     assert_eq!(told.touched("it"), 1);
     let done = told.done();
-    let cancelled: Vec<_> = done.iter().filter(|call| call.how == End::Unknown && round(call.end) == ms(2000)).collect();
+    let cancelled: Vec<_> =
+        done.iter().filter(|call| call.how == End::Unknown && round(call.end) == ms(2000)).collect();
     assert_eq!(cancelled.len(), 1, "{done:#?}");
     let call = cancelled[0];
     assert_eq!(call.reason, "the caller gave up");

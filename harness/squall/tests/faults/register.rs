@@ -107,7 +107,11 @@ impl System for Register {
         Vec::new()
     }
     fn flaws() -> &'static [Flaw] {
-        &[Flaw { name: "all_or_nothing", about: "It needs every replica.", violates: "eventually register.set" }]
+        &[Flaw {
+            name: "all_or_nothing",
+            about: "It needs every replica.",
+            violates: "eventually register.set",
+        }]
     }
     fn apply_variant(params: &mut Params, _: &'static str) {
         params.all = true;

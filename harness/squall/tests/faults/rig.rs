@@ -327,6 +327,19 @@ async fn tick(files: bool) {
     }
 }
 
+/// Ends the poll; the task goes on at once.
+async fn next_poll() {
+    let mut ended = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut ended, true) {
+            return std::task::Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
 /// Writes a record, syncs it and reads it back. A disk that stalls blocks the process at the end of the poll, so each step is a poll
 /// of its own.
 async fn use_files(n: u64) {
@@ -338,16 +351,16 @@ async fn use_files(n: u64) {
             return;
         }
     };
-    task::yield_now().await;
+    next_poll().await;
     let start = Instant::now();
     // Further on each time, so that a full disk shows.
     let written = file.write_all_at(&RECORD, n * 4096);
-    task::yield_now().await;
+    next_poll().await;
     let took_us = start.elapsed().as_micros() as u64;
     tracing::info!(target: "disk", error = error(&written), took_us, "wrote");
     let start = Instant::now();
     let synced = file.sync_all();
-    task::yield_now().await;
+    next_poll().await;
     let took_us = start.elapsed().as_micros() as u64;
     tracing::info!(target: "disk", error = error(&synced), took_us, "synced");
     let start = Instant::now();
@@ -356,7 +369,7 @@ async fn use_files(n: u64) {
         Ok(bytes) => (Ok(()), bytes),
         Err(error) => (Err(error), 0),
     };
-    task::yield_now().await;
+    next_poll().await;
     let took_us = start.elapsed().as_micros() as u64;
     let intact = buffer[..bytes] == RECORD[..bytes];
     tracing::info!(target: "disk", error = error(&read), took_us, bytes = bytes as u64, intact, "read");

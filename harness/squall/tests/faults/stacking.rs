@@ -30,8 +30,7 @@ const LINK: &str = "link: 'source -> store[0]'";
 
 #[test]
 fn two_delays_of_a_link_add_up() {
-    let told =
-        two(&format!("delay: {{ {LINK}, by: 100ms }}"), &format!("delay: {{ {LINK}, by: 30ms }}"));
+    let told = two(&format!("delay: {{ {LINK}, by: 100ms }}"), &format!("delay: {{ {LINK}, by: 30ms }}"));
     assert_eq!(latencies(&told), [vec![Some(101)], vec![Some(131)], vec![Some(31)], vec![Some(1)]]);
 }
 
@@ -97,9 +96,14 @@ fn two_faults_of_one_disk_heal_apart() {
 
 #[test]
 fn two_faults_of_calls_each_count_for_themselves() {
-    let told = two("rpc: { to: store, calls: 1, outcome: error }", "rpc: { to: store, calls: 2, outcome: error }");
-    let failed: Vec<_> =
-        told.done().into_iter().filter(|call| call.how == crate::told::End::Failed).map(|call| call.start).collect();
+    let told =
+        two("rpc: { to: store, calls: 1, outcome: error }", "rpc: { to: store, calls: 2, outcome: error }");
+    let failed: Vec<_> = told
+        .done()
+        .into_iter()
+        .filter(|call| call.how == crate::told::End::Failed)
+        .map(|call| call.start)
+        .collect();
     let from = |from| told.done_in(from..5000).into_iter().map(|call| call.start).collect::<Vec<_>>();
     assert_eq!(failed, [from(2000)[0], from(2500)[1]]);
 }

@@ -22,10 +22,16 @@ fn who_joins_is_listed_named_on_reachable_and_leaves_at_the_heal() {
     told.lasted_from_2_to_3("join: 2 more of store", "leave: 2 of store");
     assert_eq!(told.touched("it"), 2);
     let members = members(&told);
-    assert_eq!(members, seen([0, members[1].0, members[2].0], [THREE, "store-0,store-1,store-2,store-3,store-4", THREE]));
+    assert_eq!(
+        members,
+        seen([0, members[1].0, members[2].0], [THREE, "store-0,store-1,store-2,store-3,store-4", THREE])
+    );
     assert!((2000..=2010).contains(&members[1].0) && (3000..=3010).contains(&members[2].0));
     for node in ["store[3]", "store[4]"] {
-        assert_eq!(told.lives(node), [(ms(2000), 1, Started), (ms(3000), 1, Stopping), (ms(3000), 1, Crashed)]);
+        assert_eq!(
+            told.lives(node),
+            [(ms(2000), 1, Started), (ms(3000), 1, Stopping), (ms(3000), 1, Crashed)]
+        );
         let found = told.events_on(node, "disk.found", 0..6000);
         assert!(found.len() == 1 && found[0].int("synced") == 0, "a disk with nothing on it");
         assert!(told.reaches("source[0]", node, 2050..2950) && told.reaches("store[0]", node, 2050..2950));
@@ -55,10 +61,7 @@ fn without_an_end_who_joins_stays_and_who_leaves_is_gone_for_good() {
 
 #[test]
 fn who_leaves_for_a_while_comes_back_with_its_disk() {
-    let told = run_with(
-        "params: { ending: stubborn }",
-        "leave: { node: 'store[0]', grace: 300ms }, for: 1s",
-    );
+    let told = run_with("params: { ending: stubborn }", "leave: { node: 'store[0]', grace: 300ms }, for: 1s");
     told.lasted_from_2_to_3("leave store[0]", "join store[0]");
     assert_eq!(
         told.lives("store[0]"),

@@ -72,7 +72,8 @@ fn who_joins_has_the_links_of_its_group_and_zone() {
 /// Which links a drawn end means is settled at the start: who joins later draws nothing anew.
 #[test]
 fn a_drawn_link_stays_the_one_that_was_drawn() {
-    let network = "network: { default: { latency: 1ms }, links: { 'source -> one(store)': { latency: 40ms } } }";
+    let network =
+        "network: { default: { latency: 1ms }, links: { 'source -> one(store)': { latency: 40ms } } }";
     for seed in 0..8 {
         let slow = |told: &Told, stores: &[&str]| {
             let of = stores.iter().filter(|store| latency(told, "source[0]", store) == 40);
