@@ -93,7 +93,7 @@ pub(super) fn read(system: &dyn AnySystem, params: &mut Tree) -> (Value, Vec<Dia
             node.node = to_node(extreme, node);
             let (_, wrong) = system.read_params(&mut tree);
             fits &= wrong.iter().all(|error| error.span != place);
-            errors.extend(wrong.into_iter().filter(|error| !errors.contains(error)).collect::<Vec<_>>());
+            errors.extend(wrong.into_iter().filter(|error| !told(&errors, error)).collect::<Vec<_>>());
         }
         // What does not fit is not drawn: the rest of the spec is judged with what was there instead.
         if fits && let Some(value) = at_mut(&mut value, path) {
@@ -101,6 +101,11 @@ pub(super) fn read(system: &dyn AnySystem, params: &mut Tree) -> (Value, Vec<Dia
         }
     }
     (value, errors)
+}
+
+/// Whether something is said of that place already: both ends of a range that fits nowhere are one mistake.
+fn told(errors: &[Diagnostic], error: &Diagnostic) -> bool {
+    errors.iter().any(|other| other.span == error.span)
 }
 
 fn at_mut<'v>(value: &'v mut Value, path: &[Step]) -> Option<&'v mut Value> {
