@@ -460,8 +460,8 @@ impl Cluster {
     pub fn join(&self, group: &str) -> NodeId {
         let (group, index) = {
             let members = self.members();
-            let of = members.iter().filter(|member| *member.group == *group);
-            let last = of.last().expect("a group that nodes join has some");
+            let last = members.iter().rfind(|member| *member.group == *group);
+            let last = last.expect("a group that nodes join has some");
             (last.group.clone(), last.index + 1)
         };
         let node = self.add(&group, index);
