@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use squall_rt::world::disk::{DiskEffect, DiskOps};
 
 use super::{Hold, Strike};
-use crate::spec::model::Target;
+use crate::spec::{
+    model::Target,
+    validate::{Context, Place},
+};
 
 mod corrupt;
 mod error;
@@ -39,6 +42,18 @@ fn ops(named: Option<&Vec<DiskOp>>) -> DiskOps {
         write: named.contains(&DiskOp::Write),
         sync: named.contains(&DiskOp::Sync),
     })
+}
+
+/// Reports a list of no calls.
+fn check_ops(named: Option<&Vec<DiskOp>>, at: &Place<'_>, context: &mut Context<'_>) {
+    let at = at.key("ops");
+    if named.is_some_and(Vec::is_empty) && !at.is_damaged() {
+        context.does_nothing(
+            &at,
+            "no calls at all",
+            "name some, as `ops: [sync]`, or leave it out: then it is all",
+        );
+    }
 }
 
 /// Puts an effect on the disks of nodes.

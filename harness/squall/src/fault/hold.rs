@@ -17,27 +17,29 @@ struct Part {
 
 /// A fault's grip: parts that can be let go of one by one.
 pub(crate) struct Hold {
-    /// The line of the history that tells of the heal; empty if it is not told.
+    /// The line of the history that tells of the heal.
     what: String,
     parts: Vec<Part>,
+    /// What was done stays: there is nothing to undo.
+    done: bool,
 }
 
 impl Hold {
     /// A grip on nothing yet; `what` tells what is healed.
     pub fn new(what: impl Into<String>) -> Self {
-        Hold { what: what.into(), parts: Vec::new() }
+        Hold { what: what.into(), parts: Vec::new(), done: false }
     }
 
-    /// A grip of which nothing is told when it ends, as what was done stays.
-    pub fn silent() -> Self {
-        Hold::new(String::new())
-    }
-
-    /// What is left of a fault that is over at once: how much it touched.
+    /// What is left of a fault that is over at once, or whose work stays for good: how much it touched.
     pub fn done(touched: u64) -> Self {
-        let mut hold = Hold::silent();
+        let mut hold = Hold { done: true, ..Hold::new(String::new()) };
         hold.part([], move |_| touched);
         hold
+    }
+
+    /// Whether there is nothing to undo.
+    pub fn is_done(&self) -> bool {
+        self.done
     }
 
     /// Adds a part that concerns these nodes.
@@ -68,7 +70,7 @@ impl Hold {
             return 0;
         }
         let nodes: BTreeSet<NodeId> = healed.iter().flat_map(|part| part.nodes.iter().copied()).collect();
-        if !self.what.is_empty() {
+        if !self.done {
             announce(match self.is_over() {
                 true => self.what.clone(),
                 false => format!("{}, within {}", self.what, cluster.names(&nodes)),

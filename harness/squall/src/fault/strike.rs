@@ -7,7 +7,10 @@ use squall_rt::world::{
     net::{LinkEffect, LossModel},
 };
 
-use super::{Hold, target};
+use super::{
+    Hold,
+    target::{self, Among},
+};
 use crate::{
     plan::PlannedFault,
     run::cluster::Cluster,
@@ -48,17 +51,17 @@ impl<'a> Strike<'a> {
 
     /// The nodes that a target means now.
     pub fn nodes(&mut self, target: &Target) -> BTreeSet<NodeId> {
-        target::nodes(target, self.cluster, &BTreeSet::new(), &mut self.draws)
+        target::nodes(target, self.cluster, Among::Members, &BTreeSet::new(), &mut self.draws)
     }
 
     /// The nodes that a target means now, where `rest` means those that are not among `named`.
     pub fn nodes_but(&mut self, target: &Target, named: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
-        target::nodes(target, self.cluster, named, &mut self.draws)
+        target::nodes(target, self.cluster, Among::Members, named, &mut self.draws)
     }
 
     /// The directed links that a link means now.
     pub fn links(&mut self, link: &Link) -> BTreeSet<(NodeId, NodeId)> {
-        target::links(link, self.cluster, &mut self.draws)
+        target::links(link, self.cluster, Among::Members, &mut self.draws)
     }
 
     /// The stream of this strike's effect on one thing.

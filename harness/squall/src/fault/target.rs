@@ -9,27 +9,45 @@ use crate::{
     spec::model::{Link, Target},
 };
 
+/// Who is meant by a group, and drawn from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Among {
+    /// For what strikes: the members now.
+    Members,
+    /// For what is settled before the run: whoever was or will be a member. Drawn from those that were there at the start, so
+    /// that who joins changes no draw.
+    Ever,
+}
+
 /// The nodes that `target` means now, in order of creation. `named` are those that the fault names elsewhere, which
 /// `rest` leaves out.
 pub(crate) fn nodes(
     target: &Target,
     cluster: &Cluster,
+    among: Among,
     named: &BTreeSet<NodeId>,
     draws: &mut Stream,
 ) -> BTreeSet<NodeId> {
+    let drawn_from = |inner: &Target, draws: &mut Stream| {
+        let mut all = nodes(inner, cluster, among, named, draws);
+        all.retain(|node| among == Among::Members || cluster.was_there_at_the_start(*node));
+        all
+    };
     match target {
-        Target::Group(group) => cluster.group(group),
-        Target::Member(group, index) => cluster.member(group, *index).into_iter().collect(),
-        Target::One(inner) => sample(nodes(inner, cluster, named, draws), draws, |_, _| 1),
-        Target::Some(inner) => {
-            sample(nodes(inner, cluster, named, draws), draws, |len, draws| 1 + draws.pick(len))
+        Target::Group(group) => {
+            let mut all = cluster.group(group);
+            all.retain(|node| among == Among::Ever || cluster.is_member(*node));
+            all
         }
-        Target::Minority(inner) => sample(nodes(inner, cluster, named, draws), draws, |len, draws| {
+        Target::Member(group, index) => cluster.member(group, *index).into_iter().collect(),
+        Target::One(inner) => sample(drawn_from(inner, draws), draws, |_, _| 1),
+        Target::Some(inner) => sample(drawn_from(inner, draws), draws, |len, draws| 1 + draws.pick(len)),
+        Target::Minority(inner) => sample(drawn_from(inner, draws), draws, |len, draws| {
             // The largest number that leaves a majority; drawn between one and that.
             let most = (len - 1) / 2;
             if most == 0 { usize::from(len < 3) } else { 1 + draws.pick(most) }
         }),
-        Target::Majority(inner) => sample(nodes(inner, cluster, named, draws), draws, |len, draws| {
+        Target::Majority(inner) => sample(drawn_from(inner, draws), draws, |len, draws| {
             let least = len / 2 + 1;
             least + draws.pick(len - least + 1)
         }),
@@ -57,15 +75,20 @@ fn sample(
 }
 
 /// The directed links that `link` means now, without those from a node to itself.
-pub(crate) fn links(link: &Link, cluster: &Cluster, draws: &mut Stream) -> BTreeSet<(NodeId, NodeId)> {
+pub(crate) fn links(
+    link: &Link,
+    cluster: &Cluster,
+    among: Among,
+    draws: &mut Stream,
+) -> BTreeSet<(NodeId, NodeId)> {
     let none = BTreeSet::new();
     let from_rest = matches!(link.from, Target::Rest);
     let (from, to) = if from_rest {
-        let to = nodes(&link.to, cluster, &none, draws);
-        (nodes(&link.from, cluster, &to, draws), to)
+        let to = nodes(&link.to, cluster, among, &none, draws);
+        (nodes(&link.from, cluster, among, &to, draws), to)
     } else {
-        let from = nodes(&link.from, cluster, &none, draws);
-        let to = nodes(&link.to, cluster, &from, draws);
+        let from = nodes(&link.from, cluster, among, &none, draws);
+        let to = nodes(&link.to, cluster, among, &from, draws);
         (from, to)
     };
     let mut links = BTreeSet::new();

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{clients::Clients, record::Recorder, shape};
 use crate::{
-    fault::target,
+    fault::target::{self, Among},
     history::Lifecycle,
     spec::model::{Limits, MaxDown, Network},
     system::{AnySystem, BoxError, Membership, Node, Transport, host_name, node_name},
@@ -112,6 +112,8 @@ pub(crate) struct Cluster {
     clients: Arc<Clients>,
     network: Network,
     limits: Limits,
+    /// How many nodes there are at the start of the run.
+    first: usize,
     holds: Mutex<Vec<Holds>>,
     requests: mpsc::UnboundedSender<(Duration, Request)>,
     this: Weak<Cluster>,
@@ -148,6 +150,7 @@ impl Cluster {
             clients: setting.clients,
             network: setting.network.clone(),
             limits: setting.limits.clone(),
+            first: shape.iter().map(|(_, size)| *size as usize).sum(),
             holds: Mutex::default(),
             requests,
             this: this.clone(),
@@ -247,7 +250,7 @@ impl Cluster {
         let mut draws = self.world.stream("zone", name);
         let zone = self.network.zones.iter().find(|(zone, _)| zone.value == name);
         let of = zone.map_or(&[][..], |(_, zone)| zone.nodes.as_slice());
-        of.iter().flat_map(|of| target::nodes(of, self, &none, &mut draws)).collect()
+        of.iter().flat_map(|of| target::nodes(of, self, Among::Ever, &none, &mut draws)).collect()
     }
 
     /// Which client runs on a node, if it is one's.
@@ -463,8 +466,8 @@ impl Cluster {
     pub fn join(&self, group: &str) -> NodeId {
         let (group, index) = {
             let members = self.members();
-            let of = members.iter().filter(|member| *member.group == *group);
-            let last = of.last().expect("a group that nodes join has some");
+            let last = members.iter().rfind(|member| *member.group == *group);
+            let last = last.expect("a group that nodes join has some");
             (last.group.clone(), last.index + 1)
         };
         let node = self.add(&group, index);
@@ -492,6 +495,11 @@ impl Cluster {
     pub fn is_member(&self, node: NodeId) -> bool {
         let (group, index) = self.place(node);
         self.membership.of(&group).contains(&index)
+    }
+
+    /// Whether a node is one of those that the run began with.
+    pub fn was_there_at_the_start(&self, node: NodeId) -> bool {
+        node.index() < self.first
     }
 
     fn place(&self, node: NodeId) -> (Arc<str>, u32) {

@@ -150,7 +150,7 @@ impl Engine {
         let count = state.counts.entry(planned.fault.clone()).or_default();
         count.struck += 1;
         state.stages[i] = match struck {
-            Some(mut hold) if action.is_instant() => {
+            Some(mut hold) if hold.is_done() => {
                 // What it touched is told at once, and there is nothing to undo.
                 drop(state);
                 let touched = hold.heal(&self.cluster, None, &|_| {});

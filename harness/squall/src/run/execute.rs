@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     check::judge::Judge,
-    fault::target,
+    fault::target::{self, Among},
     history::{Kind, Phase},
     plan::Plan,
     spec::{
@@ -323,12 +323,12 @@ fn healed(heal: &Heal, cluster: &Cluster) -> Healed {
             for group in cluster.groups() {
                 let all = Target::Group(group.to_string());
                 let of = if *group == *CLIENTS { all } else { Target::Majority(Box::new(all)) };
-                core.extend(target::nodes(&of, cluster, &BTreeSet::new(), &mut draws));
+                core.extend(target::nodes(&of, cluster, Among::Members, &BTreeSet::new(), &mut draws));
             }
         }
         Heal::Core(of) => {
             for of in of {
-                core.extend(target::nodes(of, cluster, &BTreeSet::new(), &mut draws));
+                core.extend(target::nodes(of, cluster, Among::Members, &BTreeSet::new(), &mut draws));
             }
         }
     }

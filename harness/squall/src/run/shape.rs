@@ -9,12 +9,13 @@ use squall_rt::world::{
 
 use super::cluster::Cluster;
 use crate::{
-    fault::target,
+    fault::target::{self, Among},
     spec::model::{Latency, LinkSpec, Losses, Network},
     system::Transport,
 };
 
-/// Sets every link. Later rules win: the default, links between zones, links within a zone, `links`.
+/// Sets every link. Later rules win: the default, links between zones, links within a zone, `links`. Done again when a node has
+/// joined, it leaves those of the others as they were.
 pub(crate) fn links(network: &Network, cluster: &Cluster) {
     let net = cluster.world().net();
     let default = policy(&network.default, LinkPolicy::default());
@@ -37,7 +38,7 @@ pub(crate) fn links(network: &Network, cluster: &Cluster) {
     }
     let mut draws = cluster.world().stream("topology", "links");
     for (link, own) in &network.links {
-        for pair in target::links(&link.value, cluster, &mut draws) {
+        for pair in target::links(&link.value, cluster, Among::Ever, &mut draws) {
             let otherwise = policies.get(&pair).copied().unwrap_or(default);
             policies.insert(pair, policy(own, otherwise));
         }

@@ -82,20 +82,30 @@ pub(super) fn read(system: &dyn AnySystem, params: &mut Tree) -> (Value, Vec<Dia
     ranges(params, &mut Vec::new(), &wrong, &mut found);
     let least = params.clone();
     let (mut value, wrong) = system.read_params(params);
-    errors.extend(wrong);
+    errors.extend(wrong.iter().cloned());
     for (path, source) in &found {
+        let mut tree = least.clone();
+        let place = tree.at_mut(path).span;
+        let mut fits = wrong.iter().all(|error| error.span != place);
         for extreme in source.extremes().iter().skip(1) {
             let mut tree = least.clone();
             let node = tree.at_mut(path);
             node.node = to_node(extreme, node);
             let (_, wrong) = system.read_params(&mut tree);
-            errors.extend(wrong.into_iter().filter(|error| !errors.contains(error)).collect::<Vec<_>>());
+            fits &= wrong.iter().all(|error| error.span != place);
+            errors.extend(wrong.into_iter().filter(|error| !told(&errors, error)).collect::<Vec<_>>());
         }
-        if let Some(value) = at_mut(&mut value, path) {
+        // What does not fit is not drawn: the rest of the spec is judged with what was there instead.
+        if fits && let Some(value) = at_mut(&mut value, path) {
             *value = source.to_json();
         }
     }
     (value, errors)
+}
+
+/// Whether something is said of that place already: both ends of a range that fits nowhere are one mistake.
+fn told(errors: &[Diagnostic], error: &Diagnostic) -> bool {
+    errors.iter().any(|other| other.span == error.span)
 }
 
 fn at_mut<'v>(value: &'v mut Value, path: &[Step]) -> Option<&'v mut Value> {

@@ -7,7 +7,10 @@ use std::{
 
 /// The groups in order, each with the positions of its members. Shared by all nodes and kept up to date as nodes join and leave.
 #[derive(Clone, Debug)]
-pub(crate) struct Membership(Arc<Mutex<Vec<(Arc<str>, BTreeSet<u32>)>>>);
+pub(crate) struct Membership(Arc<Mutex<Vec<Group>>>);
+
+/// A group's name and the positions of its members.
+type Group = (Arc<str>, BTreeSet<u32>);
 
 impl Membership {
     /// Groups of these sizes.
@@ -17,7 +20,7 @@ impl Membership {
         )))
     }
 
-    fn groups(&self) -> MutexGuard<'_, Vec<(Arc<str>, BTreeSet<u32>)>> {
+    fn groups(&self) -> MutexGuard<'_, Vec<Group>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

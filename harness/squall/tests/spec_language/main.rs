@@ -2,7 +2,9 @@
 
 mod broken;
 mod files;
+mod include;
 mod leaves;
+mod matrix;
 mod mutation;
 mod schema;
 mod shop;

@@ -4,9 +4,12 @@
 use std::time::{Duration, Instant};
 
 use proptest::{collection::vec, prelude::*, sample::Index};
-use squall::spec::parse;
+use squall::spec::parse_cases;
 
-use crate::{shop::registry, valid::FULL};
+use crate::{
+    shop::registry,
+    valid::{FULL, KINDS},
+};
 
 /// What may come in the place of something else.
 const PIECES: &[&str] = &[
@@ -62,6 +65,17 @@ const PIECES: &[&str] = &[
     "id",
     "at",
     "every",
+    "clock_skew",
+    "rpc",
+    "-5%..5%",
+    "-2s",
+    "64KiB",
+    "0",
+    "zone(x)",
+    "{ draw: 1..3 }",
+    "params.window",
+    "{ core: [] }",
+    "include: [x.yaml]\n",
 ];
 
 #[derive(Clone, Debug)]
@@ -156,7 +170,7 @@ fn apply(text: &str, edit: &Edit) -> String {
 
 fn reads(text: &str) -> Result<(), TestCaseError> {
     let start = Instant::now();
-    if let Err(errors) = parse("x.yaml", text, &registry()) {
+    if let Err(errors) = parse_cases("x.yaml", text, &registry()) {
         prop_assert!(!errors.is_empty());
         for error in errors.iter() {
             prop_assert!(error.span.start <= error.span.end, "{error:?}");
@@ -177,6 +191,21 @@ proptest! {
     #[test]
     fn edited_specs_are_read_or_explained(edits in edits()) {
         let text = edits.iter().fold(FULL.to_owned(), |text, edit| apply(&text, edit));
+        reads(&text)?;
+    }
+
+    #[test]
+    fn edited_faults_of_every_kind_are_read_or_explained(edits in edits()) {
+        // A case for each of the matrix takes its time: mostly without.
+        let plain: String = KINDS.lines().filter(|line| !line.starts_with("matrix:")).map(|line| format!("{line}\n")).collect();
+        let text = edits.iter().fold(plain, |text, edit| apply(&text, edit));
+        reads(&text)?;
+    }
+
+    #[test]
+    fn an_edited_matrix_is_read_or_explained(edits in edits()) {
+        let head: String = KINDS.lines().take(15).chain(KINDS.lines().filter(|line| line.contains("id: skew"))).map(|line| format!("{line}\n")).collect();
+        let text = edits.iter().fold(head, |text, edit| apply(&text, edit));
         reads(&text)?;
     }
 

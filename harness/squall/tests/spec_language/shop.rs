@@ -124,6 +124,9 @@ impl System for Shop {
             violates: "saga_atomicity",
         }]
     }
+    fn methods() -> &'static [&'static str] {
+        &["charge", "refund", "reserve"]
+    }
     fn apply_variant(_: &mut Params, _: &'static str) {}
     async fn run_node(_: Node, _: Params) -> Result<(), BoxError> {
         Ok(())

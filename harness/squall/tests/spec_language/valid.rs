@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use squall::spec::{
-    Loaded, Spec,
+    Loaded, Spec, model,
     model::{
         After, Check, CountRange, DiskFate, Dur, DurationRange, Every, Expect, Latency, PartitionMode,
         Scalar, Target,
     },
-    parse,
+    parse, parse_cases,
 };
 
 use crate::shop::registry;
 
 pub const FULL: &str = include_str!("full.yaml");
+/// With every kind of fault, and a matrix.
+pub const KINDS: &str = include_str!("kinds.yaml");
 
 fn read(text: &str) -> Loaded {
     parse("specs/shop/x.yaml", text, &registry()).unwrap_or_else(|errors| panic!("{errors}"))
@@ -86,6 +88,30 @@ fn every_entry_is_read() {
     let Check::Eventually(eventually) = &*spec.check[3] else { panic!("eventually") };
     assert_eq!((eventually.within.0, eventually.after), (ms(10_000), After::Heal));
     assert_eq!((spec.expect, *spec.explore.seeds), (Expect::Pass, 200));
+}
+
+#[test]
+fn every_kind_is_read_and_nothing_of_it_is_lost() {
+    let cases =
+        parse_cases("specs/shop/x.yaml", KINDS, &registry()).unwrap_or_else(|errors| panic!("{errors}"));
+    let names: Vec<_> = cases.iter().filter_map(|loaded| loaded.case.as_deref()).collect();
+    assert_eq!(names.len(), 8);
+    assert_eq!(
+        (names[0], names[7]),
+        ("style=orchestrated,clients=2,for=1s", "style=choreographed,clients=3,for=2s")
+    );
+    for Loaded { spec, .. } in cases {
+        for kind in model::KINDS {
+            let json = serde_json::to_value(&spec.faults).unwrap();
+            let has = json.as_array().unwrap().iter().any(|fault| fault.get(kind).is_some());
+            assert!(has, "{kind} is in the spec");
+        }
+        let json = serde_json::to_string(&spec).unwrap();
+        let again: Spec = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
+        assert_eq!(serde_json::to_string(&again).unwrap(), json);
+        let yaml = serde_yaml::to_string(&spec).unwrap();
+        assert_eq!(serde_json::to_string(&read(&yaml).spec).unwrap(), json, "{yaml}");
+    }
 }
 
 #[test]

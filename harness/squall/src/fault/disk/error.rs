@@ -6,7 +6,7 @@ use squall_rt::world::{Stream, disk::DiskEffect};
 
 use super::{
     super::{Hold, Kind, Strike},
-    DiskOp, on_disks, ops,
+    DiskOp, check_ops, on_disks, ops,
 };
 use crate::spec::{
     model::{Probability, Spanned, Target},
@@ -31,6 +31,7 @@ pub struct DiskError {
 impl Kind for DiskError {
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         context.target(&self.node, &at.key("node"), Use::Struck);
+        check_ops(self.ops.as_ref(), at, context);
         if let Some(rate) = self.rate {
             context.share(rate, &at.key("rate"), "errors of nothing", "write what share, as `rate: 10%`");
         }

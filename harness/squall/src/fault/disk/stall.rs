@@ -6,7 +6,7 @@ use squall_rt::world::{Stream, disk::DiskEffect};
 
 use super::{
     super::{Hold, Kind, Strike},
-    DiskOp, on_disks, ops,
+    DiskOp, check_ops, on_disks, ops,
 };
 use crate::spec::{
     model::{DurationRange, Spanned, Target},
@@ -30,6 +30,7 @@ pub struct DiskStall {
 impl Kind for DiskStall {
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         context.target(&self.node, &at.key("node"), Use::Struck);
+        check_ops(self.ops.as_ref(), at, context);
         if self.by.max.is_zero() {
             context.does_nothing(&at.key("by"), "a stall of nothing", "write how long, as `by: 20ms..200ms`");
         }

@@ -9,7 +9,7 @@ use squall_rt::world::{
     net::{BlockMode, LinkEffect},
 };
 
-use super::super::{Hold, Kind, Strike, kinds::exactly_one, target};
+use super::super::{Hold, Kind, Strike, kinds::exactly_one};
 use crate::spec::{
     Code,
     model::{Link, Spanned, Target},
@@ -176,7 +176,7 @@ impl Partition {
         for rest in [false, true] {
             for (side, group) in sides.iter_mut().zip(&groups) {
                 if (group.value == Target::Rest) == rest {
-                    *side = target::nodes(group, strike.cluster, &named, &mut strike.draws);
+                    *side = strike.nodes_but(group, &named);
                 }
             }
             named = sides.iter().flatten().copied().collect();

@@ -1,7 +1,5 @@
 //! Replay: an attacker on the way sends again what was sent before.
 
-use std::collections::BTreeSet;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall_rt::world::{
@@ -48,21 +46,18 @@ impl Kind for Replay {
         let what = format!("replay of {} on {}", self.rate, strike.link_names(&links));
         let mut hold = strike.impose(&links, effect, what)?;
         let after = strike.draws.duration(min, max);
-        let servers: BTreeSet<_> = links.iter().map(|(_, to)| *to).collect();
-        for to in servers {
-            let from: BTreeSet<_> = links.iter().filter(|link| link.1 == to).map(|link| link.0).collect();
-            let nodes: BTreeSet<_> = from.iter().copied().chain([to]).collect();
+        for &(from, to) in &links {
             let fault = CallFault {
                 to: [to].into(),
-                from: Some(from),
+                from: Some([from].into()),
                 method: None,
                 calls: 1..=u64::MAX,
                 probability: self.rate.0,
                 fate: CallFate::Duplicated(after),
             };
-            let entity = format!("calls to {}", strike.cluster.name(to));
+            let entity = format!("calls {} -> {}", strike.cluster.name(from), strike.cluster.name(to));
             let id = strike.cluster.world().calls().impose(fault, strike.stream(&entity));
-            hold.part(nodes, move |cluster| cluster.world().calls().lift(id));
+            hold.part([from, to], move |cluster| cluster.world().calls().lift(id));
         }
         Some(hold)
     }

@@ -1,11 +1,13 @@
 //! Rpc: what becomes of single calls, by method and number.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall_rt::{
     rpc::Code,
     world::{
-        Stream,
+        NodeId, Stream,
         rpc::{CallFate, CallFault},
     },
 };
@@ -94,6 +96,27 @@ impl RpcCode {
     }
 }
 
+impl Rpc {
+    /// What can be healed apart, and the nodes it concerns: each server, or each caller of it. Calls that are counted are counted
+    /// over all servers, so such a fault heals as a whole, whatever the core is.
+    fn parts(&self, fault: CallFault) -> Vec<(BTreeSet<NodeId>, CallFault)> {
+        if self.calls.is_some() {
+            return vec![(BTreeSet::new(), fault)];
+        }
+        let callers = |to: NodeId| match &fault.from {
+            Some(from) => {
+                from.iter().map(|from| (BTreeSet::from([to, *from]), Some([*from].into()))).collect()
+            }
+            None => vec![(BTreeSet::from([to]), None)],
+        };
+        let each = fault.to.iter().flat_map(|to| {
+            let of = |(nodes, from)| (nodes, CallFault { to: [*to].into(), from, ..fault.clone() });
+            callers(*to).into_iter().map(of)
+        });
+        each.collect()
+    }
+}
+
 impl Kind for Rpc {
     const MAY_STAND: bool = true;
 
@@ -154,10 +177,12 @@ impl Kind for Rpc {
         }
         strike.announce(what.clone());
         let method = self.method.as_ref().map(|method| method.value.clone());
-        let fault = CallFault { to: to.clone(), from, method, calls, probability: 1.0, fate };
-        let id = strike.cluster.world().calls().impose(fault, strike.stream("calls"));
+        let fault = CallFault { to, from, method, calls, probability: 1.0, fate };
         let mut hold = Hold::new(what);
-        hold.part(to, move |cluster| cluster.world().calls().lift(id));
+        for (nodes, fault) in self.parts(fault) {
+            let id = strike.cluster.world().calls().impose(fault, strike.stream("calls"));
+            hold.part(nodes, move |cluster| cluster.world().calls().lift(id));
+        }
         Some(hold)
     }
 }

@@ -54,17 +54,14 @@ impl Kind for Join {
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let count = self.count.as_ref().map_or(1, |count| count.min);
         strike.announce(format!("join: {count} more of {}", *self.group));
-        let mut hold = match strike.lasts {
-            Some(_) => Hold::new(format!("leave: {count} of {}", *self.group)),
-            None => Hold::silent(),
-        };
-        let stays = strike.lasts.is_none();
-        for _ in 0..count {
-            let node = strike.cluster.join(&self.group);
+        let joined: Vec<_> = (0..count).map(|_| strike.cluster.join(&self.group)).collect();
+        if strike.lasts.is_none() {
+            return Some(Hold::done(count));
+        }
+        let mut hold = Hold::new(format!("leave: {count} of {}", *self.group));
+        for node in joined {
             hold.part([node], move |cluster| {
-                if !stays {
-                    cluster.leave(node, GRACE.0);
-                }
+                cluster.leave(node, GRACE.0);
                 1
             });
         }

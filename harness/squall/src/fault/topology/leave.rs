@@ -44,17 +44,16 @@ impl Kind for Leave {
             return strike.nothing(format!("leave {names}: left out, {limit}"));
         }
         strike.announce(format!("leave {names}"));
-        let mut hold = match strike.lasts {
-            Some(_) => Hold::new(format!("join {names}")),
-            None => Hold::silent(),
-        };
-        let gone = strike.lasts.is_none();
+        for node in &nodes {
+            strike.cluster.leave(*node, self.grace.unwrap_or(GRACE).0);
+        }
+        if strike.lasts.is_none() {
+            return Some(Hold::done(nodes.len() as u64));
+        }
+        let mut hold = Hold::new(format!("join {names}"));
         for node in nodes {
-            strike.cluster.leave(node, self.grace.unwrap_or(GRACE).0);
             hold.part([node], move |cluster| {
-                if !gone {
-                    cluster.rejoin(node);
-                }
+                cluster.rejoin(node);
                 1
             });
         }

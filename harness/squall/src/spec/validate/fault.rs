@@ -110,6 +110,13 @@ impl Context<'_> {
                 let help = format!("keep `{end}`: it says how long the {} lasts", action.name());
                 let error = lasts.key_error(Code::Conflict, format!("`for` beside `{end}`"), help);
                 self.report(error.related(own.key(end).key_span(), "the same is said here"));
+            } else if let Some(end) = action.end_key().filter(|_| action.own_end().is_some()) {
+                let message =
+                    format!("`for` beside `{}`, which says itself how long it lasts", action.name());
+                let help =
+                    format!("write `{end}` in it instead, as `{}: {{ node: .., {end}: 2s }}`", action.name());
+                let error = lasts.key_error(Code::Conflict, message, help);
+                self.report(error.related(own.key_span(), "this ends by itself"));
             }
         }
     }

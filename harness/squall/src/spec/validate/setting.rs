@@ -116,6 +116,11 @@ impl Context<'_> {
         for (name, zone) in &spec.network.zones {
             let at = at.key(name);
             self.link_spec(&zone.within, &at.key("within"));
+            let nodes = at.key("nodes");
+            if zone.nodes.is_empty() && !nodes.is_damaged() {
+                let help = "name groups and single nodes, as `[orders, payments[0]]`";
+                self.report(nodes.error(Code::MatchesNothing, "a zone of nobody", help));
+            }
             for (node, at) in zone.nodes.iter().zip(at.key("nodes").items()) {
                 if !matches!(node.value, Target::Group(_) | Target::Member(..)) {
                     let message = format!("`{}` in a zone", node.value);

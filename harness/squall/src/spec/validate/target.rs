@@ -224,10 +224,12 @@ impl Context<'_> {
                 "write `rest`, or draw from a group: `one(payments)`".into(),
             ),
             Target::Rest if used == Use::Struck => nothing(
-                "`rest` matches nothing here: it means the nodes that the fault names nowhere else".into(),
-                format!("use it as a side of a `split`; here, name a group: {}", {
+                "`rest` matches nothing here: there is nobody that it could leave out".into(),
+                format!(
+                    "name a group: {}; `rest` is for a side of a `split`, an end of a link, `from` of `rpc` and `peer` \
+                     of `half_open`",
                     listed(system.groups.iter().map(|(name, _)| name.as_str()))
-                }),
+                ),
             ),
             Target::Rest => None,
         }
