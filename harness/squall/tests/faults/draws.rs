@@ -146,7 +146,7 @@ fn a_strike_that_is_left_out_by_chance_is_not_in_the_run() {
 }
 
 /// What the plan says of drawn parameters.
-fn drawn(params: &str, seed: u64) -> indexmap::IndexMap<String, serde_json::Value> {
+fn drawn(params: &str, seed: u64) -> std::collections::BTreeMap<String, serde_json::Value> {
     let registry = registry();
     let yaml = spec_of(&format!("params: {params}"), "");
     let loaded = spec::parse("test.yaml", &yaml, &registry).unwrap_or_else(|errors| panic!("{errors}"));
