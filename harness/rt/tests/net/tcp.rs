@@ -296,7 +296,7 @@ fn a_full_backlog_drops_connections_until_they_are_accepted() {
                     assert_about(connected_at, ms(1_010));
                 }
             }
-            assert_eq!(late, 2, "two more than fit");
+            assert_eq!(late, 1, "a backlog of 128 holds 129, as on Linux");
         });
         client.await.unwrap();
     });

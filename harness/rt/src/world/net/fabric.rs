@@ -10,7 +10,7 @@ use super::{
     packet::{Body, Digest, Fate, Packet},
     queue::{Queue, What},
     table::{Key, Table},
-    tcp::{Connection, Listener, NEVER},
+    tcp::{BoundSocket, Connection, Listener, NEVER},
     udp::Datagrams,
     wake::Woken,
 };
@@ -47,6 +47,8 @@ pub(super) struct Fabric {
     pub(super) sockets: Table<Datagrams>,
     pub(super) connections: Table<Connection>,
     pub(super) listeners: Table<Listener>,
+    /// TCP sockets that neither listen nor connect yet.
+    pub(super) bound: Table<BoundSocket>,
     /// Connections in TIME_WAIT and when that ends, earliest first.
     pub(super) lingering: VecDeque<(u64, Key)>,
     /// Connections that owe an acknowledgement and when it is due, earliest first. An entry holds if the connection still
@@ -75,6 +77,7 @@ impl Fabric {
             sockets: Table::new(),
             connections: Table::new(),
             listeners: Table::new(),
+            bound: Table::new(),
             lingering: VecDeque::new(),
             acknowledgements: VecDeque::new(),
             acknowledge_event: NEVER,
@@ -105,6 +108,7 @@ impl Fabric {
         self.lingering = VecDeque::new();
         self.acknowledgements = VecDeque::new();
         self.sockets.drain().for_each(|s| s.silence(&mut self.woken));
+        self.bound = Table::new();
         self.listeners.drain().for_each(|l| l.silence(&mut self.woken));
         self.connections.drain().for_each(|c| c.silence(&mut self.woken));
         for host in &mut self.hosts {
@@ -221,12 +225,16 @@ impl Fabric {
             Body::Syn { from, .. } | Body::SynAck { from, .. } | Body::Segment { from, .. } => {
                 Some(Body::ConnectionRejected { to: from })
             }
-            Body::Reset { .. } | Body::ConnectionRejected { .. } | Body::DatagramRejected => None,
+            Body::Reset { .. }
+            | Body::ConnectionRejected { .. }
+            | Body::DatagramRejected
+            | Body::PortUnreachable => None,
         };
         let answer = body.map(|body| Packet {
             from: packet.to,
             to: packet.from,
             loopback: false,
+            from_loopback: false,
             body,
             data: Vec::new(),
             sent: now,
@@ -269,7 +277,8 @@ impl Fabric {
         }
         self.digest.record(&packet, Fate::Delivered, now);
         match packet.body {
-            Body::Datagram | Body::DatagramRejected => self.datagram_arrives(packet),
+            Body::Datagram => self.datagram_arrives(now, packet),
+            Body::DatagramRejected | Body::PortUnreachable => self.datagram_was_refused(packet.to, packet.from),
             _ => self.segment_arrives(now, packet),
         }
     }

@@ -275,7 +275,7 @@ mod tests {
                 let data = vec![0; length * 100];
                 let body = Body::Datagram;
                 let mut packet =
-                    Packet { from: end, to: end, loopback: false, body, data, sent: 0, order: 0 };
+                    Packet { from: end, to: end, loopback: false, from_loopback: false, body, data, sent: 0, order: 0 };
                 link.send(0, &mut packet, &policy);
             }
             link.stream.next_u64()
