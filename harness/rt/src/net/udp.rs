@@ -65,7 +65,7 @@ impl UdpSocket {
         Ok(self.net.udp_take_error(self.key)?.map(Into::into))
     }
 
-    /// Waits until there is something to receive, or an error.
+    /// Waits until there is something to receive.
     ///
     /// # Errors
     /// `NotConnected` in a dead process.

@@ -219,3 +219,54 @@ fn several_tasks_may_wait_on_one_socket() {
         server.await.unwrap();
     });
 }
+
+/// What a socket of `a` that is connected to port 53 of `b` is told within a second of each of 20 datagrams.
+async fn refusals(world: &World, a: NodeId, each: Duration) -> usize {
+    let client = start(world, a, async move {
+        let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+        socket.connect("b:53").await.unwrap();
+        assert_eq!(socket.local_addr().unwrap().ip().to_string(), "10.0.0.1", "the way to the peer has chosen it");
+        let mut refused = 0;
+        for _ in 0..20 {
+            refused += usize::from(socket.take_error().unwrap().is_some());
+            socket.send(b"anybody?").await.unwrap();
+            squall_rt::time::sleep(each).await;
+        }
+        refused + usize::from(socket.take_error().unwrap().is_some())
+    });
+    client.await.unwrap()
+}
+
+#[test]
+fn a_machine_without_a_socket_says_so_as_often_as_linux_does() {
+    simulate(1, |world| async move {
+        let (a, b) = two_nodes(&world);
+        start(&world, b, std::future::pending::<()>());
+        assert_eq!(refusals(&world, a, ms(1_100)).await, 20, "one a second");
+        world.sleep(Duration::from_secs(60)).await;
+        assert_eq!(refusals(&world, a, ms(20)).await, 6, "a burst of six");
+    });
+}
+
+#[test]
+fn that_nobody_is_there_takes_the_way_back() {
+    simulate(1, |world| async move {
+        let (a, b) = two_nodes(&world);
+        start(&world, b, std::future::pending::<()>());
+        let client = start(&world, a, async {
+            let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+            socket.connect("b:53").await.unwrap();
+            socket.send(b"anybody?").await.unwrap();
+            let error = socket.recv(&mut [0; 8]).await.unwrap_err();
+            assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::ConnectionRefused, Some(111)));
+            assert_about(now(), ms(10));
+        });
+        client.await.unwrap();
+        let block = impose(&world, b, a, LinkEffect::Block(BlockMode::Drop));
+        assert_eq!(refusals(&world, a, ms(1_100)).await, 0, "a partition of the way back");
+        assert_eq!(world.net().lift(block), 20);
+        assert_eq!(refusals(&world, a, ms(1_100)).await, 20, "healed");
+        world.crash(b, Death::Power, DiskFate::Keep);
+        assert_eq!(refusals(&world, a, ms(1_100)).await, 0, "a machine without power says nothing");
+    });
+}

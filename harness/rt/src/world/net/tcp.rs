@@ -29,7 +29,7 @@ pub(crate) use self::{options::Options, readiness::Side};
 use self::{inbox::Inbox, keepalive::Keepalive, nagle::Small, readiness::Watchers, rto::Rto};
 use super::{
     Errno, Life,
-    fabric::Fabric,
+    fabric::{Behind, Fabric},
     host::TcpPort,
     packet::{Endpoint, TCP_HEADERS},
     table::Key,
@@ -120,8 +120,8 @@ pub(super) struct Connection {
     duplicate_acks: u8,
     /// Recovery from loss lasts until this position is acknowledged.
     recover: u64,
-    /// When the last segment sent will arrive: the next may not overtake it.
-    last_arrival: u64,
+    /// The last packet sent: the next may not overtake it.
+    behind: Behind,
     /// When to retransmit, to probe or to give up.
     retransmit_at: Option<u64>,
     /// When the event for it comes, or `NEVER`. Possibly earlier: it is then moved on, which spares most events.
@@ -164,7 +164,7 @@ impl Connection {
             timed: None,
             duplicate_acks: 0,
             recover: 0,
-            last_arrival: 0,
+            behind: Behind::NOTHING,
             retransmit_at: None,
             retransmit_event: NEVER,
             wants_room: false,

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Errno, Life,
-    fabric::Fabric,
+    fabric::{Behind, Fabric},
     host::{Binding, Face},
     packet::{Body, Endpoint, Packet},
     table::Key,
@@ -115,10 +115,11 @@ impl Fabric {
         Ok(std::mem::take(&mut socket.refused).then_some(Errno::ConnectionRefused))
     }
 
-    /// Whether a datagram waits, or an error; else has the task woken for it.
+    /// Whether a datagram waits; else has the task woken for it. An error alone wakes who receives, as with tokio, and not
+    /// who asks whether there is something to receive.
     pub(super) fn udp_readable(&mut self, key: Key, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(socket) = self.sockets.get_mut(key) else { return Poll::Ready(Err(dead())) };
-        if socket.refused || !socket.inbox.is_empty() {
+        if !socket.inbox.is_empty() {
             return Poll::Ready(Ok(()));
         }
         socket.readers.register(cx.waker());
@@ -152,7 +153,7 @@ impl Fabric {
         let from_loopback = face == Face::Loopback || (loopback && face == Face::All);
         let body = Body::Datagram;
         let packet = Packet { from, to, loopback, from_loopback, body, data: payload, sent: now, order: 0 };
-        self.transmit(now, packet, 0);
+        self.transmit(now, packet, Behind::NOTHING);
         Ok(data.len())
     }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    fabric::Fabric,
+    fabric::{Behind, Fabric},
     link::nanos,
     packet::{Body, Packet},
 };
@@ -36,6 +36,6 @@ impl Fabric {
             sent: now,
             order: 0,
         };
-        self.transmit(now, answer, 0);
+        self.transmit(now, answer, Behind::NOTHING);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     super::{
         Errno,
-        fabric::Fabric,
+        fabric::{Behind, Fabric},
         link::nanos,
         packet::{Body, Packet},
         queue::What,
@@ -27,11 +27,11 @@ impl Fabric {
     #[inline]
     fn send_on(&mut self, now: u64, key: Key, body: Body, data: Vec<u8>) {
         let Some(connection) = self.connections.get(key) else { return };
-        let &Connection { local: from, peer: to, loopback, last_arrival, .. } = connection;
+        let &Connection { local: from, peer: to, loopback, behind, .. } = connection;
         let packet = Packet { from, to, loopback, from_loopback: loopback, body, data, sent: now, order: 0 };
-        let arrival = self.transmit(now, packet, last_arrival);
+        let behind = self.transmit(now, packet, behind);
         if let Some(connection) = self.connections.get_mut(key) {
-            connection.last_arrival = arrival;
+            connection.behind = behind;
         }
     }
 
@@ -61,12 +61,12 @@ impl Fabric {
         connection.acknowledge_at = None;
         let ack = connection.inbox.acknowledgement();
         let edge = connection.inbox.advertise();
-        let &mut Connection { local, peer, loopback, last_arrival, .. } = connection;
+        let &mut Connection { local, peer, loopback, behind, .. } = connection;
         let body = Body::Segment { from: key, to, seq, ack, edge, fin, probe };
         let packet = Packet { from: local, to: peer, loopback, from_loopback: loopback, body, data, sent: now, order: 0 };
-        let arrival = self.transmit(now, packet, last_arrival);
+        let behind = self.transmit(now, packet, behind);
         if let Some(connection) = self.connections.get_mut(key) {
-            connection.last_arrival = arrival;
+            connection.behind = behind;
         }
     }
 
@@ -165,7 +165,7 @@ impl Fabric {
         let Packet { from, to: local, loopback, .. } = *packet;
         let body = Body::Reset { to };
         let answer = Packet { from: local, to: from, loopback, from_loopback: loopback, body, data: Vec::new(), sent: now, order: 0 };
-        self.transmit(now, answer, 0);
+        self.transmit(now, answer, Behind::NOTHING);
     }
 
     #[inline]
