@@ -202,6 +202,8 @@ impl Drop for TcpSocket {
 
 impl fmt::Debug for TcpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TcpSocket").field("bound", &self.state().bound.map(|(_, at)| at)).finish_non_exhaustive()
+        f.debug_struct("TcpSocket")
+            .field("bound", &self.state().bound.map(|(_, at)| at))
+            .finish_non_exhaustive()
     }
 }

@@ -23,13 +23,13 @@ use madsim::time::TimeHandle;
 use spin::Mutex;
 
 pub use self::link::{BlockMode, Latency, LinkEffect, LinkPolicy, LossModel};
-use self::{fabric::Fabric, queue::Queue};
 pub(crate) use self::{
     errno::Errno,
     sockets::here,
     table::Key,
     tcp::{Ends, Options, Side},
 };
+use self::{fabric::Fabric, queue::Queue};
 use super::{Death, Life, NodeId, Stream};
 
 mod buffers;

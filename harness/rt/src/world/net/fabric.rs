@@ -318,7 +318,9 @@ impl Fabric {
         self.digest.record(&packet, Fate::Delivered, now);
         match packet.body {
             Body::Datagram => self.datagram_arrives(now, packet),
-            Body::DatagramRejected | Body::PortUnreachable => self.datagram_was_refused(packet.to, packet.from),
+            Body::DatagramRejected | Body::PortUnreachable => {
+                self.datagram_was_refused(packet.to, packet.from)
+            }
             _ => self.segment_arrives(now, packet),
         }
     }

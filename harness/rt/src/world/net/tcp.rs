@@ -24,9 +24,9 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use self::{inbox::Inbox, keepalive::Keepalive, nagle::Small, readiness::Watchers, rto::Rto};
 pub(super) use self::{listener::Listener, socket::BoundSocket};
 pub(crate) use self::{options::Options, readiness::Side};
-use self::{inbox::Inbox, keepalive::Keepalive, nagle::Small, readiness::Watchers, rto::Rto};
 use super::{
     Errno, Life,
     fabric::{Behind, Fabric},

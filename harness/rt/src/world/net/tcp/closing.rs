@@ -28,7 +28,9 @@ impl Fabric {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if connection.phase != Phase::Open {
             self.forget(key);
-        } else if connection.inbox.waiting() > 0 || (connection.options.linger == Some(0) && !connection.is_over()) {
+        } else if connection.inbox.waiting() > 0
+            || (connection.options.linger == Some(0) && !connection.is_over())
+        {
             self.send_reset(now, key);
             self.forget(key);
         } else {

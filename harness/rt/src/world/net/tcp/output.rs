@@ -63,7 +63,16 @@ impl Fabric {
         let edge = connection.inbox.advertise();
         let &mut Connection { local, peer, loopback, behind, .. } = connection;
         let body = Body::Segment { from: key, to, seq, ack, edge, fin, probe };
-        let packet = Packet { from: local, to: peer, loopback, from_loopback: loopback, body, data, sent: now, order: 0 };
+        let packet = Packet {
+            from: local,
+            to: peer,
+            loopback,
+            from_loopback: loopback,
+            body,
+            data,
+            sent: now,
+            order: 0,
+        };
         let behind = self.transmit(now, packet, behind);
         if let Some(connection) = self.connections.get_mut(key) {
             connection.behind = behind;
@@ -164,7 +173,16 @@ impl Fabric {
     pub(super) fn refuse(&mut self, now: u64, packet: &Packet, to: Key) {
         let Packet { from, to: local, loopback, .. } = *packet;
         let body = Body::Reset { to };
-        let answer = Packet { from: local, to: from, loopback, from_loopback: loopback, body, data: Vec::new(), sent: now, order: 0 };
+        let answer = Packet {
+            from: local,
+            to: from,
+            loopback,
+            from_loopback: loopback,
+            body,
+            data: Vec::new(),
+            sent: now,
+            order: 0,
+        };
         self.transmit(now, answer, Behind::NOTHING);
     }
 
