@@ -67,7 +67,7 @@ fn squall(bencher: Bencher<'_, '_>) {
     measure(bencher, || {
         let main = async |world: std::sync::Arc<World>| {
             let latency = Latency::Uniform { min: LATENCY[0], max: LATENCY[1] };
-            world.net().set_default(LinkPolicy { latency, loss: 0.0, bandwidth: None });
+            world.net().set_default(LinkPolicy { latency, ..LinkPolicy::default() });
             let (server, client) = (world.add_node("server"), world.add_node("client"));
             let (done, is_done) = tokio::sync::oneshot::channel();
             world.start(server, |_| async move {

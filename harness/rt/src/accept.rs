@@ -3,15 +3,17 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use crate::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, set_keepalive},
     time,
 };
 
 /// How long to wait when the process has run out of sockets.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(100);
 /// How long a connection may be silent before the kernel asks whether the peer is there.
-#[cfg(not(madsim))]
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// How often it asks then, and how many times.
+const PROBE_EACH: Duration = Duration::from_secs(5);
+const PROBES: u32 = 3;
 
 /// The next connection, set up.
 ///
@@ -31,16 +33,12 @@ pub(crate) async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, Soc
     }
 }
 
-/// Sets a connection up: small messages leave at once, and in production the kernel finds out when the peer's machine is
-/// gone, within about a minute. (A simulated run is short, and its silent connections are of interest as they are.)
+/// Sets a connection up: small messages leave at once, and the kernel finds out when the peer's machine is gone, half a
+/// minute after it was last heard of.
 pub(crate) fn tune(stream: &TcpStream) {
     // A connection that cannot be tuned is about to fail, which whoever uses it will see.
     let _ = stream.set_nodelay(true);
-    #[cfg(not(madsim))]
-    {
-        let probes = socket2::TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE / 3);
-        let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&probes);
-    }
+    let _ = set_keepalive(stream, KEEPALIVE, PROBE_EACH, PROBES);
 }
 
 /// Whether accept failed because the connection it would have returned did. See accept(2), "Error handling".

@@ -16,14 +16,14 @@
 //! # }
 //! ```
 //!
-//! Errors are those of Linux, with these for what only a simulation has: every operation of a process that was
+//! Errors are those of Linux, numbers included, with these for what only a simulation has: every operation of a process that was
 //! crashed, and of tasks that belong to no process, gives `NotConnected` and reaches nothing.
 
 mod keepalive;
 
 pub use self::keepalive::set_keepalive;
 #[cfg(not(madsim))]
-pub use tokio::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket, lookup_host};
+pub use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, UdpSocket, lookup_host};
 
 /// The halves of a [`TcpStream`].
 #[cfg(not(madsim))]
@@ -36,6 +36,8 @@ mod addr;
 #[cfg(madsim)]
 mod listener;
 #[cfg(madsim)]
+mod socket;
+#[cfg(madsim)]
 pub mod tcp;
 #[cfg(madsim)]
 mod udp;
@@ -44,6 +46,7 @@ mod udp;
 pub use self::{
     addr::{ToSocketAddrs, lookup_host},
     listener::TcpListener,
+    socket::TcpSocket,
     tcp::TcpStream,
     udp::UdpSocket,
 };

@@ -13,9 +13,13 @@ use super::{
     addr::{ToSocketAddrs, resolve},
     tcp::TcpStream,
 };
-use crate::world::net::{Key, Net, here};
+use crate::world::net::{Key, Net, Options, here};
 
-/// A TCP socket that accepts connections, as tokio's. Its backlog is 128.
+/// How many connections may wait: mio's default, and so tokio's.
+const BACKLOG: u32 = 128;
+
+/// A TCP socket that accepts connections, as tokio's. [`TcpSocket`](super::TcpSocket) makes one with another backlog than
+/// the usual.
 pub struct TcpListener {
     net: Arc<Net>,
     key: Key,
@@ -29,8 +33,14 @@ impl TcpListener {
     /// `AddrInUse`; `AddrNotAvailable` if the address is none of this node's.
     pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
         let (net, life) = here()?;
-        let (key, local) = net.tcp_listen(life, resolve(&addr)?)?;
-        Ok(TcpListener { net, key, local })
+        // tokio sets SO_REUSEADDR here.
+        let options = Options { reuse_address: true, ..Options::default() };
+        let (key, local) = net.tcp_listen(life, resolve(&addr)?, BACKLOG, options)?;
+        Ok(TcpListener::new(net, key, local))
+    }
+
+    pub(super) fn new(net: Arc<Net>, key: Key, local: SocketAddr) -> Self {
+        TcpListener { net, key, local }
     }
 
     /// Waits for a connection; gives it and the address of the peer.

@@ -14,7 +14,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::addr::{ToSocketAddrs, resolve};
-use crate::world::net::{Ends, Key, Net, here};
+use crate::world::net::{Ends, Key, Net, Options, Side, here};
 
 /// A TCP connection, as tokio's. Dropping it ends it as closing a socket does on Linux: gracefully, or with a reset
 /// if something was left unread.
@@ -22,12 +22,18 @@ pub struct TcpStream {
     net: Arc<Net>,
     key: Key,
     local: SocketAddr,
-    peer: SocketAddr,
 }
 
 impl TcpStream {
-    pub(super) fn new(net: Arc<Net>, (key, local, peer): Ends) -> Self {
-        TcpStream { net, key, local, peer }
+    pub(super) fn new(net: Arc<Net>, (key, local, _): Ends) -> Self {
+        TcpStream { net, key, local }
+    }
+
+    /// The stream of a connection that opens, once it has.
+    pub(super) async fn opened(net: Arc<Net>, ends: Ends) -> io::Result<Self> {
+        let stream = TcpStream::new(net, ends);
+        poll_fn(|cx| stream.net.tcp_connected(stream.key, cx)).await?;
+        Ok(stream)
     }
 
     /// Connects. Takes a round trip at least.
@@ -37,10 +43,8 @@ impl TcpStream {
     /// node has the address; if no node has the name.
     pub async fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
         let (net, life) = here()?;
-        let ends = net.tcp_connect(life, resolve(&addr)?)?;
-        let stream = TcpStream::new(net, ends);
-        poll_fn(|cx| stream.net.tcp_connected(stream.key, cx)).await?;
-        Ok(stream)
+        let ends = net.tcp_connect(life, resolve(&addr)?, Options::default())?;
+        TcpStream::opened(net, ends).await
     }
 
     /// Our end.
@@ -54,25 +58,112 @@ impl TcpStream {
     /// The other end.
     ///
     /// # Errors
-    /// None; the signature is tokio's.
+    /// `NotConnected` once the connection is over: reset, timed out, or ended by both sides.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.peer)
+        self.net.tcp_peer(self.key)
     }
 
-    /// True: the simulation never delays small segments.
+    /// What went wrong and no call has told yet. It is not told again.
     ///
     /// # Errors
-    /// None; the signature is tokio's.
+    /// `NotConnected` in a dead process.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        Ok(self.net.tcp_take_error(self.key)?.map(Into::into))
+    }
+
+    /// Whether small segments leave at once; false by default.
+    ///
+    /// # Errors
+    /// `NotConnected` in a dead process.
     pub fn nodelay(&self) -> io::Result<bool> {
-        Ok(true)
+        Ok(self.net.tcp_options(self.key)?.nodelay)
     }
 
-    /// Accepted; the simulation never delays small segments.
+    /// Has small segments leave at once, or wait until the one before is acknowledged, if it was small too (Nagle's
+    /// algorithm, RFC 896): which is at most 40 ms and a round trip, as the peer acknowledges late what it does not answer.
     ///
     /// # Errors
-    /// None; the signature is tokio's.
-    pub fn set_nodelay(&self, _nodelay: bool) -> io::Result<()> {
-        Ok(())
+    /// `NotConnected` in a dead process.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.net.tcp_set_options(self.key, |options| {
+            options.nodelay = nodelay;
+            Ok(())
+        })
+    }
+
+    /// How long closing may wait for what was sent: not at all, by default. See [`TcpStream::set_zero_linger`].
+    ///
+    /// # Errors
+    /// `NotConnected` in a dead process.
+    pub fn linger(&self) -> io::Result<Option<Duration>> {
+        Ok(self.net.tcp_options(self.key)?.linger.map(seconds))
+    }
+
+    /// Has closing reset the connection and forget what was not sent (socket(7), SO_LINGER with no time).
+    ///
+    /// # Errors
+    /// `NotConnected` in a dead process.
+    pub fn set_zero_linger(&self) -> io::Result<()> {
+        self.net.tcp_set_options(self.key, |options| {
+            options.linger = Some(0);
+            Ok(())
+        })
+    }
+
+    /// The time to live of packets; 64 by default.
+    ///
+    /// # Errors
+    /// `NotConnected` in a dead process.
+    pub fn ttl(&self) -> io::Result<u32> {
+        Ok(self.net.tcp_options(self.key)?.ttl)
+    }
+
+    /// Sets the time to live of packets. Other nodes are one hop away, so that any will do.
+    ///
+    /// # Errors
+    /// `InvalidInput` outside of 1 to 255; `NotConnected` in a dead process.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.net.tcp_set_options(self.key, |options| options.set_ttl(ttl))
+    }
+
+    /// Waits until there is something to read: bytes, the end, or an error.
+    ///
+    /// # Errors
+    /// `NotConnected` in a dead process.
+    pub async fn readable(&self) -> io::Result<()> {
+        poll_fn(|cx| self.net.tcp_ready(self.key, Side::Read, cx)).await
+    }
+
+    /// Waits until a write would be taken, or fail.
+    ///
+    /// # Errors
+    /// `NotConnected` in a dead process.
+    pub async fn writable(&self) -> io::Result<()> {
+        poll_fn(|cx| self.net.tcp_ready(self.key, Side::Write, cx)).await
+    }
+
+    /// Reads what is there already.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is nothing; as reading.
+    pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        at_once(self.net.tcp_read(self.key, None, buf))
+    }
+
+    /// Writes what there is room for already.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is none; as writing.
+    pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
+        self.try_write_vectored(&[IoSlice::new(buf)])
+    }
+
+    /// Like [`TcpStream::try_write`], from several buffers.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        at_once(self.net.tcp_write(self.key, None, bufs))
     }
 
     pub(super) fn set_keepalive(&self, time: Duration, interval: Duration, retries: u32) -> io::Result<()> {
@@ -100,18 +191,30 @@ impl TcpStream {
     }
 
     fn read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let count = ready!(self.net.tcp_read(self.key, cx, buf.initialize_unfilled()))?;
+        let count = ready!(self.net.tcp_read(self.key, Some(cx.waker()), buf.initialize_unfilled()))?;
         buf.advance(count);
         Poll::Ready(Ok(()))
     }
 
     fn write(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.net.tcp_write(self.key, cx, bufs)
+        self.net.tcp_write(self.key, Some(cx.waker()), bufs)
     }
 
     fn end(&self) -> io::Result<()> {
         self.net.tcp_end(self.key)
     }
+}
+
+/// The result of something that must not wait.
+fn at_once<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
+    match poll {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+pub(super) fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
 }
 
 impl Drop for TcpStream {
@@ -123,7 +226,7 @@ impl Drop for TcpStream {
 impl fmt::Debug for TcpStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_struct("TcpStream");
-        f.field("local", &self.local).field("peer", &self.peer).finish_non_exhaustive()
+        f.field("local", &self.local).finish_non_exhaustive()
     }
 }
 
@@ -190,7 +293,7 @@ impl OwnedReadHalf {
     /// The other end.
     ///
     /// # Errors
-    /// None; the signature is tokio's.
+    /// As [`TcpStream::peer_addr`].
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.0.peer_addr()
     }
@@ -221,7 +324,7 @@ impl OwnedWriteHalf {
     /// The other end.
     ///
     /// # Errors
-    /// None; the signature is tokio's.
+    /// As [`TcpStream::peer_addr`].
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.stream.peer_addr()
     }

@@ -18,7 +18,6 @@ use crate::world::net::{Key, Net, here};
 pub struct UdpSocket {
     net: Arc<Net>,
     key: Key,
-    local: SocketAddr,
 }
 
 impl UdpSocket {
@@ -28,16 +27,16 @@ impl UdpSocket {
     /// `AddrInUse`; `AddrNotAvailable` if the address is none of this node's.
     pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
         let (net, life) = here()?;
-        let (key, local) = net.udp_bind(life, resolve(&addr)?)?;
-        Ok(UdpSocket { net, key, local })
+        let (key, _) = net.udp_bind(life, resolve(&addr)?)?;
+        Ok(UdpSocket { net, key })
     }
 
-    /// The address the socket is bound to.
+    /// The address the socket is bound to. If that was 0.0.0.0, connecting chooses one.
     ///
     /// # Errors
-    /// None; the signature is tokio's.
+    /// `NotConnected` in a dead process.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.local)
+        self.net.udp_local(self.key)
     }
 
     /// The address the socket is connected to.
@@ -48,18 +47,45 @@ impl UdpSocket {
         self.net.udp_peer(self.key)
     }
 
-    /// Sets the default destination, and receives only from there from now on.
+    /// Sets the default destination, and receives only from there from now on. A socket bound to 0.0.0.0 has the
+    /// address from now on that leads there: 127.0.0.1, or the node's own.
     ///
     /// # Errors
-    /// If no node has the address.
+    /// `NetworkUnreachable` if no node has the address; `InvalidInput` if it is another node's and the socket is bound
+    /// to 127.0.0.1.
     pub async fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
         self.net.udp_connect(self.key, resolve(&addr)?)
+    }
+
+    /// What went wrong and no call has told yet. It is not told again.
+    ///
+    /// # Errors
+    /// `NotConnected` in a dead process.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        Ok(self.net.udp_take_error(self.key)?.map(Into::into))
+    }
+
+    /// Waits until there is something to receive.
+    ///
+    /// # Errors
+    /// `NotConnected` in a dead process.
+    pub async fn readable(&self) -> io::Result<()> {
+        poll_fn(|cx| self.net.udp_readable(self.key, cx)).await
+    }
+
+    /// Waits for nothing: sending never waits.
+    ///
+    /// # Errors
+    /// `NotConnected` in a dead process.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.local_addr().map(drop)
     }
 
     /// Sends a datagram to the connected peer.
     ///
     /// # Errors
-    /// `NotConnected`; `ConnectionRefused` if a link turned an earlier one down; if it is longer than 65,507 bytes.
+    /// EDESTADDRREQ if there is none; `ConnectionRefused` if an earlier one found no socket, or a link turned it down;
+    /// EMSGSIZE if it is longer than 65,507 bytes.
     pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
         self.try_send(buf)
     }
@@ -80,7 +106,8 @@ impl UdpSocket {
     /// Sends a datagram.
     ///
     /// # Errors
-    /// If no node has the address; if it is longer than 65,507 bytes.
+    /// `NetworkUnreachable` if no node has the address; `InvalidInput` for port 0; EMSGSIZE if it is longer than 65,507
+    /// bytes; on a connected socket `ConnectionRefused`, as [`UdpSocket::send`].
     pub async fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], target: A) -> io::Result<usize> {
         self.try_send_to(buf, resolve(&target)?)
     }
@@ -106,7 +133,7 @@ impl UdpSocket {
     /// Receives a datagram; what does not fit into `buf` is lost.
     ///
     /// # Errors
-    /// `ConnectionRefused` if a link turned down what was sent to the connected peer.
+    /// `ConnectionRefused` if what was sent to the connected peer found no socket there, or a link turned it down.
     pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         poll_fn(|cx| self.net.udp_receive(self.key, cx, buf, false)).await
     }
@@ -171,6 +198,6 @@ impl Drop for UdpSocket {
 
 impl fmt::Debug for UdpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UdpSocket").field("local", &self.local).finish_non_exhaustive()
+        f.debug_struct("UdpSocket").field("local", &self.local_addr().ok()).finish_non_exhaustive()
     }
 }

@@ -23,11 +23,17 @@ use madsim::time::TimeHandle;
 use spin::Mutex;
 
 pub use self::link::{BlockMode, Latency, LinkEffect, LinkPolicy, LossModel};
+pub(crate) use self::{
+    errno::Errno,
+    sockets::here,
+    table::Key,
+    tcp::{Ends, Options, Side},
+};
 use self::{fabric::Fabric, queue::Queue};
-pub(crate) use self::{sockets::here, table::Key, tcp::Ends};
 use super::{Death, Life, NodeId, Stream};
 
 mod buffers;
+mod errno;
 mod fabric;
 mod host;
 mod link;
@@ -37,6 +43,7 @@ mod sockets;
 mod table;
 mod tcp;
 mod udp;
+mod unreachable;
 mod wake;
 
 /// Names an imposed effect, to lift it.

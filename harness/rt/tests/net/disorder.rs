@@ -158,6 +158,7 @@ fn a_segment_that_is_held_back_holds_up_those_behind_it() {
         });
         start(&world, a, async {
             let mut stream = TcpStream::connect("b:7000").await.unwrap();
+            stream.set_nodelay(true).unwrap();
             for (at, word) in [(100, b"first"), (110, b"other"), (130, b"third")] {
                 World::current().sleep_until(ms(at)).await;
                 stream.write_all(word).await.unwrap();
@@ -190,6 +191,7 @@ fn the_segments_behind_a_lost_one_bring_it_back_within_a_round_trip() {
         });
         start(&world, a, async {
             let mut stream = TcpStream::connect("b:7000").await.unwrap();
+            stream.set_nodelay(true).unwrap();
             for at in [100, 110, 111, 112, 113, 114] {
                 World::current().sleep_until(ms(at)).await;
                 stream.write_all(b"x").await.unwrap();

@@ -26,7 +26,7 @@ fn datagrams_arrive_after_the_latency_with_the_address_of_the_sender() {
             socket.send_to(b"nobody is there", "b:54").await.unwrap();
             assert_eq!(socket.send_to(b"question", "b:53").await.unwrap(), 8);
             assert!(socket.send_to(&[0; 65_508], "b:53").await.is_err(), "longer than a packet");
-            assert_eq!(socket.send(b"x").await.unwrap_err().kind(), ErrorKind::NotConnected);
+            assert_eq!(socket.send(b"x").await.unwrap_err().raw_os_error(), Some(89), "EDESTADDRREQ");
             assert_eq!(UdpSocket::bind("a:5000").await.unwrap_err().kind(), ErrorKind::AddrInUse);
         });
         client.await.unwrap();
@@ -217,5 +217,69 @@ fn several_tasks_may_wait_on_one_socket() {
             }
         });
         server.await.unwrap();
+    });
+}
+
+/// How many of 20 datagrams to port 53 of `b` a socket of `from` learns of that nobody took them.
+async fn refusals(world: &World, from: NodeId, each: Duration) -> usize {
+    let client = start(world, from, async move {
+        let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+        socket.connect("b:53").await.unwrap();
+        let mut refused = 0;
+        for _ in 0..20 {
+            refused += usize::from(socket.take_error().unwrap().is_some());
+            socket.send(b"anybody?").await.unwrap();
+            squall_rt::time::sleep(each).await;
+        }
+        let own = World::current().net().address(from);
+        assert_eq!(socket.local_addr().unwrap().ip(), own, "the way to the peer has chosen it");
+        refused + usize::from(socket.take_error().unwrap().is_some())
+    });
+    let refused = client.await.unwrap();
+    world.crash(from, Death::Process, DiskFate::Keep);
+    refused
+}
+
+#[test]
+fn a_machine_without_a_socket_says_so_as_often_as_linux_does() {
+    simulate(1, |world| async move {
+        let (a, b) = two_nodes(&world);
+        start(&world, b, std::future::pending::<()>());
+        assert_eq!(refusals(&world, a, ms(1_100)).await, 20, "one a second");
+        world.sleep(Duration::from_secs(60)).await;
+        assert_eq!(refusals(&world, a, ms(20)).await, 6, "a burst of six");
+        let c = world.add_node("c");
+        assert_eq!(refusals(&world, c, ms(20)).await, 6, "to each");
+    });
+}
+
+#[test]
+fn that_nobody_is_there_takes_the_way_back() {
+    simulate(1, |world| async move {
+        let (a, b) = two_nodes(&world);
+        start(&world, b, std::future::pending::<()>());
+        let client = start(&world, a, async {
+            let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+            socket.connect("b:53").await.unwrap();
+            socket.send(b"anybody?").await.unwrap();
+            let error = socket.recv(&mut [0; 8]).await.unwrap_err();
+            assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::ConnectionRefused, Some(111)));
+            assert_about(now(), ms(10));
+        });
+        client.await.unwrap();
+        world.crash(a, Death::Process, DiskFate::Keep);
+        let block = impose(&world, b, a, LinkEffect::Block(BlockMode::Drop));
+        assert_eq!(refusals(&world, a, ms(1_100)).await, 0, "a partition of the way back");
+        assert_eq!(world.net().lift(block), 20);
+        assert_eq!(refusals(&world, a, ms(1_100)).await, 20, "healed");
+        world.crash(b, Death::Process, DiskFate::Keep);
+        assert_eq!(
+            refusals(&world, a, ms(1_100)).await,
+            20,
+            "the machine answers for a process that is gone"
+        );
+        start(&world, b, std::future::pending::<()>());
+        world.crash(b, Death::Power, DiskFate::Keep);
+        assert_eq!(refusals(&world, a, ms(1_100)).await, 0, "a machine without power says nothing");
     });
 }

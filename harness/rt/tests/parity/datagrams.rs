@@ -284,3 +284,95 @@ pub async fn what_waits_is_gone_with_the_socket() -> Log {
     a.send_to(b"new", at_b).await.unwrap();
     vec![receive(&b).await, receive(&b).await]
 }
+
+pub async fn nobody_there_is_told_on_the_next_send() -> Log {
+    let nobody = nobody().await;
+    let (a, _) = bind().await;
+    a.connect(nobody).await.unwrap();
+    let mut log = vec![said(a.send(b"lost").await)];
+    time::sleep(SOON / 3).await;
+    for _ in 0..4 {
+        log.push(said(a.send(b"another").await));
+        time::sleep(SOON / 3).await;
+    }
+    log
+}
+
+pub async fn nobody_there_is_taken_once() -> Log {
+    let nobody = nobody().await;
+    let (a, _) = bind().await;
+    a.connect(nobody).await.unwrap();
+    let mut log = vec![said(a.take_error().map(|e| e.is_none())), said(a.send(b"lost").await)];
+    log.push(format!("{}", time::timeout(SOON, a.readable()).await.is_ok()));
+    for _ in 0..2 {
+        log.push(format!("{:?}", a.take_error().unwrap().map(|e| e.raw_os_error())));
+    }
+    log.push(receive(&a).await);
+    log
+}
+
+pub async fn nobody_there_is_not_told_of_another() -> Log {
+    let nobody = nobody().await;
+    let ((a, _), (_b, at_b)) = (bind().await, bind().await);
+    a.connect(at_b).await.unwrap();
+    let mut log = vec![said(a.send_to(b"lost", nobody).await), receive(&a).await];
+    log.push(said(a.send(b"fine").await));
+    log
+}
+
+pub async fn one_who_has_chosen_another_is_nobody() -> Log {
+    let ((a, at_a), (b, at_b), (_c, at_c)) = (bind().await, bind().await, bind().await);
+    b.connect(at_c).await.unwrap();
+    a.connect(at_b).await.unwrap();
+    let mut log = vec![said(a.send(b"unheard").await), receive(&a).await];
+    b.connect(at_a).await.unwrap();
+    log.push(said(a.send(b"heard").await));
+    log.push(receive(&b).await);
+    log
+}
+
+pub async fn a_peer_that_has_gone_and_one_that_comes() -> Log {
+    let ((a, _), (b, at_b)) = (bind().await, bind().await);
+    a.connect(at_b).await.unwrap();
+    drop(b);
+    let mut log = vec![said(a.send(b"gone").await), receive(&a).await];
+    let b = UdpSocket::bind(at_b).await.unwrap();
+    log.push(said(a.send(b"back").await));
+    log.push(receive(&b).await);
+    log.push(receive(&a).await);
+    log
+}
+
+pub async fn sending_to_port_zero() -> Log {
+    vec![said(bind().await.0.send_to(b"x", "127.0.0.1:0").await)]
+}
+
+pub async fn choosing_another_keeps_the_address() -> Log {
+    let a = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+    let port = a.local_addr().unwrap().port();
+    let ((b, at_b), (c, at_c)) = (bind().await, bind().await);
+    a.connect(at_b).await.unwrap();
+    a.connect(at_c).await.unwrap();
+    let local = a.local_addr().unwrap();
+    let mut log = vec![format!("{} {}", local.ip(), local.port() == port)];
+    log.push(said(c.send_to(b"here", local).await));
+    log.push(receive(&a).await);
+    log.push(said(b.send_to(b"not here", local).await));
+    log.push(receive(&a).await);
+    log
+}
+
+pub async fn one_may_wait_until_there_is_something_to_receive() -> Log {
+    let ((a, _), (b, at_b)) = (bind().await, bind().await);
+    let mut log = vec![format!("{}", time::timeout(SOON, b.readable()).await.is_ok())];
+    log.push(said(a.writable().await));
+    let (ready, _) = join(b.readable(), a.send_to(b"now", at_b)).await;
+    log.push(said(ready));
+    log.push(receive(&b).await);
+    log
+}
+
+pub async fn version_six_is_another_family() -> Log {
+    let (a, _) = bind().await;
+    vec![said(a.connect("[::1]:7").await), said(a.send_to(b"x", "[::1]:7").await)]
+}

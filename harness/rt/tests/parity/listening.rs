@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{
     super::{Log, SOON, said},
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{TcpListener, TcpSocket, TcpStream, UdpSocket},
     time,
 };
 
@@ -162,4 +162,146 @@ pub async fn a_port_of_a_connection_can_be_listened_on_again() -> Log {
 pub async fn tcp_and_udp_ports_are_apart() -> Log {
     let (_listener, address) = listen().await;
     vec![said(UdpSocket::bind(address).await.map(drop))]
+}
+
+fn loopback(port: u16) -> std::net::SocketAddr {
+    ([127, 0, 0, 1], port).into()
+}
+
+pub async fn a_socket_has_no_address_before_it_is_bound() -> Log {
+    let socket = TcpSocket::new_v4().unwrap();
+    let mut log = vec![said(socket.local_addr()), said(socket.take_error().map(|e| e.is_none()))];
+    log.push(said(socket.bind(loopback(0))));
+    let address = socket.local_addr().unwrap();
+    log.push(format!("{} {}", address.ip(), address.port() >= 1024));
+    log
+}
+
+pub async fn a_socket_is_bound_once() -> Log {
+    let (socket, other) = (TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap());
+    socket.bind(loopback(0)).unwrap();
+    let address = socket.local_addr().unwrap();
+    vec![
+        said(socket.bind(loopback(0))),
+        said(other.bind(address)),
+        said(other.bind(([203, 0, 113, 7], 0).into())),
+        said(TcpStream::connect(address).await.map(drop)),
+    ]
+}
+
+pub async fn a_socket_that_is_dropped_frees_its_port() -> Log {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(loopback(0)).unwrap();
+    let address = socket.local_addr().unwrap();
+    drop(socket);
+    vec![said(TcpSocket::new_v4().unwrap().bind(address))]
+}
+
+pub async fn a_socket_listens() -> Log {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(loopback(0)).unwrap();
+    let address = socket.local_addr().unwrap();
+    let listener = socket.listen(8).unwrap();
+    let mut log = vec![format!("{}", listener.local_addr().unwrap() == address)];
+    let (client, accepted) = join(TcpStream::connect(address), listener.accept()).await;
+    log.push(format!("{}", client.unwrap().local_addr().unwrap() == accepted.unwrap().1));
+    drop(listener);
+    log.push(said(TcpStream::connect(address).await.map(drop)));
+    log
+}
+
+pub async fn a_socket_listens_without_a_port() -> Log {
+    let listener = TcpSocket::new_v4().unwrap().listen(8).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut log = vec![address.ip().to_string(), format!("{}", address.port() >= 1024)];
+    log.push(said(TcpStream::connect(loopback(address.port())).await.map(drop)));
+    log
+}
+
+pub async fn a_backlog_holds_one_more() -> Log {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(loopback(0)).unwrap();
+    let listener = socket.listen(2).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut log = Log::new();
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        let connected = time::timeout(SOON, TcpStream::connect(address)).await;
+        log.push(format!("{}", connected.is_ok()));
+        clients.extend(connected);
+    }
+    log
+}
+
+pub async fn a_socket_connects_from_its_port() -> Log {
+    let (listener, address) = listen().await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(loopback(0)).unwrap();
+    let from = socket.local_addr().unwrap();
+    let (client, accepted) = join(socket.connect(address), listener.accept()).await;
+    let client = client.unwrap();
+    let mut log = vec![format!("{}", client.local_addr().unwrap() == from)];
+    log.push(format!("{}", accepted.unwrap().1 == from));
+    let other = TcpSocket::new_v4().unwrap();
+    log.push(said(other.bind(from)));
+    log
+}
+
+pub async fn a_loopback_socket_connects_to_its_machine() -> Log {
+    let all = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(loopback(0)).unwrap();
+    let to = ([0, 0, 0, 0], all.local_addr().unwrap().port()).into();
+    let client = socket.connect(to).await.unwrap();
+    vec![client.local_addr().unwrap().ip().to_string(), client.peer_addr().unwrap().ip().to_string()]
+}
+
+pub async fn a_port_of_a_connection_is_taken_without_reuse() -> Log {
+    let (listener, address) = listen().await;
+    let (client, accepted) = join(TcpStream::connect(address), listener.accept()).await;
+    drop(listener);
+    let (one, other) = (TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap());
+    let mut log = vec![said(one.reuseaddr()), said(one.bind(address))];
+    log.push(said(other.set_reuseaddr(true)));
+    log.push(said(other.reuseaddr()));
+    log.push(said(other.bind(address)));
+    drop(other);
+    // Whoever ends first remembers the connection.
+    drop(accepted);
+    log.push(rest(client.unwrap()).await);
+    log.push(said(one.bind(address)));
+    log.push(said(TcpListener::bind(address).await.map(drop)));
+    log
+}
+
+pub async fn options_of_a_listener_go_to_what_it_accepts() -> Log {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(loopback(0)).unwrap();
+    let mut log = vec![said(socket.nodelay()), said(socket.keepalive()), said(socket.linger())];
+    log.push(said(socket.set_nodelay(true)));
+    log.push(said(socket.set_keepalive(true)));
+    log.push(said(socket.set_zero_linger()));
+    log.extend([said(socket.nodelay()), said(socket.keepalive()), said(socket.linger())]);
+    let listener = socket.listen(8).unwrap();
+    let (client, accepted) =
+        join(TcpStream::connect(listener.local_addr().unwrap()), listener.accept()).await;
+    for stream in [client.unwrap(), accepted.unwrap().0] {
+        log.push(format!("{} {}", said(stream.nodelay()), said(stream.linger())));
+    }
+    log
+}
+
+pub async fn options_of_a_socket_go_to_its_connection() -> Log {
+    let (_listener, address) = listen().await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_nodelay(true).unwrap();
+    let client = socket.connect(address).await.unwrap();
+    vec![said(client.nodelay())]
+}
+
+pub async fn a_socket_for_version_four_takes_no_other() -> Log {
+    let socket = TcpSocket::new_v4().unwrap();
+    let mut log = vec![said(socket.bind("[::1]:0".parse().unwrap()))];
+    log.push(said(socket.connect("[::1]:7".parse().unwrap()).await.map(drop)));
+    log
 }

@@ -5,10 +5,8 @@
 //! port numbers in it, and a behaviour is written so that Linux has but one answer: what takes effect later is
 //! waited for by its effect.
 //!
-//! Behaviours under `differ` are known not to agree; each fails as soon as it does, to be moved to `agree`.
-//!
-//! Not asked, because `squall_rt::net` has no such thing: readiness (`readable`, `try_read` and `try_write` of streams),
-//! `TcpSocket`, `SO_LINGER`, TTL, `take_error`, broadcast and multicast.
+//! Not asked, because `squall_rt::net` has no such thing: sizes of buffers, `SO_LINGER` that waits, `SO_REUSEPORT`,
+//! broadcast and multicast. Nor what shows in times alone, as Nagle's algorithm: tests/net has that.
 #![cfg(madsim)]
 
 use std::{
@@ -24,11 +22,11 @@ use squall_rt::world::{self, World};
 /// What a behaviour saw.
 type Log = Vec<String>;
 
-/// A result as a transcript has it: the kind of an error, not its words.
+/// A result as a transcript has it: the kind and the number of an error, not its words.
 fn said<T: Debug>(result: io::Result<T>) -> String {
     match result {
         Ok(value) => format!("{value:?}"),
-        Err(e) => format!("{:?}", e.kind()),
+        Err(e) => format!("{:?} {:?}", e.kind(), e.raw_os_error()),
     }
 }
 
@@ -91,20 +89,6 @@ macro_rules! agree {
     )*};
 }
 
-macro_rules! differ {
-    ($($file:ident { $($behaviour:ident)* })*) => {
-        mod differ {$($(
-            #[test]
-            fn $behaviour() {
-                let real = super::perform(super::real::$file::$behaviour);
-                let simulated = super::simulate(super::simulated::$file::$behaviour);
-                println!("simulated {simulated:#?}, real {real:#?}");
-                assert_ne!(simulated, real, "they agree now: move it");
-            }
-        )*)*}
-    };
-}
-
 agree! {
     streams {
         addresses_are_each_others
@@ -134,7 +118,25 @@ agree! {
         a_write_waits_for_the_reader
         megabytes_both_ways_at_once
         no_delay_as_set
+        no_delay_by_default_and_as_unset
         both_ends_close
+        errors_have_their_numbers
+        ending_a_stream_that_was_reset
+        an_empty_read_of_nothing
+        the_peer_has_an_address_until_the_end
+        an_error_is_taken_once
+        an_error_of_an_open_stream_is_none
+        trying_does_not_wait
+        trying_fills_the_window
+        what_is_written_after_the_window_opened_arrives
+        one_may_wait_until_there_is_something_to_read
+        the_end_and_a_reset_can_be_read
+        several_may_wait_for_the_same
+        no_lingering_resets
+        no_lingering_loses_nothing_that_was_ended
+        lingering_is_off_by_default
+        time_to_live
+        small_writes_arrive_whole
     }
     listening {
         a_port_is_taken_once
@@ -152,6 +154,18 @@ agree! {
         those_who_wait_go_with_the_listener
         a_port_of_a_connection_can_be_listened_on_again
         tcp_and_udp_ports_are_apart
+        a_socket_has_no_address_before_it_is_bound
+        a_socket_is_bound_once
+        a_socket_that_is_dropped_frees_its_port
+        a_socket_listens
+        a_socket_listens_without_a_port
+        a_backlog_holds_one_more
+        a_socket_connects_from_its_port
+        a_loopback_socket_connects_to_its_machine
+        a_port_of_a_connection_is_taken_without_reuse
+        options_of_a_listener_go_to_what_it_accepts
+        options_of_a_socket_go_to_its_connection
+        a_socket_for_version_four_takes_no_other
     }
     datagrams {
         they_come_and_say_from_where
@@ -176,20 +190,18 @@ agree! {
         one_may_talk_to_oneself
         the_whole_machine_sends_from_loopback
         what_waits_is_gone_with_the_socket
-    }
-}
-
-differ! {
-    streams {
-        errors_have_their_numbers
-        ending_a_stream_that_was_reset
-        an_empty_read_of_nothing
-        no_delay_by_default_and_as_unset
-    }
-    datagrams {
         longer_ones_are_refused
         nobody_there_is_told_to_the_one_who_chose_the_peer
+        nobody_there_is_told_on_the_next_send
+        nobody_there_is_taken_once
+        nobody_there_is_not_told_of_another
+        one_who_has_chosen_another_is_nobody
+        a_peer_that_has_gone_and_one_that_comes
         sending_without_a_peer
+        sending_to_port_zero
         choosing_a_peer_chooses_the_address
+        choosing_another_keeps_the_address
+        one_may_wait_until_there_is_something_to_receive
+        version_six_is_another_family
     }
 }

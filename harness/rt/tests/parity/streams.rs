@@ -362,3 +362,199 @@ pub async fn both_ends_close() -> Log {
     log.push(said(client.shutdown().await));
     log
 }
+
+pub async fn the_peer_has_an_address_until_the_end() -> Log {
+    let (mut client, mut server) = pair().await;
+    client.shutdown().await.unwrap();
+    let mut log = vec![read(&mut server).await];
+    log.push(said(client.peer_addr().map(drop)));
+    log.push(said(server.peer_addr().map(drop)));
+    server.shutdown().await.unwrap();
+    log.push(read(&mut client).await);
+    log.push(said(client.peer_addr().map(drop)));
+    log.push(said(client.local_addr().map(drop)));
+    log
+}
+
+pub async fn an_error_is_taken_once() -> Log {
+    let mut client = reset().await;
+    client.readable().await.unwrap();
+    let mut log = Log::new();
+    for _ in 0..2 {
+        log.push(format!("{:?}", client.take_error().unwrap().map(|e| e.raw_os_error())));
+    }
+    log.push(read(&mut client).await);
+    log.push(write(&mut client, b"x").await);
+    log
+}
+
+pub async fn an_error_of_an_open_stream_is_none() -> Log {
+    let (client, _server) = pair().await;
+    vec![said(client.take_error().map(|e| e.is_none()))]
+}
+
+pub async fn trying_does_not_wait() -> Log {
+    let (client, server) = pair().await;
+    let mut buffer = [0; 8];
+    let mut log = vec![said(server.try_read(&mut buffer))];
+    client.writable().await.unwrap();
+    log.push(said(client.try_write(b"")));
+    log.push(said(client.try_write(b"three")));
+    server.readable().await.unwrap();
+    log.push(said(server.try_read(&mut buffer[..4])));
+    log.push(said(server.try_read(&mut buffer)));
+    log.push(said(server.try_read(&mut buffer)));
+    log.push(format!("{buffer:?}"));
+    log
+}
+
+pub async fn trying_fills_the_window() -> Log {
+    let (client, server) = pair().await;
+    let data = vec![7; 1 << 20];
+    let mut written = 0;
+    let full = loop {
+        // Linux takes more for a while, as the buffer of the receiver fills.
+        match client.try_write(&data) {
+            Ok(count) => written += count,
+            Err(e) => match time::timeout(SOON, client.writable()).await {
+                Ok(ready) => ready.unwrap(),
+                Err(_) => break said::<()>(Err(e)),
+            },
+        }
+    };
+    let mut log = vec![full];
+    let mut received = 0;
+    let mut buffer = vec![0; 1 << 20];
+    while received < written {
+        server.readable().await.unwrap();
+        if let Ok(count) = server.try_read(&mut buffer) {
+            received += count;
+        }
+    }
+    log.push(format!("all of it came: {}", received == written));
+    log.push(said(time::timeout(SOON, client.writable()).await.unwrap()));
+    log.push(said(client.try_write(b"more")));
+    log
+}
+
+pub async fn what_is_written_after_the_window_opened_arrives() -> Log {
+    let (mut client, mut server) = pair().await;
+    let data = vec![7; 64 << 20];
+    let mut writing = Box::pin(client.write_all(&data));
+    let mut log = vec![format!("{}", time::timeout(SOON, &mut writing).await.is_ok())];
+    // Read in small pieces, so that the window opens by and by.
+    let reading = async {
+        let mut received = 0;
+        let mut buffer = vec![0; 5_000];
+        while received < data.len() {
+            received += server.read(&mut buffer).await.unwrap();
+        }
+        received
+    };
+    let (sent, received) = join(writing, reading).await;
+    log.push(format!("{} {received}", said(sent)));
+    log
+}
+
+pub async fn one_may_wait_until_there_is_something_to_read() -> Log {
+    let (mut client, mut server) = pair().await;
+    // Whoever waits may be woken for nothing, and is to try again then.
+    let first = async {
+        loop {
+            server.readable().await.unwrap();
+            match server.try_read(&mut [0]) {
+                Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
+                result => return said(result),
+            }
+        }
+    };
+    let mut first = Box::pin(first);
+    let mut log = vec![format!("{}", time::timeout(SOON, &mut first).await.is_ok())];
+    let (ready, _) = join(&mut first, client.write_all(b"now")).await;
+    drop(first);
+    log.push(ready);
+    log.push(said(server.readable().await));
+    log.push(read(&mut server).await);
+    log
+}
+
+pub async fn the_end_and_a_reset_can_be_read() -> Log {
+    let (client, server) = pair().await;
+    drop(client);
+    let mut log = vec![said(server.readable().await), said(server.try_read(&mut [0; 8]))];
+    let client = reset().await;
+    log.push(said(client.readable().await));
+    log.push(said(client.try_read(&mut [0; 8])));
+    log.push(said(client.writable().await));
+    log.push(said(client.try_write(b"x")));
+    log
+}
+
+pub async fn several_may_wait_for_the_same() -> Log {
+    let (mut client, server) = pair().await;
+    let waiting = join(join(server.readable(), server.readable()), server.peek(&mut [])).now_or_never();
+    let mut log = vec![format!("{}", waiting.is_some())];
+    let ((one, other), _) =
+        join(join(server.readable(), server.readable()), client.write_all(b"for both")).await;
+    log.extend([said(one), said(other)]);
+    log
+}
+
+pub async fn no_lingering_resets() -> Log {
+    let (mut client, mut server) = pair().await;
+    let mut log = vec![said(server.set_zero_linger()), format!("{}", reads_no_linger(server.linger()))];
+    server.write_all(b"farewell").await.unwrap();
+    // What was delivered can still be read.
+    client.peek(&mut [0]).await.unwrap();
+    drop(server);
+    client.writable().await.unwrap();
+    log.push(read(&mut client).await);
+    log.push(read(&mut client).await);
+    log.push(read(&mut client).await);
+    log
+}
+
+fn reads_no_linger(linger: std::io::Result<Option<std::time::Duration>>) -> bool {
+    linger.unwrap() == Some(std::time::Duration::ZERO)
+}
+
+pub async fn no_lingering_loses_nothing_that_was_ended() -> Log {
+    let (mut client, mut server) = pair().await;
+    server.set_zero_linger().unwrap();
+    server.write_all(b"all").await.unwrap();
+    server.shutdown().await.unwrap();
+    let mut log = vec![read(&mut client).await, read(&mut client).await];
+    client.shutdown().await.unwrap();
+    log.push(read(&mut server).await);
+    drop(server);
+    log.push(read(&mut client).await);
+    log.push(said(client.take_error().map(|e| e.is_none())));
+    log
+}
+
+pub async fn lingering_is_off_by_default() -> Log {
+    let (client, server) = pair().await;
+    vec![said(client.linger()), said(server.linger())]
+}
+
+pub async fn time_to_live() -> Log {
+    let (client, server) = pair().await;
+    let mut log = vec![said(client.ttl()), said(server.ttl())];
+    for ttl in [1, 255, 0, 256] {
+        log.push(said(client.set_ttl(ttl)));
+        log.push(said(client.ttl()));
+    }
+    log
+}
+
+pub async fn small_writes_arrive_whole() -> Log {
+    let (mut client, mut server) = pair().await;
+    for n in 0..100_u8 {
+        client.write_all(&[n; 3]).await.unwrap();
+    }
+    client.shutdown().await.unwrap();
+    let mut received = Vec::new();
+    let mut log = vec![said(server.read_to_end(&mut received).await)];
+    log.push(format!("{}", (0..100_u8).flat_map(|n| [n; 3]).eq(received)));
+    log
+}

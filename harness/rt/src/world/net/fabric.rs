@@ -10,7 +10,7 @@ use super::{
     packet::{Body, Digest, Fate, Packet},
     queue::{Queue, What},
     table::{Key, Table},
-    tcp::{Connection, Listener, NEVER},
+    tcp::{BoundSocket, Connection, Listener, NEVER},
     udp::Datagrams,
     wake::Woken,
 };
@@ -24,6 +24,28 @@ struct Record {
     to: u32,
     /// What it touched, once it is lifted.
     lifted: Option<u64>,
+}
+
+/// A packet on its way.
+struct InFlight {
+    packet: Packet,
+    /// The next one of its connection, if it arrives at the same instant: one event serves both, and as many as there
+    /// are. A burst of segments that queue behind a slow one is one event.
+    then: Option<u32>,
+}
+
+/// The last packet of a connection in one direction: the next may not overtake it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Behind {
+    /// When it arrives.
+    at: u64,
+    slot: u32,
+    order: u64,
+}
+
+impl Behind {
+    /// No packet at all.
+    pub(super) const NOTHING: Behind = Behind { at: 0, slot: u32::MAX, order: 0 };
 }
 
 pub(super) struct Fabric {
@@ -40,13 +62,15 @@ pub(super) struct Fabric {
     pub(super) names: BTreeMap<String, u32>,
     default: LinkPolicy,
     effects: Vec<Record>,
-    packets: slab::Slab<Packet>,
+    packets: slab::Slab<InFlight>,
     pub(super) buffers: Buffers,
     order: u64,
     digest: Digest,
     pub(super) sockets: Table<Datagrams>,
     pub(super) connections: Table<Connection>,
     pub(super) listeners: Table<Listener>,
+    /// TCP sockets that neither listen nor connect yet.
+    pub(super) bound: Table<BoundSocket>,
     /// Connections in TIME_WAIT and when that ends, earliest first.
     pub(super) lingering: VecDeque<(u64, Key)>,
     /// Connections that owe an acknowledgement and when it is due, earliest first. An entry holds if the connection still
@@ -75,6 +99,7 @@ impl Fabric {
             sockets: Table::new(),
             connections: Table::new(),
             listeners: Table::new(),
+            bound: Table::new(),
             lingering: VecDeque::new(),
             acknowledgements: VecDeque::new(),
             acknowledge_event: NEVER,
@@ -105,6 +130,7 @@ impl Fabric {
         self.lingering = VecDeque::new();
         self.acknowledgements = VecDeque::new();
         self.sockets.drain().for_each(|s| s.silence(&mut self.woken));
+        self.bound = Table::new();
         self.listeners.drain().for_each(|l| l.silence(&mut self.woken));
         self.connections.drain().for_each(|c| c.silence(&mut self.woken));
         for host in &mut self.hosts {
@@ -151,10 +177,10 @@ impl Fabric {
         links[to as usize] = Some(Box::new(Link::new(stream)));
     }
 
-    /// Sends a packet on its way. It arrives no earlier than `not_before`. Returns before when nothing that is sent
-    /// after it may arrive, if it is to keep the order: when it is due itself, or `not_before` if it is lost.
+    /// Sends a packet on its way. It arrives no earlier than the one it is `behind`. Returns what the next packet is
+    /// behind, if it is to keep the order: this one, or the same as this one if it is lost.
     #[inline]
-    pub(super) fn transmit(&mut self, now: u64, mut packet: Packet, not_before: u64) -> u64 {
+    pub(super) fn transmit(&mut self, now: u64, mut packet: Packet, behind: Behind) -> Behind {
         packet.sent = now;
         self.order += 1;
         packet.order = self.order;
@@ -167,42 +193,54 @@ impl Fabric {
         };
         match verdict {
             Verdict::Arrives(at) => {
-                let at = at.max(not_before);
-                let slot = self.packets.insert(packet) as u32;
-                self.queue.push(at, What::Arrival(slot));
-                at
+                let at = at.max(behind.at);
+                let order = packet.order;
+                let slot = self.insert(packet);
+                // It is still on its way, since it arrives when this one does.
+                match self.packets.get_mut(behind.slot as usize) {
+                    Some(last) if at == behind.at && last.packet.order == behind.order => {
+                        last.then = Some(slot);
+                    }
+                    _ => self.queue.push(at, What::Arrival(slot)),
+                }
+                Behind { at, slot, order }
             }
-            Verdict::ArrivesChanged(change) => self.transmit_changed(packet, *change, not_before),
+            Verdict::ArrivesChanged(change) => self.transmit_changed(packet, *change, behind),
             Verdict::Lost => {
                 self.discard(packet, Fate::Lost, now);
-                not_before
+                behind
             }
             Verdict::Blocked => {
                 self.discard(packet, Fate::Blocked, now);
-                not_before
+                behind
             }
             Verdict::Rejected(arrival) => {
                 self.reject(now, packet, arrival - now);
-                not_before
+                behind
             }
         }
     }
 
     /// Sends a packet on its way that is held back, or of which there are copies.
     #[cold]
-    fn transmit_changed(&mut self, packet: Packet, change: Change, not_before: u64) -> u64 {
+    fn transmit_changed(&mut self, packet: Packet, change: Change, behind: Behind) -> Behind {
         let Change { due, held_back, copies } = change;
-        let due = due.max(not_before);
+        let due = due.max(behind.at);
         let arrives = due.saturating_add(held_back);
         for later in copies {
             self.order += 1;
             let copy = Packet { order: self.order, ..packet.clone() };
-            let slot = self.packets.insert(copy) as u32;
+            let slot = self.insert(copy);
             self.queue.push(arrives.saturating_add(later), What::Arrival(slot));
         }
-        let slot = self.packets.insert(packet) as u32;
+        let slot = self.insert(packet);
         self.queue.push(arrives, What::Arrival(slot));
-        due
+        Behind { at: due, ..Behind::NOTHING }
+    }
+
+    #[inline]
+    fn insert(&mut self, packet: Packet) -> u32 {
+        self.packets.insert(InFlight { packet, then: None }) as u32
     }
 
     fn discard(&mut self, packet: Packet, fate: Fate, at: u64) {
@@ -221,12 +259,16 @@ impl Fabric {
             Body::Syn { from, .. } | Body::SynAck { from, .. } | Body::Segment { from, .. } => {
                 Some(Body::ConnectionRejected { to: from })
             }
-            Body::Reset { .. } | Body::ConnectionRejected { .. } | Body::DatagramRejected => None,
+            Body::Reset { .. }
+            | Body::ConnectionRejected { .. }
+            | Body::DatagramRejected
+            | Body::PortUnreachable => None,
         };
         let answer = body.map(|body| Packet {
             from: packet.to,
             to: packet.from,
             loopback: false,
+            from_loopback: false,
             body,
             data: Vec::new(),
             sent: now,
@@ -234,7 +276,7 @@ impl Fabric {
         });
         self.discard(packet, Fate::Rejected, now);
         if let Some(answer) = answer {
-            let slot = self.packets.insert(answer) as u32;
+            let slot = self.insert(answer);
             self.queue.push(told.max(now + 1), What::Arrival(slot));
         }
     }
@@ -245,7 +287,13 @@ impl Fabric {
         let Some((at, what)) = self.queue.pop() else { return };
         self.now = self.now.max(at);
         match what {
-            What::Arrival(slot) => self.arrive(self.now, slot),
+            What::Arrival(first) => {
+                let mut next = Some(first);
+                while let Some(slot) = next {
+                    next = self.packets[slot as usize].then.take();
+                    self.arrive(self.now, slot);
+                }
+            }
             What::Retransmit(key) => self.retransmission_timer(self.now, at, key),
             What::Keepalive(key) => self.keepalive_timer(self.now, at, key),
             What::Acknowledge => self.acknowledgement_timer(self.now),
@@ -254,7 +302,7 @@ impl Fabric {
 
     #[inline]
     fn arrive(&mut self, now: u64, slot: u32) {
-        let packet = &self.packets[slot as usize];
+        let packet = &self.packets[slot as usize].packet;
         let (from, to) = (packet.from.node, packet.to.node);
         let told_by_link = matches!(packet.body, Body::ConnectionRejected { .. } | Body::DatagramRejected);
         if from != to
@@ -263,13 +311,16 @@ impl Fabric {
         {
             return self.stop(now, slot, mode);
         }
-        let packet = self.packets.remove(slot as usize);
+        let packet = self.packets.remove(slot as usize).packet;
         if !self.hosts[to as usize].powered {
             return self.discard(packet, Fate::NoPower, now);
         }
         self.digest.record(&packet, Fate::Delivered, now);
         match packet.body {
-            Body::Datagram | Body::DatagramRejected => self.datagram_arrives(packet),
+            Body::Datagram => self.datagram_arrives(now, packet),
+            Body::DatagramRejected | Body::PortUnreachable => {
+                self.datagram_was_refused(packet.to, packet.from)
+            }
             _ => self.segment_arrives(now, packet),
         }
     }
@@ -279,17 +330,17 @@ impl Fabric {
     fn stop(&mut self, now: u64, slot: u32, mode: BlockMode) {
         match mode {
             BlockMode::Hold => {
-                let packet = &self.packets[slot as usize];
+                let packet = &self.packets[slot as usize].packet;
                 self.digest.record(packet, Fate::Held, now);
                 let (from, to) = (packet.from.node, packet.to.node);
                 self.link(from, to).held.push(slot);
             }
             BlockMode::Drop => {
-                let packet = self.packets.remove(slot as usize);
+                let packet = self.packets.remove(slot as usize).packet;
                 self.discard(packet, Fate::Blocked, now);
             }
             BlockMode::Reject => {
-                let packet = self.packets.remove(slot as usize);
+                let packet = self.packets.remove(slot as usize).packet;
                 let latency = now - packet.sent;
                 self.reject(now, packet, latency);
             }
@@ -328,7 +379,7 @@ impl Fabric {
         let mut held = std::mem::take(&mut link.held);
         self.effects[id.0 as usize].lifted = Some(touched);
         // They arrive once more, in the order they were sent in, and meet whatever other blocks there are.
-        held.sort_unstable_by_key(|&slot| self.packets[slot as usize].order);
+        held.sort_unstable_by_key(|&slot| self.packets[slot as usize].packet.order);
         for slot in held {
             self.queue.push(now + 1, What::Arrival(slot));
         }

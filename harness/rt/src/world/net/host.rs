@@ -7,7 +7,7 @@ use std::{
     ops::RangeInclusive,
 };
 
-use super::{Death, Life, NodeId, fabric::Fabric, link::Link, packet::Endpoint, table::Key};
+use super::{Death, Errno, Life, NodeId, fabric::Fabric, link::Link, packet::Endpoint, table::Key};
 
 /// Ports that sockets without a wish get, as on Linux.
 const EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
@@ -16,6 +16,8 @@ const EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TcpPort {
     Listener(Key),
+    /// A socket that neither listens nor connects yet.
+    Bound(Key),
     /// The near end of an outgoing connection.
     Outgoing,
 }
@@ -30,6 +32,8 @@ pub(super) struct Host {
     pub(super) links: Vec<Option<Box<Link>>>,
     pub(super) tcp: BTreeMap<u16, TcpPort>,
     pub(super) udp: BTreeMap<u16, Key>,
+    /// How far ahead of time this machine is with telling each other one that a port is closed.
+    pub(super) told_unreachable: BTreeMap<u32, u64>,
     next_port: u16,
 }
 
@@ -37,10 +41,40 @@ pub(super) struct Host {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Binding {
     pub(super) at: Endpoint,
-    /// Bound to 127.0.0.1: reached from its own node only.
-    pub(super) loopback: bool,
+    pub(super) face: Face,
     /// What `local_addr` says.
     pub(super) shown: SocketAddr,
+}
+
+/// Which addresses of its machine a socket is reached at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Face {
+    /// 0.0.0.0: at all of them.
+    All,
+    /// 127.0.0.1.
+    Loopback,
+    /// The address that other nodes know.
+    Own,
+}
+
+impl Binding {
+    /// Whether what is sent to 127.0.0.1, or else to the node's address, is for this socket.
+    #[inline]
+    pub(super) fn hears(&self, loopback: bool) -> bool {
+        match self.face {
+            Face::All => true,
+            Face::Loopback => loopback,
+            Face::Own => !loopback,
+        }
+    }
+
+    /// Has a socket of all addresses take the one that leads to its peer, as connect(2) does.
+    pub(super) fn choose(&mut self, loopback: bool) {
+        if self.face == Face::All {
+            self.face = if loopback { Face::Loopback } else { Face::Own };
+            self.shown = Fabric::shown(self.at, loopback);
+        }
+    }
 }
 
 impl Fabric {
@@ -53,6 +87,7 @@ impl Fabric {
             links: Vec::new(),
             tcp: BTreeMap::new(),
             udp: BTreeMap::new(),
+            told_unreachable: BTreeMap::new(),
             next_port: *EPHEMERAL.start(),
         });
     }
@@ -116,33 +151,32 @@ impl Fabric {
     /// as a destination for the machine itself.
     #[inline]
     pub(super) fn route(&self, from: u32, to: SocketAddr) -> io::Result<(Endpoint, bool)> {
-        let unreachable =
-            || io::Error::new(io::ErrorKind::NetworkUnreachable, format!("no node has the address {to}"));
-        let IpAddr::V4(ip) = to.ip() else { return Err(unreachable()) };
+        let IpAddr::V4(ip) = to.ip() else { return Err(Errno::AddressFamily.into()) };
         if ip.is_loopback() || ip.is_unspecified() {
             return Ok((Endpoint { node: from, port: to.port() }, true));
         }
-        let node = self.node_at(ip).ok_or_else(unreachable)?;
+        let node = self.node_at(ip).ok_or(Errno::NetworkUnreachable)?;
         Ok((Endpoint { node, port: to.port() }, false))
     }
 
     /// Where a socket of `node` that asks for `wish` is bound, except for the choice of a free port.
     pub(super) fn binding(&self, node: u32, wish: SocketAddr) -> io::Result<Binding> {
         let at = Endpoint { node, port: wish.port() };
-        let own = match wish.ip() {
-            IpAddr::V4(ip) => ip.is_unspecified() || ip.is_loopback() || ip == Self::ip(node),
-            IpAddr::V6(_) => false,
+        let IpAddr::V4(ip) = wish.ip() else { return Err(Errno::AddressFamily.into()) };
+        let face = if ip.is_unspecified() {
+            Face::All
+        } else if ip.is_loopback() {
+            Face::Loopback
+        } else if ip == Self::ip(node) {
+            Face::Own
+        } else {
+            return Err(Errno::AddressNotAvailable.into());
         };
-        if !own {
-            let name = &self.hosts[node as usize].name;
-            let message = format!("{} is not an address of {name}", wish.ip());
-            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, message));
-        }
-        Ok(Binding { at, loopback: wish.ip().is_loopback(), shown: wish })
+        Ok(Binding { at, face, shown: wish })
     }
 
     /// A port that `taken` does not hold, from the range for sockets without a wish.
-    pub(super) fn free_port(&mut self, node: u32, taken: impl Fn(&Host, u16) -> bool) -> io::Result<u16> {
+    pub(super) fn free_port(&mut self, node: u32, taken: impl Fn(&Host, u16) -> bool) -> Result<u16, Errno> {
         let host = self.host(node);
         for _ in EPHEMERAL {
             let port = host.next_port;
@@ -151,6 +185,6 @@ impl Fabric {
                 return Ok(port);
             }
         }
-        Err(io::Error::new(io::ErrorKind::AddrInUse, "all ephemeral ports are taken"))
+        Err(Errno::AddressInUse)
     }
 }

@@ -274,8 +274,16 @@ mod tests {
                 let end = Endpoint { node: 0, port: 0 };
                 let data = vec![0; length * 100];
                 let body = Body::Datagram;
-                let mut packet =
-                    Packet { from: end, to: end, loopback: false, body, data, sent: 0, order: 0 };
+                let mut packet = Packet {
+                    from: end,
+                    to: end,
+                    loopback: false,
+                    from_loopback: false,
+                    body,
+                    data,
+                    sent: 0,
+                    order: 0,
+                };
                 link.send(0, &mut packet, &policy);
             }
             link.stream.next_u64()

@@ -23,6 +23,8 @@ pub(super) struct Packet {
     pub(super) to: Endpoint,
     /// Sent to 127.0.0.1 rather than to the node's address.
     pub(super) loopback: bool,
+    /// Sent from 127.0.0.1 rather than from the node's address.
+    pub(super) from_loopback: bool,
     pub(super) body: Body,
     pub(super) data: Vec<u8>,
     pub(super) sent: u64,
@@ -46,6 +48,8 @@ pub(super) enum Body {
     ConnectionRejected { to: Key },
     /// A link turned a datagram down.
     DatagramRejected,
+    /// No socket was there for a datagram (ICMP "port unreachable").
+    PortUnreachable,
 }
 
 impl Packet {
@@ -54,6 +58,8 @@ impl Packet {
     pub(super) fn size(&self) -> usize {
         let headers = match self.body {
             Body::Datagram | Body::DatagramRejected => 28,
+            // RFC 792: with the header of the datagram and the first eight bytes after it.
+            Body::PortUnreachable => 56,
             _ => TCP_HEADERS,
         };
         headers + self.data.len()
@@ -70,6 +76,7 @@ impl Packet {
             Body::Reset { .. } => 6,
             Body::ConnectionRejected { .. } => 7,
             Body::DatagramRejected => 8,
+            Body::PortUnreachable => 9,
         }
     }
 }

@@ -4,10 +4,14 @@ use std::{
     io::{self, IoSlice},
     net::SocketAddr,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
-use super::{Key, Life, Net, tcp::Ends, udp::dead};
+use super::{
+    Errno, Key, Life, Net,
+    tcp::{Ends, Options, Side},
+    udp::dead,
+};
 use crate::world::World;
 
 /// The network and the life of the calling process.
@@ -33,6 +37,18 @@ impl Net {
         self.with(|fabric| fabric.udp_peer(key))
     }
 
+    pub(crate) fn udp_local(&self, key: Key) -> io::Result<SocketAddr> {
+        self.with(|fabric| fabric.udp_local(key))
+    }
+
+    pub(crate) fn udp_take_error(&self, key: Key) -> io::Result<Option<Errno>> {
+        self.with(|fabric| fabric.udp_take_error(key))
+    }
+
+    pub(crate) fn udp_readable(&self, key: Key, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.with(|fabric| fabric.udp_readable(key, cx))
+    }
+
     #[inline]
     pub(crate) fn udp_send(&self, key: Key, to: Option<SocketAddr>, data: &[u8]) -> io::Result<usize> {
         self.with(|fabric| fabric.udp_send(key, to, data))
@@ -53,8 +69,36 @@ impl Net {
         self.with(|fabric| fabric.udp_close(key));
     }
 
-    pub(crate) fn tcp_listen(&self, life: Life, wish: SocketAddr) -> io::Result<(Key, SocketAddr)> {
-        self.with(|fabric| fabric.tcp_listen(life, wish))
+    pub(crate) fn tcp_bind(
+        &self,
+        life: Life,
+        wish: SocketAddr,
+        reuse_address: bool,
+    ) -> io::Result<(Key, SocketAddr)> {
+        self.with(|fabric| fabric.tcp_bind(life, wish, reuse_address))
+    }
+
+    pub(crate) fn tcp_unbind(&self, key: Key) {
+        self.with(|fabric| fabric.tcp_unbind(key));
+    }
+
+    pub(crate) fn tcp_listen(
+        &self,
+        life: Life,
+        wish: SocketAddr,
+        backlog: u32,
+        options: Options,
+    ) -> io::Result<(Key, SocketAddr)> {
+        self.with(|fabric| fabric.tcp_listen(life, wish, backlog, options))
+    }
+
+    pub(crate) fn tcp_listen_bound(
+        &self,
+        socket: Key,
+        backlog: u32,
+        options: Options,
+    ) -> io::Result<(Key, SocketAddr)> {
+        self.with(|fabric| fabric.tcp_listen_bound(socket, backlog, options))
     }
 
     pub(crate) fn tcp_accept(&self, key: Key, cx: &mut Context<'_>) -> Poll<io::Result<Ends>> {
@@ -65,8 +109,18 @@ impl Net {
         self.with(|fabric| fabric.tcp_unlisten(key));
     }
 
-    pub(crate) fn tcp_connect(&self, life: Life, to: SocketAddr) -> io::Result<Ends> {
-        self.with(|fabric| fabric.tcp_connect(life, to))
+    pub(crate) fn tcp_connect(&self, life: Life, to: SocketAddr, options: Options) -> io::Result<Ends> {
+        self.with(|fabric| fabric.tcp_connect(life, to, options))
+    }
+
+    pub(crate) fn tcp_connect_bound(
+        &self,
+        life: Life,
+        socket: Key,
+        to: SocketAddr,
+        options: Options,
+    ) -> io::Result<Ends> {
+        self.with(|fabric| fabric.tcp_connect_bound(life, socket, to, options))
     }
 
     pub(crate) fn tcp_connected(&self, key: Key, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -77,20 +131,20 @@ impl Net {
     pub(crate) fn tcp_write(
         &self,
         key: Key,
-        cx: &mut Context<'_>,
+        waker: Option<&Waker>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.with(|fabric| fabric.tcp_write(key, cx, buffers))
+        self.with(|fabric| fabric.tcp_write(key, waker, buffers))
     }
 
     #[inline]
     pub(crate) fn tcp_read(
         &self,
         key: Key,
-        cx: &mut Context<'_>,
+        waker: Option<&Waker>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.with(|fabric| fabric.tcp_read(key, cx, buffer))
+        self.with(|fabric| fabric.tcp_read(key, waker, buffer))
     }
 
     pub(crate) fn tcp_peek(
@@ -100,6 +154,30 @@ impl Net {
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         self.with(|fabric| fabric.tcp_peek(key, cx, buffer))
+    }
+
+    pub(crate) fn tcp_ready(&self, key: Key, side: Side, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.with(|fabric| fabric.tcp_ready(key, side, cx))
+    }
+
+    pub(crate) fn tcp_peer(&self, key: Key) -> io::Result<SocketAddr> {
+        self.with(|fabric| fabric.tcp_peer(key))
+    }
+
+    pub(crate) fn tcp_take_error(&self, key: Key) -> io::Result<Option<Errno>> {
+        self.with(|fabric| fabric.tcp_take_error(key))
+    }
+
+    pub(crate) fn tcp_options(&self, key: Key) -> io::Result<Options> {
+        self.with(|fabric| fabric.tcp_options(key))
+    }
+
+    pub(crate) fn tcp_set_options(
+        &self,
+        key: Key,
+        change: impl FnOnce(&mut Options) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.with(|fabric| fabric.tcp_set_options(key, change))
     }
 
     /// Times in nanoseconds.

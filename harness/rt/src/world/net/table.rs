@@ -46,6 +46,11 @@ impl<T> Table<T> {
         matching.map(|(slot, (serial, _))| Key { slot: slot as u32, serial: *serial }).collect()
     }
 
+    /// Whether `which` holds for one of them.
+    pub(super) fn any(&self, which: impl Fn(&T) -> bool) -> bool {
+        self.slots.iter().any(|(_, (_, value))| which(value))
+    }
+
     pub(super) fn drain(&mut self) -> impl Iterator<Item = T> {
         std::mem::take(&mut self.slots).into_iter().map(|(_, (_, value))| value)
     }

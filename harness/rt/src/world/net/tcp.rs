@@ -12,9 +12,9 @@
 //! - Segments fit the MTU of the link they leave by, as it is when the connection opens; within a node they carry up to
 //!   16 KiB.
 //! - Closing a stream with unread data resets it, and so does data for a closed one.
+//! - Small segments wait for each other, unless TCP_NODELAY is set: see [`nagle`].
 //!
-//! Left out: congestion control (a sender fills the window at once), selective acknowledgements, and Nagle's algorithm
-//! (as with TCP_NODELAY). Segments of one connection do not overtake each other: routers keep flows in order. Only loss
+//! Left out: congestion control (a sender fills the window at once) and selective acknowledgements. Segments of one connection do not overtake each other: routers keep flows in order. Only loss
 //! and the effects that say so disorder or double them, which the receiver puts right.
 
 use std::{
@@ -24,11 +24,12 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-pub(super) use self::listener::Listener;
-use self::{inbox::Inbox, keepalive::Keepalive, rto::Rto};
+use self::{inbox::Inbox, keepalive::Keepalive, nagle::Small, readiness::Watchers, rto::Rto};
+pub(super) use self::{listener::Listener, socket::BoundSocket};
+pub(crate) use self::{options::Options, readiness::Side};
 use super::{
-    Life,
-    fabric::Fabric,
+    Errno, Life,
+    fabric::{Behind, Fabric},
     host::TcpPort,
     packet::{Endpoint, TCP_HEADERS},
     table::Key,
@@ -41,8 +42,12 @@ mod inbox;
 mod input;
 mod keepalive;
 mod listener;
+mod nagle;
+mod options;
 mod output;
+mod readiness;
 mod rto;
+mod socket;
 
 /// What a segment carries at most, and at least if there is more (Linux's tcp_min_snd_mss).
 const MAX_SEGMENT: usize = 16 << 10;
@@ -88,7 +93,7 @@ pub(super) struct Connection {
     /// Whether `local.port` is taken for this connection alone.
     holds_port: bool,
     /// What went wrong, until someone has been told.
-    error: Option<io::ErrorKind>,
+    error: Option<Errno>,
     /// We ended our stream before the peer did.
     closed_first: bool,
     /// What a segment carries at most.
@@ -96,9 +101,13 @@ pub(super) struct Connection {
     /// When the peer last sent something.
     last_heard: u64,
     keepalive: Option<Box<Keepalive>>,
+    options: Options,
+    /// Who waits for either side to be ready, besides `reader` and `writer`.
+    watchers: Option<Box<Watchers>>,
 
     /// Bytes sent and not acknowledged, from `una` on.
     unacknowledged: VecDeque<u8>,
+    small: Small,
     una: u64,
     /// The next position to send, past the end of the stream once that is sent.
     next: u64,
@@ -111,12 +120,14 @@ pub(super) struct Connection {
     duplicate_acks: u8,
     /// Recovery from loss lasts until this position is acknowledged.
     recover: u64,
-    /// When the last segment sent will arrive: the next may not overtake it.
-    last_arrival: u64,
+    /// The last packet sent: the next may not overtake it.
+    behind: Behind,
     /// When to retransmit, to probe or to give up.
     retransmit_at: Option<u64>,
     /// When the event for it comes, or `NEVER`. Possibly earlier: it is then moved on, which spares most events.
     retransmit_event: u64,
+    /// Someone would write more than the window has room for.
+    wants_room: bool,
     writer: Option<Waker>,
 
     inbox: Inbox,
@@ -141,7 +152,10 @@ impl Connection {
             max_segment: MAX_SEGMENT,
             last_heard: 0,
             keepalive: None,
+            options: Options::default(),
+            watchers: None,
             unacknowledged: VecDeque::new(),
+            small: Small::default(),
             una: 0,
             next: 0,
             edge: 0,
@@ -150,9 +164,10 @@ impl Connection {
             timed: None,
             duplicate_acks: 0,
             recover: 0,
-            last_arrival: 0,
+            behind: Behind::NOTHING,
             retransmit_at: None,
             retransmit_event: NEVER,
+            wants_room: false,
             writer: None,
             inbox: Inbox::default(),
             unanswered: 0,
@@ -173,13 +188,22 @@ impl Connection {
     }
 
     fn wake_both(&mut self, woken: &mut Woken) {
-        woken.push(self.reader.take());
-        woken.push(self.writer.take());
+        self.wake_reader(woken);
+        self.wake_writer(woken);
+    }
+
+    /// How many bytes the peer's window has room for.
+    #[inline]
+    fn room(&self) -> usize {
+        (self.edge.saturating_sub(self.next) as usize).saturating_sub(self.small.waiting.len())
     }
 
     pub(super) fn silence(self, woken: &mut Woken) {
         woken.silent.extend(self.reader);
         woken.silent.extend(self.writer);
+        if let Some(watchers) = self.watchers {
+            watchers.silence(woken);
+        }
     }
 }
 
@@ -199,18 +223,33 @@ impl Fabric {
         fits.clamp(MIN_SEGMENT, MAX_SEGMENT)
     }
 
-    /// Sends a SYN.
-    pub(super) fn tcp_connect(&mut self, life: Life, to: SocketAddr) -> io::Result<Ends> {
+    /// Sends a SYN from a free port.
+    pub(super) fn tcp_connect(&mut self, life: Life, to: SocketAddr, options: Options) -> io::Result<Ends> {
+        self.tcp_connect_from(life, None, to, options)
+    }
+
+    /// Sends a SYN from that port, or a free one.
+    fn tcp_connect_from(
+        &mut self,
+        life: Life,
+        port: Option<u16>,
+        to: SocketAddr,
+        options: Options,
+    ) -> io::Result<Ends> {
         if !self.is_alive(life) {
             return Err(dead());
         }
         let node = life.node.0;
         let (peer, loopback) = self.route(node, to)?;
-        let port = self.free_port(node, |host, port| host.tcp.contains_key(&port))?;
+        let port = match port {
+            Some(port) => port,
+            None => self.free_port(node, |host, port| host.tcp.contains_key(&port))?,
+        };
         self.host(node).tcp.insert(port, TcpPort::Outgoing);
         let local = Endpoint { node, port };
         let mut connection = Connection::new(local, peer, loopback, Phase::Opening, Owner::Process);
         connection.holds_port = true;
+        connection.options = options;
         connection.max_segment = self.max_segment(node, peer.node);
         let key = self.connections.insert(connection);
         let now = self.tick();
@@ -229,19 +268,22 @@ impl Fabric {
                 Poll::Pending
             }
             Phase::Failed => {
-                let error = connection.error.take().unwrap_or(io::ErrorKind::NotConnected);
+                let error = connection.error.take().unwrap_or(Errno::NotConnected);
                 Poll::Ready(Err(error.into()))
             }
-            Phase::Granting(_) | Phase::Open | Phase::TimeWait => Poll::Ready(Ok(())),
+            Phase::Granting(_) | Phase::Open | Phase::TimeWait => {
+                self.keep_alive_as_set(key);
+                Poll::Ready(Ok(()))
+            }
         }
     }
 
-    /// Takes as much of `buffers` as the peer's window has room for.
+    /// Takes as much of `buffers` as the peer's window has room for. If that is nothing, `waker` is woken when there is.
     #[inline]
     pub(super) fn tcp_write(
         &mut self,
         key: Key,
-        cx: &mut Context<'_>,
+        waker: Option<&Waker>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let now = self.tick();
@@ -250,31 +292,40 @@ impl Fabric {
             return Poll::Ready(Err(error.into()));
         }
         if connection.phase != Phase::Open || connection.fin_sent {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            return Poll::Ready(Err(Errno::BrokenPipe.into()));
         }
-        let max_segment = connection.max_segment;
-        let room = connection.edge.saturating_sub(connection.next) as usize;
+        let room = connection.room();
         let wanted = buffers.iter().map(|b| b.len()).sum::<usize>();
         if room == 0 && wanted > 0 {
-            match &connection.writer {
-                Some(writer) if writer.will_wake(cx.waker()) => {}
-                _ => {
-                    let replaced = connection.writer.replace(cx.waker().clone());
-                    self.woken.silent.extend(replaced);
-                }
+            if let Some(waker) = waker {
+                let replaced = wait_in(&mut connection.writer, waker);
+                self.woken.silent.extend(replaced);
             }
-            if self.connections.get(key).is_some_and(|c| c.retransmit_at.is_none()) {
-                self.arm_retransmission(now, key);
-            }
+            self.await_room(key);
             return Poll::Pending;
         }
-        let mut left = room.min(wanted);
-        let written = left;
+        let written = room.min(wanted);
+        if written > 0 {
+            self.write_segments(now, key, written, buffers);
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    /// Cuts the first `left` bytes into segments and sends those that need not wait.
+    #[inline]
+    fn write_segments(&mut self, now: u64, key: Key, mut left: usize, buffers: &[IoSlice<'_>]) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let max_segment = connection.max_segment;
+        let holds_small = connection.holds_small();
+        let mut data = std::mem::take(&mut connection.small.waiting);
         let mut bytes = buffers.iter();
         let mut current: &[u8] = &[];
         while left > 0 {
-            let mut data = self.buffers.take();
-            let length = left.min(max_segment);
+            if data.capacity() == 0 {
+                data = self.buffers.take();
+            }
+            let length = (data.len() + left).min(max_segment);
+            left -= length - data.len();
             while data.len() < length {
                 if current.is_empty() {
                     current = bytes.next().expect("`left` counts the bytes of `buffers`");
@@ -283,10 +334,24 @@ impl Fabric {
                 data.extend_from_slice(taken);
                 current = rest;
             }
-            left -= length;
-            self.send_new(now, key, data);
+            if holds_small && length < max_segment {
+                if let Some(connection) = self.connections.get_mut(key) {
+                    connection.small.waiting = data;
+                }
+                return;
+            }
+            self.send_new(now, key, std::mem::take(&mut data));
         }
-        Poll::Ready(Ok(written))
+    }
+
+    /// Has the window probed while it is closed, since someone wants to write.
+    fn await_room(&mut self, key: Key) {
+        let now = self.tick();
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.wants_room = true;
+        if connection.retransmit_at.is_none() {
+            self.arm_retransmission(now, key);
+        }
     }
 
     /// Reads what has arrived, up to the length of `buffer`. 0 at the end of the stream.
@@ -294,7 +359,7 @@ impl Fabric {
     pub(super) fn tcp_read(
         &mut self,
         key: Key,
-        cx: &mut Context<'_>,
+        waker: Option<&Waker>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let held = self.connections.get_mut(key).filter(|c| c.owner == Owner::Process);
@@ -310,7 +375,7 @@ impl Fabric {
             }
             return Poll::Ready(Ok(count));
         }
-        self.nothing_to_read(key, cx, buffer)
+        self.nothing_to_read(key, waker)
     }
 
     /// Like [`Fabric::tcp_read`], but leaves the bytes to be read again.
@@ -324,11 +389,11 @@ impl Fabric {
         if connection.inbox.waiting() > 0 {
             return Poll::Ready(Ok(connection.inbox.peek(buffer)));
         }
-        self.nothing_to_read(key, cx, buffer)
+        self.nothing_to_read(key, Some(cx.waker()))
     }
 
     #[inline]
-    fn nothing_to_read(&mut self, key: Key, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+    fn nothing_to_read(&mut self, key: Key, waker: Option<&Waker>) -> Poll<io::Result<usize>> {
         let connection = self.held(key)?;
         // As Linux has it: to a reader, the end of the stream comes before what went wrong after it.
         if !connection.inbox.is_complete()
@@ -336,30 +401,47 @@ impl Fabric {
         {
             return Poll::Ready(Err(error.into()));
         }
-        if connection.inbox.is_complete() || connection.phase != Phase::Open || buffer.is_empty() {
+        if connection.inbox.is_complete() || connection.phase != Phase::Open {
             return Poll::Ready(Ok(0));
         }
-        match &connection.reader {
-            Some(reader) if reader.will_wake(cx.waker()) => {}
-            _ => {
-                let replaced = connection.reader.replace(cx.waker().clone());
-                self.woken.silent.extend(replaced);
-            }
+        if let Some(waker) = waker {
+            let replaced = wait_in(&mut connection.reader, waker);
+            self.woken.silent.extend(replaced);
         }
         self.expect_acknowledgements();
         Poll::Pending
     }
 
-    /// Ends our stream.
+    /// Ends our stream. Without a connection, there is nothing to end.
     pub(super) fn tcp_end(&mut self, key: Key) -> io::Result<()> {
         let connection = self.held(key)?;
-        if connection.phase != Phase::Open {
-            return Err(io::ErrorKind::NotConnected.into());
-        }
-        if !connection.fin_sent {
+        if connection.phase == Phase::Open && !connection.fin_sent {
             let now = self.tick();
             self.send_fin(now, key);
         }
         Ok(())
+    }
+
+    /// The other end, as long as there is a connection.
+    pub(super) fn tcp_peer(&mut self, key: Key) -> io::Result<SocketAddr> {
+        let connection = self.held(key)?;
+        if connection.phase != Phase::Open || connection.is_over() {
+            return Err(Errno::NotConnected.into());
+        }
+        Ok(Self::shown(connection.peer, connection.loopback))
+    }
+
+    /// What went wrong and nobody has been told yet.
+    pub(super) fn tcp_take_error(&mut self, key: Key) -> io::Result<Option<Errno>> {
+        Ok(self.held(key)?.error.take())
+    }
+}
+
+/// Has a task wait in a place for one, and gives the waker that was there.
+#[inline]
+fn wait_in(place: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
+    match place {
+        Some(waiting) if waiting.will_wake(waker) => None,
+        _ => place.replace(waker.clone()),
     }
 }

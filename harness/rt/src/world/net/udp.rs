@@ -8,9 +8,9 @@ use std::{
 };
 
 use super::{
-    Life,
-    fabric::Fabric,
-    host::Binding,
+    Errno, Life,
+    fabric::{Behind, Fabric},
+    host::{Binding, Face},
     packet::{Body, Endpoint, Packet},
     table::Key,
     wake::{Waiters, Woken},
@@ -18,8 +18,8 @@ use super::{
 
 /// The longest payload that fits into an IPv4 packet.
 const MAX_PAYLOAD: usize = 65_507;
-/// "Message too long": Linux's number, whatever the simulation runs on.
-const EMSGSIZE: i32 = 90;
+/// The longest that the kernel looks at before it looks for the way.
+const MAX_LENGTH: usize = 65_535;
 /// What may wait to be received, in bytes: Linux's `net.core.rmem_default`.
 const RECEIVE_BUFFER: usize = 212_992;
 /// What a waiting datagram takes besides its payload.
@@ -27,7 +27,7 @@ const OVERHEAD: usize = 256;
 
 struct Received {
     from: Endpoint,
-    loopback: bool,
+    from_loopback: bool,
     data: Vec<u8>,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Datagrams {
     /// What `inbox` takes of the receive buffer.
     bytes: usize,
     readers: Waiters,
-    /// A link turned down what was sent to the connected peer.
+    /// What was sent to the connected peer was turned down, by a link or because nobody is there.
     refused: bool,
 }
 
@@ -66,7 +66,7 @@ impl Fabric {
             binding.at.port = self.free_port(node, |host, port| host.udp.contains_key(&port))?;
             binding.shown.set_port(binding.at.port);
         } else if self.host(node).udp.contains_key(&wish.port()) {
-            return Err(io::ErrorKind::AddrInUse.into());
+            return Err(Errno::AddressInUse.into());
         }
         let key = self.sockets.insert(Datagrams {
             binding,
@@ -87,43 +87,73 @@ impl Fabric {
         }
     }
 
+    /// Sets the default destination, and with it the address the socket has from now on.
     pub(super) fn udp_connect(&mut self, key: Key, peer: SocketAddr) -> io::Result<()> {
         let node = self.sockets.get(key).ok_or_else(dead)?.binding.at.node;
-        let peer = self.route(node, peer)?;
-        self.sockets.get_mut(key).ok_or_else(dead)?.peer = Some(peer);
+        let (peer, loopback) = self.route(node, peer)?;
+        let socket = self.sockets.get_mut(key).ok_or_else(dead)?;
+        if socket.binding.face == Face::Loopback && peer.node != node {
+            return Err(Errno::InvalidArgument.into());
+        }
+        socket.binding.choose(loopback);
+        socket.peer = Some((peer, loopback));
         Ok(())
     }
 
     pub(super) fn udp_peer(&self, key: Key) -> io::Result<SocketAddr> {
-        let (at, loopback) =
-            self.sockets.get(key).ok_or_else(dead)?.peer.ok_or(io::ErrorKind::NotConnected)?;
+        let (at, loopback) = self.sockets.get(key).ok_or_else(dead)?.peer.ok_or(Errno::NotConnected)?;
         Ok(Self::shown(at, loopback))
     }
 
-    /// Sends to `to`, or to the connected peer.
+    pub(super) fn udp_local(&self, key: Key) -> io::Result<SocketAddr> {
+        Ok(self.sockets.get(key).ok_or_else(dead)?.binding.shown)
+    }
+
+    /// What went wrong since it was last asked, or told.
+    pub(super) fn udp_take_error(&mut self, key: Key) -> io::Result<Option<Errno>> {
+        let socket = self.sockets.get_mut(key).ok_or_else(dead)?;
+        Ok(std::mem::take(&mut socket.refused).then_some(Errno::ConnectionRefused))
+    }
+
+    /// Whether a datagram waits; else has the task woken for it. An error alone wakes who receives, as with tokio, and not
+    /// who asks whether there is something to receive.
+    pub(super) fn udp_readable(&mut self, key: Key, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(socket) = self.sockets.get_mut(key) else { return Poll::Ready(Err(dead())) };
+        if !socket.inbox.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        socket.readers.register(cx.waker());
+        Poll::Pending
+    }
+
+    /// Sends to `to`, or to the connected peer. What is wrong is found in the order in which Linux looks.
     #[inline]
     pub(super) fn udp_send(&mut self, key: Key, to: Option<SocketAddr>, data: &[u8]) -> io::Result<usize> {
-        let socket = self.sockets.get_mut(key).ok_or_else(dead)?;
-        if std::mem::take(&mut socket.refused) {
-            return Err(io::ErrorKind::ConnectionRefused.into());
+        let socket = self.sockets.get(key).ok_or_else(dead)?;
+        let Datagrams { binding: Binding { at: from, face, .. }, peer, .. } = *socket;
+        if data.len() > MAX_LENGTH {
+            return Err(Errno::MessageTooLong.into());
         }
-        let Binding { at: from, loopback: bound_to_loopback, .. } = socket.binding;
-        let connected = socket.peer;
         let (to, loopback) = match to {
             Some(to) => self.route(from.node, to)?,
-            None => connected.ok_or(io::ErrorKind::NotConnected)?,
+            None => peer.ok_or(Errno::DestinationRequired)?,
         };
-        if data.len() > MAX_PAYLOAD {
-            return Err(io::Error::from_raw_os_error(EMSGSIZE));
+        if to.port == 0 || (face == Face::Loopback && to.node != from.node) {
+            return Err(Errno::InvalidArgument.into());
         }
-        if bound_to_loopback && to.node != from.node {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket is bound to 127.0.0.1"));
+        if data.len() > MAX_PAYLOAD {
+            return Err(Errno::MessageTooLong.into());
+        }
+        if self.sockets.get_mut(key).is_some_and(|socket| std::mem::take(&mut socket.refused)) {
+            return Err(Errno::ConnectionRefused.into());
         }
         let mut payload = self.buffers.take();
         payload.extend_from_slice(data);
         let now = self.tick();
-        let packet = Packet { from, to, loopback, body: Body::Datagram, data: payload, sent: now, order: 0 };
-        self.transmit(now, packet, 0);
+        let from_loopback = face == Face::Loopback || (loopback && face == Face::All);
+        let body = Body::Datagram;
+        let packet = Packet { from, to, loopback, from_loopback, body, data: payload, sent: now, order: 0 };
+        self.transmit(now, packet, Behind::NOTHING);
         Ok(data.len())
     }
 
@@ -138,7 +168,7 @@ impl Fabric {
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
         let Some(socket) = self.sockets.get_mut(key) else { return Poll::Ready(Err(dead())) };
         if std::mem::take(&mut socket.refused) {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into()));
+            return Poll::Ready(Err(Errno::ConnectionRefused.into()));
         }
         let Some(received) = socket.inbox.front() else {
             socket.readers.register(cx.waker());
@@ -146,7 +176,7 @@ impl Fabric {
         };
         let length = received.data.len().min(buffer.len());
         buffer[..length].copy_from_slice(&received.data[..length]);
-        let from = Self::shown(received.from, received.loopback);
+        let from = Self::shown(received.from, received.from_loopback);
         if !peek && let Some(received) = socket.inbox.pop_front() {
             socket.bytes -= received.data.len() + OVERHEAD;
             self.buffers.put(received.data);
@@ -155,28 +185,33 @@ impl Fabric {
     }
 
     #[inline]
-    pub(super) fn datagram_arrives(&mut self, packet: Packet) {
-        let Packet { from, to, loopback, body, data, .. } = packet;
+    pub(super) fn datagram_arrives(&mut self, now: u64, packet: Packet) {
+        let Packet { from, to, loopback, from_loopback, .. } = packet;
         let key = self.host(to.node).udp.get(&to.port).copied();
-        let Some(socket) = key.and_then(|key| self.sockets.get_mut(key)) else {
-            return self.buffers.put(data);
+        let takes =
+            |s: &&mut Datagrams| s.binding.hears(loopback) && s.peer.is_none_or(|(peer, _)| peer == from);
+        let Some(socket) = key.and_then(|key| self.sockets.get_mut(key)).filter(takes) else {
+            self.answer_unreachable(now, &packet);
+            return self.buffers.put(packet.data);
         };
-        let from_peer = socket.peer.is_none_or(|(peer, _)| peer == from);
-        if body == Body::DatagramRejected {
-            // As ICMP's "port unreachable": only a connected socket hears of it.
-            if socket.peer.is_some() && from_peer {
-                socket.refused = true;
-                socket.readers.wake(&mut self.woken);
-            }
-        } else if from_peer
-            && (!socket.binding.loopback || loopback)
-            && socket.bytes + data.len() + OVERHEAD <= RECEIVE_BUFFER
-        {
+        let data = packet.data;
+        if socket.bytes + data.len() + OVERHEAD <= RECEIVE_BUFFER {
             socket.bytes += data.len() + OVERHEAD;
-            socket.inbox.push_back(Received { from, loopback, data });
+            socket.inbox.push_back(Received { from, from_loopback, data });
             socket.readers.wake(&mut self.woken);
         } else {
             self.buffers.put(data);
+        }
+    }
+
+    /// What was sent to `peer` found nobody, or no way: only a socket that is connected to it hears of that.
+    pub(super) fn datagram_was_refused(&mut self, sender: Endpoint, peer: Endpoint) {
+        let key = self.host(sender.node).udp.get(&sender.port).copied();
+        if let Some(socket) = key.and_then(|key| self.sockets.get_mut(key))
+            && socket.peer.is_some_and(|(connected, _)| connected == peer)
+        {
+            socket.refused = true;
+            socket.readers.wake(&mut self.woken);
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    io,
     time::Duration,
 };
 
 use super::{
-    super::{fabric::Fabric, link::nanos, table::Key},
+    super::{Errno, fabric::Fabric, link::nanos, table::Key},
     Connection, Owner, Phase,
+    nagle::Small,
 };
 
 /// How long the one who closed first remembers a connection (Linux's TCP_TIMEWAIT_LEN).
@@ -20,11 +20,17 @@ impl Fabric {
         let now = self.tick();
         let Ok(connection) = self.held(key) else { return };
         let wakers = [connection.reader.take(), connection.writer.take()];
+        let watchers = connection.watchers.take();
         self.woken.silent.extend(wakers.into_iter().flatten());
+        if let Some(watchers) = watchers {
+            watchers.silence(&mut self.woken);
+        }
         let Some(connection) = self.connections.get_mut(key) else { return };
         if connection.phase != Phase::Open {
             self.forget(key);
-        } else if connection.inbox.waiting() > 0 {
+        } else if connection.inbox.waiting() > 0
+            || (connection.options.linger == Some(0) && !connection.is_over())
+        {
             self.send_reset(now, key);
             self.forget(key);
         } else {
@@ -39,6 +45,7 @@ impl Fabric {
     /// A process has ended: closes all it had.
     pub(in super::super) fn tcp_close_all(&mut self, node: u32) {
         self.unlisten_all(node);
+        self.unbind_all(node);
         for key in self.held_on(node) {
             self.tcp_close(key);
         }
@@ -48,6 +55,7 @@ impl Fabric {
     pub(in super::super) fn tcp_reset_all(&mut self, node: u32) {
         let now = self.tick();
         self.unlisten_all(node);
+        self.unbind_all(node);
         for key in self.held_on(node) {
             self.send_reset(now, key);
             self.forget(key);
@@ -56,6 +64,7 @@ impl Fabric {
 
     /// A machine has lost its power: nothing is left, and nobody hears of it.
     pub(in super::super) fn tcp_lose_all(&mut self, node: u32) {
+        self.unbind_all(node);
         self.host(node).tcp.clear();
         for key in self.listeners.keys_where(|l| l.binding.at.node == node) {
             if let Some(listener) = self.listeners.remove(key) {
@@ -98,7 +107,7 @@ impl Fabric {
         self.tick();
         let ends = self.live_ends(|local, other| (local, other) == (forgetful, peer));
         for &key in &ends {
-            self.fail(key, io::ErrorKind::ConnectionAborted);
+            self.fail(key, Errno::ConnectionAborted);
         }
         ends.len() as u64
     }
@@ -160,7 +169,7 @@ impl Fabric {
     }
 
     /// Marks a connection as broken and tells whoever waits for it.
-    pub(super) fn fail(&mut self, key: Key, error: io::ErrorKind) {
+    pub(super) fn fail(&mut self, key: Key, error: Errno) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if let (Phase::Granting(listener), Some(peer)) = (connection.phase, connection.peer_key) {
             if let Some(listener) = self.listeners.get_mut(listener) {
@@ -174,6 +183,7 @@ impl Fabric {
         connection.phase = Phase::Failed;
         connection.error = Some(error);
         connection.unacknowledged = VecDeque::new();
+        connection.small = Small::default();
         connection.retransmit_at = None;
         connection.acknowledge_at = None;
         connection.wake_both(&mut self.woken);

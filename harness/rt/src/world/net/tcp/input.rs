@@ -1,9 +1,10 @@
 //! What TCP does with what arrives.
 
-use std::{collections::VecDeque, io};
+use std::collections::VecDeque;
 
 use super::{
     super::{
+        Errno,
         fabric::Fabric,
         host::TcpPort,
         packet::{Body, Packet},
@@ -24,7 +25,7 @@ impl Fabric {
             Body::Syn { from, edge } => self.syn_arrives(now, &packet, from, edge),
             Body::SynAck { from, to, edge } => self.syn_ack_arrives(now, &packet, from, to, edge),
             Body::Reset { to } | Body::ConnectionRejected { to } => self.reset_arrives(to),
-            Body::Datagram | Body::DatagramRejected => {}
+            Body::Datagram | Body::DatagramRejected | Body::PortUnreachable => {}
         }
     }
 
@@ -34,7 +35,7 @@ impl Fabric {
             return self.refuse(now, packet, from);
         };
         let Some(listener) = self.listeners.get(listener_key) else { return };
-        if listener.binding.loopback && !packet.loopback {
+        if !listener.binding.hears(packet.loopback) {
             return self.refuse(now, packet, from);
         }
         if let Some(&granted) = listener.granting.get(&from) {
@@ -49,6 +50,7 @@ impl Fabric {
         let mut connection = Connection::new(packet.to, packet.from, packet.loopback, phase, Owner::Backlog);
         connection.peer_key = Some(from);
         connection.edge = edge;
+        connection.options = listener.options;
         connection.max_segment = self.max_segment(packet.to.node, packet.from.node);
         let key = self.connections.insert(connection);
         if let Some(listener) = self.listeners.get_mut(listener_key) {
@@ -78,10 +80,10 @@ impl Fabric {
             Phase::TimeWait | Phase::Failed => return,
             // The answer to a late copy of what ended the connection (RFC 1337).
             Phase::Open if connection.is_over() => return,
-            Phase::Opening => io::ErrorKind::ConnectionRefused,
+            Phase::Opening => Errno::ConnectionRefused,
             // As Linux has it: whoever was told that the peer will send no more only notices on writing.
-            _ if connection.inbox.is_complete() => io::ErrorKind::BrokenPipe,
-            _ => io::ErrorKind::ConnectionReset,
+            _ if connection.inbox.is_complete() => Errno::BrokenPipe,
+            _ => Errno::ConnectionReset,
         };
         self.fail(to, error);
     }
@@ -98,6 +100,7 @@ impl Fabric {
         }
         self.take_acknowledgement(now, &segment, packet.data.is_empty());
         self.take_data(now, packet, &segment);
+        self.send_small_if_due(now, key);
     }
 
     /// Deals with a segment for a connection that is not open; true if it is open now.
@@ -137,7 +140,7 @@ impl Fabric {
         let window_opened = segment.edge > connection.edge;
         connection.edge = connection.edge.max(segment.edge);
         if window_opened {
-            self.woken.push(connection.writer.take());
+            connection.wake_writer(&mut self.woken);
             if connection.una == connection.next {
                 connection.rto.retries = 0;
             }
@@ -158,7 +161,7 @@ impl Fabric {
             }
             if connection.una == connection.next {
                 connection.retransmit_at = None;
-                if connection.writer.is_some() {
+                if connection.wants_room {
                     // The window is closed: probe it.
                     self.arm_retransmission(now, segment.to);
                 } else if connection.fin_sent {
@@ -204,7 +207,7 @@ impl Fabric {
         let (brought, complete) =
             connection.inbox.arrive(segment.seq, packet.data, segment.fin, &mut self.buffers);
         if complete || matches!(brought, Brought::Next | Brought::Gap) {
-            self.woken.push(connection.reader.take());
+            connection.wake_reader(&mut self.woken);
         }
         match brought {
             Brought::Next if !segment.fin && connection.unanswered == 0 => {

@@ -1,12 +1,17 @@
 //! Probes of connections on which nothing happens, as Linux sends them for SO_KEEPALIVE (tcp(7), RFC 9293 section
 //! 3.8.4): they tell an idle end that its peer is gone. Off unless a process asks for them.
 
-use std::io;
+use std::{io, time::Duration};
 
 use super::{
-    super::{fabric::Fabric, queue::What, table::Key},
+    super::{Errno, fabric::Fabric, link::nanos, queue::What, table::Key},
     NEVER, Owner, Phase,
 };
+
+/// Linux's tcp_keepalive_time, tcp_keepalive_intvl and tcp_keepalive_probes.
+const TIME: u64 = nanos(Duration::from_secs(7_200));
+const INTERVAL: u64 = nanos(Duration::from_secs(75));
+const PROBES: u32 = 9;
 
 /// What a process has asked for, and how far it is.
 #[derive(Debug)]
@@ -35,11 +40,20 @@ impl Fabric {
     ) -> io::Result<()> {
         let now = self.tick();
         let connection = self.held(key)?;
+        connection.options.keepalive = true;
         connection.keepalive =
             Some(Box::new(Keepalive { time, interval, retries, unanswered: 0, event: NEVER }));
         let at = connection.last_heard.saturating_add(time).max(now + 1);
         self.arm_keepalive(at, key);
         Ok(())
+    }
+
+    /// Starts probes, at Linux's times, on a connection whose socket has asked for them before there was a connection.
+    pub(super) fn keep_alive_as_set(&mut self, key: Key) {
+        if self.connections.get(key).is_some_and(|c| c.options.keepalive && c.keepalive.is_none()) {
+            // It is held: whoever opened or accepted it is about to be given it.
+            let _ = self.tcp_set_keepalive(key, TIME, INTERVAL, PROBES);
+        }
     }
 
     fn arm_keepalive(&mut self, at: u64, key: Key) {
@@ -69,7 +83,7 @@ impl Fabric {
         }
         if keepalive.unanswered >= keepalive.retries {
             self.send_reset(now, key);
-            return self.fail(key, io::ErrorKind::TimedOut);
+            return self.fail(key, Errno::TimedOut);
         }
         keepalive.unanswered += 1;
         let next = now.saturating_add(keepalive.interval);

@@ -17,11 +17,11 @@ use super::{
         udp::dead,
         wake::{Waiters, Woken},
     },
-    Connection, Ends, Owner,
+    Connection, Ends, Options, Owner,
 };
 
-/// How many connections may wait to be accepted, those still shaking hands included: tokio's and std's default.
-const BACKLOG: usize = 128;
+/// The most connections that may wait to be accepted, those still shaking hands included: Linux's net.core.somaxconn.
+const MAX_BACKLOG: u32 = 4_096;
 
 /// A listening socket.
 pub(in super::super) struct Listener {
@@ -31,6 +31,9 @@ pub(in super::super) struct Listener {
     /// Connections to be accepted.
     pub(super) ready: VecDeque<Key>,
     pub(super) acceptors: Waiters,
+    backlog: usize,
+    /// What connections begin with.
+    pub(super) options: Options,
 }
 
 impl Listener {
@@ -40,7 +43,7 @@ impl Listener {
 
     /// Whether no further connection may wait.
     pub(super) fn is_full(&self) -> bool {
-        self.granting.len() + self.ready.len() >= BACKLOG
+        self.granting.len() + self.ready.len() >= self.backlog
     }
 }
 
@@ -49,26 +52,31 @@ impl Fabric {
         &mut self,
         life: Life,
         wish: SocketAddr,
+        backlog: u32,
+        options: Options,
     ) -> io::Result<(Key, SocketAddr)> {
-        if !self.is_alive(life) {
-            return Err(dead());
-        }
-        let node = life.node.0;
-        let mut binding = self.binding(node, wish)?;
-        if wish.port() == 0 {
-            binding.at.port = self.free_port(node, |host, port| host.tcp.contains_key(&port))?;
-            binding.shown.set_port(binding.at.port);
-        } else if self.host(node).tcp.contains_key(&wish.port()) {
-            return Err(io::ErrorKind::AddrInUse.into());
-        }
+        let binding = self.tcp_binding(life, wish, options.reuse_address)?;
+        Ok(self.listen_at(binding, backlog, options))
+    }
+
+    /// Listens on a port that is free.
+    pub(super) fn listen_at(
+        &mut self,
+        binding: Binding,
+        backlog: u32,
+        options: Options,
+    ) -> (Key, SocketAddr) {
         let key = self.listeners.insert(Listener {
             binding,
             granting: BTreeMap::new(),
             ready: VecDeque::new(),
             acceptors: Waiters::default(),
+            // Linux: a backlog of n holds n + 1.
+            backlog: backlog.min(MAX_BACKLOG) as usize + 1,
+            options,
         });
-        self.host(node).tcp.insert(binding.at.port, TcpPort::Listener(key));
-        Ok((key, binding.shown))
+        self.host(binding.at.node).tcp.insert(binding.at.port, TcpPort::Listener(key));
+        (key, binding.shown)
     }
 
     pub(in super::super) fn tcp_accept(&mut self, key: Key, cx: &mut Context<'_>) -> Poll<io::Result<Ends>> {
@@ -76,7 +84,8 @@ impl Fabric {
         while let Some(key) = listener.ready.pop_front() {
             if let Some(connection) = self.connections.get_mut(key) {
                 connection.owner = Owner::Process;
-                let Connection { local, peer, loopback, .. } = *connection;
+                let &mut Connection { local, peer, loopback, .. } = connection;
+                self.keep_alive_as_set(key);
                 return Poll::Ready(Ok((key, Self::shown(local, loopback), Self::shown(peer, loopback))));
             }
         }

@@ -1,10 +1,11 @@
 //! What TCP sends, and its two timers.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use super::{
     super::{
-        fabric::Fabric,
+        Errno,
+        fabric::{Behind, Fabric},
         link::nanos,
         packet::{Body, Packet},
         queue::What,
@@ -26,11 +27,11 @@ impl Fabric {
     #[inline]
     fn send_on(&mut self, now: u64, key: Key, body: Body, data: Vec<u8>) {
         let Some(connection) = self.connections.get(key) else { return };
-        let &Connection { local: from, peer: to, loopback, last_arrival, .. } = connection;
-        let packet = Packet { from, to, loopback, body, data, sent: now, order: 0 };
-        let arrival = self.transmit(now, packet, last_arrival);
+        let &Connection { local: from, peer: to, loopback, behind, .. } = connection;
+        let packet = Packet { from, to, loopback, from_loopback: loopback, body, data, sent: now, order: 0 };
+        let behind = self.transmit(now, packet, behind);
         if let Some(connection) = self.connections.get_mut(key) {
-            connection.last_arrival = arrival;
+            connection.behind = behind;
         }
     }
 
@@ -60,12 +61,21 @@ impl Fabric {
         connection.acknowledge_at = None;
         let ack = connection.inbox.acknowledgement();
         let edge = connection.inbox.advertise();
-        let &mut Connection { local, peer, loopback, last_arrival, .. } = connection;
+        let &mut Connection { local, peer, loopback, behind, .. } = connection;
         let body = Body::Segment { from: key, to, seq, ack, edge, fin, probe };
-        let packet = Packet { from: local, to: peer, loopback, body, data, sent: now, order: 0 };
-        let arrival = self.transmit(now, packet, last_arrival);
+        let packet = Packet {
+            from: local,
+            to: peer,
+            loopback,
+            from_loopback: loopback,
+            body,
+            data,
+            sent: now,
+            order: 0,
+        };
+        let behind = self.transmit(now, packet, behind);
         if let Some(connection) = self.connections.get_mut(key) {
-            connection.last_arrival = arrival;
+            connection.behind = behind;
         }
     }
 
@@ -76,6 +86,9 @@ impl Fabric {
         let seq = connection.next;
         connection.next += data.len() as u64;
         connection.unacknowledged.extend(&data);
+        if data.len() < connection.max_segment {
+            connection.small.sent_up_to = connection.next;
+        }
         connection.timed.get_or_insert((connection.next, now));
         if connection.retransmit_at.is_none() || connection.una == seq {
             self.arm_retransmission(now, key);
@@ -83,7 +96,9 @@ impl Fabric {
         self.send_segment(now, key, seq, data, false, false);
     }
 
+    /// Ends the stream, behind what waits.
     pub(super) fn send_fin(&mut self, now: u64, key: Key) {
+        self.send_small(now, key);
         let Some(connection) = self.connections.get_mut(key) else { return };
         let seq = connection.next;
         connection.next += 1;
@@ -158,8 +173,17 @@ impl Fabric {
     pub(super) fn refuse(&mut self, now: u64, packet: &Packet, to: Key) {
         let Packet { from, to: local, loopback, .. } = *packet;
         let body = Body::Reset { to };
-        let answer = Packet { from: local, to: from, loopback, body, data: Vec::new(), sent: now, order: 0 };
-        self.transmit(now, answer, 0);
+        let answer = Packet {
+            from: local,
+            to: from,
+            loopback,
+            from_loopback: loopback,
+            body,
+            data: Vec::new(),
+            sent: now,
+            order: 0,
+        };
+        self.transmit(now, answer, Behind::NOTHING);
     }
 
     #[inline]
@@ -229,7 +253,7 @@ impl Fabric {
             Phase::TimeWait | Phase::Failed => return,
         };
         if connection.rto.retries >= limit {
-            return self.fail(key, io::ErrorKind::TimedOut);
+            return self.fail(key, Errno::TimedOut);
         }
         match connection.phase {
             Phase::Opening => {
@@ -247,7 +271,7 @@ impl Fabric {
                 self.arm_retransmission(now, key);
             }
             // Nothing on its way, and someone waits for the window to open: ask whether it has.
-            _ if connection.writer.is_some() && connection.edge <= connection.next => {
+            _ if connection.wants_room && connection.edge <= connection.next => {
                 connection.rto.retries += 1;
                 self.send_probe(now, key);
                 self.arm_retransmission(now, key);

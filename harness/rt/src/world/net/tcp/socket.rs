@@ -1,0 +1,107 @@
+//! TCP sockets that neither listen nor connect yet, but may have a port.
+
+use std::{io, net::SocketAddr};
+
+use super::{
+    super::{
+        Errno, Life,
+        fabric::Fabric,
+        host::{Binding, Face, TcpPort},
+        packet::Endpoint,
+        table::Key,
+        udp::dead,
+    },
+    Ends, Options,
+};
+
+/// A socket with a port.
+pub(in super::super) struct BoundSocket {
+    binding: Binding,
+}
+
+impl Fabric {
+    /// Takes a port, or finds a free one for port 0.
+    pub(in super::super) fn tcp_bind(
+        &mut self,
+        life: Life,
+        wish: SocketAddr,
+        reuse_address: bool,
+    ) -> io::Result<(Key, SocketAddr)> {
+        let binding = self.tcp_binding(life, wish, reuse_address)?;
+        let key = self.bound.insert(BoundSocket { binding });
+        self.host(binding.at.node).tcp.insert(binding.at.port, TcpPort::Bound(key));
+        Ok((key, binding.shown))
+    }
+
+    /// Where a socket that asks for `wish` is bound. A port with connections, alive or remembered, is free to those who
+    /// reuse addresses, as far as the connections do too (socket(7), SO_REUSEADDR).
+    pub(super) fn tcp_binding(
+        &mut self,
+        life: Life,
+        wish: SocketAddr,
+        reuse_address: bool,
+    ) -> io::Result<Binding> {
+        if !self.is_alive(life) {
+            return Err(dead());
+        }
+        let node = life.node.0;
+        let mut binding = self.binding(node, wish)?;
+        if wish.port() == 0 {
+            binding.at.port = self.free_port(node, |host, port| host.tcp.contains_key(&port))?;
+            binding.shown.set_port(binding.at.port);
+            return Ok(binding);
+        }
+        let now = self.tick();
+        self.end_time_waits(now);
+        let at = Endpoint { node, port: wish.port() };
+        if self.host(node).tcp.contains_key(&at.port)
+            || self.connections.any(|c| c.local == at && !(reuse_address && c.options.reuse_address))
+        {
+            return Err(Errno::AddressInUse.into());
+        }
+        Ok(binding)
+    }
+
+    /// Connects from the port of a socket.
+    pub(in super::super) fn tcp_connect_bound(
+        &mut self,
+        life: Life,
+        socket: Key,
+        to: SocketAddr,
+        options: Options,
+    ) -> io::Result<Ends> {
+        let BoundSocket { binding } = *self.bound.get(socket).ok_or_else(dead)?;
+        let (peer, _) = self.route(life.node.0, to)?;
+        if binding.face == Face::Loopback && peer.node != life.node.0 {
+            return Err(Errno::InvalidArgument.into());
+        }
+        self.tcp_unbind(socket);
+        self.tcp_connect_from(life, Some(binding.at.port), to, options)
+    }
+
+    /// Gives the port of a socket to a listener.
+    pub(in super::super) fn tcp_listen_bound(
+        &mut self,
+        socket: Key,
+        backlog: u32,
+        options: Options,
+    ) -> io::Result<(Key, SocketAddr)> {
+        let BoundSocket { binding } = *self.bound.get(socket).ok_or_else(dead)?;
+        self.tcp_unbind(socket);
+        Ok(self.listen_at(binding, backlog, options))
+    }
+
+    /// Lets go of a socket and its port.
+    pub(in super::super) fn tcp_unbind(&mut self, key: Key) {
+        if let Some(BoundSocket { binding }) = self.bound.remove(key) {
+            self.host(binding.at.node).tcp.remove(&binding.at.port);
+        }
+    }
+
+    /// A process has ended: its sockets go with it.
+    pub(super) fn unbind_all(&mut self, node: u32) {
+        for key in self.bound.keys_where(|socket| socket.binding.at.node == node) {
+            self.tcp_unbind(key);
+        }
+    }
+}
