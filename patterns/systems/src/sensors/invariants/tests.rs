@@ -1,0 +1,1 @@
+//! Each invariant sees a breach when there is one.
