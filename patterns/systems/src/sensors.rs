@@ -226,6 +226,7 @@ const EVENTS: &[EventKind] = &[
     event("collector.opened", &["sensor", "next"], "a collector starts, and this is what it has of a sensor"),
     event("collector.dropped", &["bytes"], "the end of a log was not whole, and is gone"),
     event("collector.forged", &[], "a reading or a request was not what had been sealed"),
+    event("collector.repeated", &["sensor", "seq"], "a reading came that is stored already"),
     event("collector.refused", &["sensor", "seq"], "a reading was not taken, as the disk is full"),
     event("effect.stored", &["sensor", "seq", "value"], "a collector says that it has a reading on its disk"),
     event("effect.granted", &["epoch", "collector"], "the keeper made a collector primary"),

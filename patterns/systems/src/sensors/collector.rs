@@ -22,7 +22,7 @@ use super::{
     flaw::FlawKind,
     lease::Lease,
     store::Store,
-    wire::{Ack, CALLS, DATAGRAMS, Page, Purpose, Read, ReadRequest, Reading, Sealed},
+    wire::{Ack, Ask, CALLS, DATAGRAMS, Page, Purpose, Read, ReadRequest, Reading, Sealed},
 };
 
 /// How long the primary takes to gather what it publishes, before it looks at the disk and after.
@@ -63,19 +63,30 @@ async fn receive(node: &Node, params: &Params, store: &Shared, socket: &UdpSocke
             Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => continue,
             received => received?,
         };
-        let sealed = Sealed::from_datagram(&datagram[..length]);
-        let reading = match params.flaw {
-            Some(FlawKind::NoChecksum) => sealed.and_then(|sealed| sealed.open_unchecked::<Reading>()),
-            _ => sealed.and_then(|sealed| sealed.open::<Reading>(Purpose::Reading)),
-        };
-        let Some(reading) = reading else {
-            tracing::info!(target: "collector", "forged");
-            continue;
-        };
-        let Some(next) = lock(store).take(reading)? else { continue };
-        let ack = Ack { sensor: reading.sensor, collector: node.index(), next };
+        let Some((sensor, next)) = take(params, store, &datagram[..length])? else { continue };
+        let ack = Ack { sensor, collector: node.index(), next };
         // A datagram that is not sent is one that is lost.
         let _ = socket.send_to(&Sealed::new(Purpose::Ack, &ack).to_datagram(), from).await;
+    }
+}
+
+/// Takes what a datagram brings: whose it is and what is wanted next, or None if it is not believed.
+fn take(params: &Params, store: &Shared, datagram: &[u8]) -> io::Result<Option<(u32, u64)>> {
+    let sealed = Sealed::from_datagram(datagram);
+    let reading = sealed.as_ref().and_then(|sealed| match params.flaw {
+        Some(FlawKind::NoChecksum) => sealed.open_unchecked::<Reading>(),
+        _ => sealed.open::<Reading>(Purpose::Reading),
+    });
+    if let Some(reading) = reading {
+        let next = lock(store).take(reading)?;
+        return Ok(next.map(|next| (reading.sensor, next)));
+    }
+    match sealed.and_then(|sealed| sealed.open::<Ask>(Purpose::Ask)) {
+        Some(Ask { sensor }) => Ok(Some((sensor, lock(store).wanted(sensor)))),
+        None => {
+            tracing::info!(target: "collector", "forged");
+            Ok(None)
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use super::{
     command::Commands,
     flaw::FlawKind,
     log::{AppendError, Log},
-    wire::{Ack, Adjust, CALLS, DATAGRAMS, Purpose, Reading, Sealed},
+    wire::{Ack, Adjust, Ask, CALLS, DATAGRAMS, Purpose, Reading, Sealed},
 };
 
 /// How many readings are under way to a collector at a time.
@@ -138,9 +138,14 @@ impl Sensor {
             let up_to = count.min(peer.next + WINDOW);
             let mut from = peer.sent.max(peer.next);
             if now >= peer.again_at {
-                // A collector that has everything is asked all the same, with the last reading: it may have lost it.
-                from = peer.next.min(count.saturating_sub(1));
+                from = peer.next;
                 peer.in_vain += u32::from(peer.sent > peer.next);
+                if peer.next >= count {
+                    // It has everything, or had: it may have lost some.
+                    let ask = Sealed::new(Purpose::Ask, &Ask { sensor: self.node.index() }).to_datagram();
+                    // A datagram that is not sent is one that is lost.
+                    let _ = self.socket.send_to(&ask, (host.as_str(), DATAGRAMS)).await;
+                }
                 peer.again_at = now + peer.backoff;
                 peer.backoff = (peer.backoff * 2).min(MAX_BACKOFF);
             }
@@ -150,7 +155,7 @@ impl Sensor {
             }
             for reading in self.readings.get(from as usize..up_to as usize).unwrap_or_default() {
                 let datagram = Sealed::new(Purpose::Reading, reading).to_datagram();
-                // A datagram that is not sent is one that is lost.
+                // As above.
                 let _ = self.socket.send_to(&datagram, (host.as_str(), DATAGRAMS)).await;
             }
             peer.sent = peer.sent.max(up_to);

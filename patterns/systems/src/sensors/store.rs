@@ -62,7 +62,11 @@ impl Store {
             tracks.entry(sensor).or_default();
         }
         for reading in found.readings.into_iter().filter(|reading| reading.sensor < MAX_SENSORS) {
-            tracks.entry(reading.sensor).or_default().push(reading);
+            let track = tracks.entry(reading.sensor).or_default();
+            // What is behind a gap is no use; it is sent again.
+            if reading.seq == track.next {
+                track.push(reading);
+            }
         }
         for (sensor, track) in &tracks {
             tracing::info!(target: "collector", sensor, next = track.next, "opened");
@@ -95,7 +99,9 @@ impl Store {
             _ => Vec::new(),
         };
         if batch.is_empty() {
-            tracing::debug!(target: "collector", sensor = reading.sensor, seq = reading.seq, "unwanted");
+            if reading.seq < track.next {
+                tracing::info!(target: "collector", sensor = reading.sensor, seq = reading.seq, "repeated");
+            }
         } else if self.persist(&batch)? {
             let track = self.tracks.get_mut(&reading.sensor).expect("it was just looked at");
             for stored in batch {
@@ -107,7 +113,7 @@ impl Store {
         } else {
             tracing::info!(target: "collector", sensor = reading.sensor, seq = reading.seq, "refused");
         }
-        Ok(Some(self.tracks[&reading.sensor].next))
+        Ok(Some(self.wanted(reading.sensor)))
     }
 
     /// Makes readings durable. False if there is no room for them.
@@ -137,6 +143,11 @@ impl Store {
         }
         self.log.sync()?;
         Ok(true)
+    }
+
+    /// Which reading of a sensor is wanted next.
+    pub fn wanted(&self, sensor: u32) -> u64 {
+        self.tracks.get(&sensor).map_or(0, |track| track.next)
     }
 
     /// The newest readings of a sensor, oldest first; None if there are fewer than a client has seen.

@@ -28,7 +28,14 @@ pub struct Reading {
     pub value: u64,
 }
 
-/// A collector's answer to any reading of a sensor: what it holds durably.
+/// A sensor's question to a collector that has everything, as far as the sensor knows. It is answered as a reading is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// Whose readings.
+    pub sensor: u32,
+}
+
+/// A collector's answer to a sensor: what it holds durably.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ack {
     /// Whose readings.
@@ -43,6 +50,7 @@ pub struct Ack {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     Reading,
+    Ask,
     Ack,
     Read,
     Adjust,
@@ -55,11 +63,12 @@ impl Purpose {
     fn bytes(self) -> [u8; 9] {
         let (kind, of) = match self {
             Purpose::Reading => (0, 0),
-            Purpose::Ack => (1, 0),
-            Purpose::Read => (2, 0),
-            Purpose::Adjust => (3, 0),
-            Purpose::Lease => (4, 0),
-            Purpose::Reply(request) => (5, request),
+            Purpose::Ask => (1, 0),
+            Purpose::Ack => (2, 0),
+            Purpose::Read => (3, 0),
+            Purpose::Adjust => (4, 0),
+            Purpose::Lease => (5, 0),
+            Purpose::Reply(request) => (6, request),
         };
         let mut bytes = [kind; 9];
         bytes[1..].copy_from_slice(&u64::to_le_bytes(of));

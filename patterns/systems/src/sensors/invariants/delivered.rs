@@ -1,7 +1,7 @@
 //! What was measured arrives: `readings_delivered` at the end, `all_readings_stored` all along.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     time::Duration,
 };
 
@@ -14,52 +14,61 @@ use squall::{
 /// How long a reading may take to be everywhere without anything being wrong.
 const UNDER_WAY: Duration = Duration::from_secs(1);
 
-/// Who is up, what was measured, and what is stored.
+/// What there is of one sensor: when each reading was taken, and whether it is up.
+#[derive(Default)]
+struct Source {
+    up: bool,
+    measured: Vec<Duration>,
+}
+
+/// What a collector has of each sensor, and whether it is up.
+#[derive(Default)]
+struct Sink {
+    up: bool,
+    stored: BTreeMap<i64, i64>,
+}
+
+/// Who is up, what was measured, and what is stored, by position in the groups.
 #[derive(Default)]
 struct Progress {
-    up: BTreeSet<String>,
-    /// By sensor, when each reading was taken.
-    measured: BTreeMap<String, Vec<Duration>>,
-    /// By collector and sensor, how many readings it has.
-    stored: BTreeMap<(String, String), i64>,
+    sensors: BTreeMap<i64, Source>,
+    collectors: BTreeMap<i64, Sink>,
+}
+
+/// The position of a node in a group, if it is of that group.
+fn position(node: &str, group: &str) -> Option<i64> {
+    node.strip_prefix(group)?.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
 impl Progress {
     fn observe(&mut self, record: &Record) {
         match &record.kind {
-            Kind::Node { node, change, .. } => match change {
-                Lifecycle::Started if node.starts_with("sensors[") => {
-                    self.up.insert(node.to_string());
-                }
-                Lifecycle::Started if node.starts_with("collectors[") => {
-                    self.up.insert(node.to_string());
+            Kind::Node { node, change, .. } => {
+                let up = match change {
+                    Lifecycle::Started => true,
+                    Lifecycle::Crashed | Lifecycle::Exited(_) => false,
+                    _ => return,
+                };
+                if let Some(sensor) = position(node, "sensors") {
+                    self.sensors.entry(sensor).or_default().up = up;
+                } else if let Some(collector) = position(node, "collectors") {
                     // Until it says what it has it has nothing.
-                    self.stored.retain(|(collector, _), _| **collector != **node);
+                    self.collectors.insert(collector, Sink { up, stored: BTreeMap::new() });
                 }
-                Lifecycle::Crashed | Lifecycle::Exited(_) => {
-                    self.up.remove(&**node);
-                }
-                _ => {}
-            },
+            }
             Kind::Event { node, name, fields, .. } => {
-                let pair =
-                    || Some((node.to_string(), format!("sensors[{}]", fields.int("sensor")?)));
+                let Some(sensor) = fields.int("sensor") else { return };
+                if name == "effect.measured" {
+                    self.sensors.entry(sensor).or_default().measured.push(record.at);
+                    return;
+                }
+                let Some(collector) = position(node, "collectors") else { return };
+                let stored =
+                    self.collectors.entry(collector).or_default().stored.entry(sensor).or_default();
                 match &**name {
-                    "effect.measured" => {
-                        self.measured.entry(node.to_string()).or_default().push(record.at);
-                    }
-                    "collector.opened" => {
-                        if let (Some(pair), Some(next)) = (pair(), fields.int("next")) {
-                            self.stored.insert(pair, next);
-                        }
-                    }
-                    "effect.stored" => {
-                        if let (Some(pair), Some(seq)) = (pair(), fields.int("seq")) {
-                            let stored = self.stored.entry(pair).or_default();
-                            // A reading behind a gap is no use.
-                            *stored += i64::from(seq == *stored);
-                        }
-                    }
+                    "collector.opened" => *stored = fields.int("next").unwrap_or(0),
+                    // A reading behind a gap is no use.
+                    "effect.stored" => *stored += i64::from(fields.int("seq") == Some(*stored)),
                     _ => {}
                 }
             }
@@ -68,21 +77,19 @@ impl Progress {
     }
 
     /// Who lacks what of all that was measured until then, among those that are up: collector, sensor, has, should have.
-    fn lacking(&self, until: Duration) -> impl Iterator<Item = (&str, &str, i64, i64)> {
-        let collectors = self.up.iter().filter(|node| node.starts_with("collectors["));
-        collectors.flat_map(move |collector| {
-            self.measured.iter().filter(|(sensor, _)| self.up.contains(*sensor)).filter_map(
-                move |(sensor, at)| {
-                    let due = at.partition_point(|at| *at <= until) as i64;
-                    let has = self.stored.get(&(collector.clone(), sensor.clone())).copied().unwrap_or(0);
-                    (has < due).then_some((&**collector, &**sensor, has, due))
-                },
-            )
+    fn lacking(&self, until: Duration) -> impl Iterator<Item = (i64, i64, i64, i64)> {
+        let sources = self.sensors.iter().filter(|(_, source)| source.up);
+        sources.flat_map(move |(sensor, source)| {
+            let due = source.measured.partition_point(|at| *at <= until) as i64;
+            self.collectors.iter().filter(|(_, sink)| sink.up).filter_map(move |(collector, sink)| {
+                let has = sink.stored.get(sensor).copied().unwrap_or(0);
+                (has < due).then_some((*collector, *sensor, has, due))
+            })
         })
     }
 
     fn any_collector(&self) -> bool {
-        self.up.iter().any(|node| node.starts_with("collectors["))
+        self.collectors.values().any(|sink| sink.up)
     }
 }
 
@@ -111,7 +118,8 @@ impl Invariant for Delivered {
             Some((collector, sensor, has, due)) => Err(Breach::new(
                 "undelivered",
                 format!(
-                    "{sensor} had taken {due} readings by the heal at {:?}, and at {:?} {collector} has {has} of them",
+                    "sensors[{sensor}] had taken {due} readings by the heal at {:?}, and at {:?} collectors[{collector}] \
+                     has {has} of them",
                     end.healed_at, end.ended_at
                 ),
             )),
@@ -150,7 +158,7 @@ impl Condition for AllStored {
         let until = self.now.saturating_sub(UNDER_WAY);
         let lacking = self.progress.lacking(until);
         let lacking: Vec<_> = lacking
-            .map(|(collector, sensor, has, due)| format!("{collector} has {has} of {due} of {sensor}"))
+            .map(|(collector, sensor, has, due)| format!("collectors[{collector}] has {has} of {due} of sensors[{sensor}]"))
             .collect();
         if lacking.is_empty() { "no collector is up".to_owned() } else { lacking.join(", ") }
     }
