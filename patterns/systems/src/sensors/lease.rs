@@ -55,7 +55,7 @@ impl Lease {
 
     /// Asks for the lease, and for more of it, for ever.
     pub async fn keep(&self) {
-        let every = self.params.lease.0 / 4;
+        let every = self.params.lease.0 / 2;
         let mut reigns = None;
         loop {
             self.ask().await;

@@ -158,7 +158,9 @@ impl Sensor {
                 // As above.
                 let _ = self.socket.send_to(&datagram, (host.as_str(), DATAGRAMS)).await;
             }
-            peer.sent = peer.sent.max(up_to);
+            if up_to > peer.sent {
+                (peer.sent, peer.again_at) = (up_to, peer.again_at.min(now + peer.backoff));
+            }
             next_at = next_at.min(peer.again_at);
         }
         next_at
@@ -177,7 +179,8 @@ impl Sensor {
         let Some(peer) = known else { return };
         if next > peer.next {
             (peer.backoff, peer.in_vain) = (BACKOFF, 0);
-            peer.again_at = Instant::now() + BACKOFF;
+            let done = next >= self.readings.len() as u64;
+            peer.again_at = Instant::now() + if done { MAX_BACKOFF } else { BACKOFF };
         } else if next < peer.next {
             tracing::info!(target: "sensor", collector, from = peer.next, to = next, "rewound");
             (peer.sent, peer.backoff) = (next, BACKOFF);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use squall_rt::rpc::Method;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Where sensors and collectors send their datagrams.
 pub const DATAGRAMS: u16 = 7000;
@@ -114,10 +114,7 @@ impl Sealed {
 }
 
 fn seal(purpose: Purpose, body: &[u8]) -> u64 {
-    let mut hasher = Xxh3::with_seed(KEY);
-    hasher.update(&purpose.bytes());
-    hasher.update(body);
-    hasher.digest()
+    xxh3_64_with_seed(&[&purpose.bytes(), body].concat(), KEY)
 }
 
 /// Reads a sensor's newest readings from a collector. Sealed [`ReadRequest`]; the reply is a sealed [`Page`].
