@@ -3,9 +3,8 @@
 //!
 //! ```text
 //! clients ── adjust ──► sensors ── readings ──► collectors ── lease ──► keeper
-//!    │                     ▲ └──────── acks ──────┘  │ ▲
-//!    └──── latest, history ┼───────────────────────┘ │
-//!                          └ a log, and commands      └ a log        └ redb
+//!    │                        ◄──────── acks ──────     ▲               (redb)
+//!    └───────────────────────── latest, history ────────┘
 //! ```
 //!
 //! It is small, and built so that each layer of the simulated world is used: datagrams and streams, files and a database, wall
@@ -50,8 +49,8 @@ mod sensor;
 mod store;
 mod wire;
 
-use self::flaw::FlawKind;
 pub use self::client::Session;
+use self::flaw::FlawKind;
 
 /// The system. See the [module](self).
 pub struct Sensors;

@@ -130,24 +130,25 @@ impl Session {
         let mut in_doubt = false;
         loop {
             let asked = AdjustRequest { request, intent, sensor, by };
-            let reason = match client.call(&Adjust(Sealed::new(Purpose::Adjust, &asked)), self.patience()).await {
-                Ok(sealed) => match sealed.open::<Adjusted>(Purpose::Reply(request)) {
-                    Some(Adjusted { offset }) => return Outcome::ok().with("offset", offset),
-                    None if self.params.is(FlawKind::UnsignedCommands) => return Outcome::ok(),
-                    None => {
-                        in_doubt = true;
-                        "the seal of the reply is broken".to_owned()
+            let reason =
+                match client.call(&Adjust(Sealed::new(Purpose::Adjust, &asked)), self.patience()).await {
+                    Ok(sealed) => match sealed.open::<Adjusted>(Purpose::Reply(request)) {
+                        Some(Adjusted { offset }) => return Outcome::ok().with("offset", offset),
+                        None if self.params.is(FlawKind::UnsignedCommands) => return Outcome::ok(),
+                        None => {
+                            in_doubt = true;
+                            "the seal of the reply is broken".to_owned()
+                        }
+                    },
+                    Err(e) if e.is_unknown() && self.params.is(FlawKind::TimeoutIsFailure) => {
+                        return Outcome::failed(e);
                     }
-                },
-                Err(e) if e.is_unknown() && self.params.is(FlawKind::TimeoutIsFailure) => {
-                    return Outcome::failed(e);
-                }
-                Err(e) => {
-                    // A refusal bears no seal: it need not be the sensor's.
-                    in_doubt |= !matches!(e, CallError::NotSent { .. });
-                    e.to_string()
-                }
-            };
+                    Err(e) => {
+                        // A refusal bears no seal: it need not be the sensor's.
+                        in_doubt |= !matches!(e, CallError::NotSent { .. });
+                        e.to_string()
+                    }
+                };
             if Instant::now() + backoff >= give_up {
                 return if in_doubt { Outcome::unknown(reason) } else { Outcome::failed(reason) };
             }

@@ -49,7 +49,11 @@ const fn flaw(name: &'static str, violates: &'static str, about: &'static str) -
 
 /// What `variant:` can name.
 pub const FLAWS: &[Flaw] = &[
-    flaw("no_checksum", "readings_authentic", "collectors believe every datagram, so flipped bits become readings"),
+    flaw(
+        "no_checksum",
+        "readings_authentic",
+        "collectors believe every datagram, so flipped bits become readings",
+    ),
     flaw("no_dedup", "readings_once_in_order", "collectors store a reading as often as it comes"),
     flaw(
         "trusts_order",
@@ -61,9 +65,21 @@ pub const FLAWS: &[Flaw] = &[
         "readings_once_in_order",
         "collectors know the last few readings only, and store an older one once more",
     ),
-    flaw("sends_once", "readings_delivered", "sensors send each reading once, as if no datagram were ever lost"),
-    flaw("gives_up", "readings_delivered", "sensors give up on a collector that has not answered for a while, for ever"),
-    flaw("fixed_members", "readings_delivered", "sensors ask who the collectors are at their start, and never again"),
+    flaw(
+        "sends_once",
+        "readings_delivered",
+        "sensors send each reading once, as if no datagram were ever lost",
+    ),
+    flaw(
+        "gives_up",
+        "readings_delivered",
+        "sensors give up on a collector that has not answered for a while, for ever",
+    ),
+    flaw(
+        "fixed_members",
+        "readings_delivered",
+        "sensors ask who the collectors are at their start, and never again",
+    ),
     flaw(
         "acks_before_sync",
         "readings_durable",
@@ -79,24 +95,44 @@ pub const FLAWS: &[Flaw] = &[
         "readings_durable",
         "after a failed sync collectors sync again and believe the success (fsyncgate)",
     ),
-    flaw("drops_on_full", "readings_durable", "collectors acknowledge readings that a full disk did not take"),
+    flaw(
+        "drops_on_full",
+        "readings_durable",
+        "collectors acknowledge readings that a full disk did not take",
+    ),
     flaw(
         "appends_after_torn",
         "readings_durable",
         "after a write that stopped part-way collectors go on behind what is left of it",
     ),
     flaw("single_read", "readings_durable", "collectors read their log with one read, which may give less"),
-    flaw("trusts_the_disk", "readings_authentic", "collectors believe what the disk gives, without checksums"),
+    flaw(
+        "trusts_the_disk",
+        "readings_authentic",
+        "collectors believe what the disk gives, without checksums",
+    ),
     flaw("wall_clock_lease", "one_primary", "the primary tells by its wall clock how old its lease is"),
     flaw("lease_until_wall_time", "one_primary", "a lease ends at a time of day, by whoever's clock"),
-    flaw("lease_from_receipt", "one_primary", "the primary counts its lease from the reply, not from the request"),
+    flaw(
+        "lease_from_receipt",
+        "one_primary",
+        "the primary counts its lease from the reply, not from the request",
+    ),
     flaw(
         "checked_before_waiting",
         "one_primary",
         "the primary looks at its lease, waits, and publishes without another look",
     ),
-    flaw("keeper_forgets", "one_primary", "a keeper that was started anew gives the lease to the first who asks"),
-    flaw("latest_by_clock", "latest_is_newest", "the latest reading is the one with the latest time: the last write wins"),
+    flaw(
+        "keeper_forgets",
+        "one_primary",
+        "a keeper that was started anew gives the lease to the first who asks",
+    ),
+    flaw(
+        "latest_by_clock",
+        "latest_is_newest",
+        "the latest reading is the one with the latest time: the last write wins",
+    ),
     flaw("no_request_ids", "adjusted_once", "sensors execute a command as often as it comes"),
     flaw("new_id_each_try", "adjusted_once", "clients try again under a new request id"),
     flaw(

@@ -51,7 +51,7 @@ struct Sensor {
     node: Node,
     params: Params,
     socket: UdpSocket,
-    log: Log,
+    log: Log<Reading>,
     readings: Vec<Reading>,
     peers: BTreeMap<String, Peer>,
 }
@@ -67,8 +67,7 @@ pub async fn run(node: Node, params: Params) -> Result<(), BoxError> {
         let answer = commands.execute(&sealed, &failed);
         async move { answer }
     });
-    let mut sensor =
-        Sensor { node, params, socket, log, readings: found.readings, peers: BTreeMap::new() };
+    let mut sensor = Sensor { node, params, socket, log, readings: found.entries, peers: BTreeMap::new() };
     tokio::select! {
         ended = sensor.report() => ended,
         served = server.serve(listener) => Ok(served?),

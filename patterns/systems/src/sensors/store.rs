@@ -40,7 +40,7 @@ impl Track {
 /// The readings of a collector.
 pub struct Store {
     params: Params,
-    log: Log,
+    log: Log<Reading>,
     tracks: BTreeMap<u32, Track>,
     /// Flawed variants only: acknowledged and not written, or not synced.
     unwritten: Vec<Reading>,
@@ -53,7 +53,7 @@ impl Store {
     /// # Errors
     /// When the disk fails or is full.
     pub fn open(node: &Node, params: &Params) -> io::Result<Self> {
-        let (log, found) = Log::open("/collected.log", params.flaw)?;
+        let (log, found) = Log::<Reading>::open("/collected.log", params.flaw)?;
         if found.dropped > 0 {
             tracing::info!(target: "collector", bytes = found.dropped, "dropped");
         }
@@ -61,7 +61,7 @@ impl Store {
         for sensor in 0..node.hosts("sensors").len() as u32 {
             tracks.entry(sensor).or_default();
         }
-        for reading in found.readings.into_iter().filter(|reading| reading.sensor < MAX_SENSORS) {
+        for reading in found.entries.into_iter().filter(|reading| reading.sensor < MAX_SENSORS) {
             let track = tracks.entry(reading.sensor).or_default();
             // What is behind a gap is no use; it is sent again.
             if reading.seq == track.next {

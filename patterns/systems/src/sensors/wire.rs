@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use squall_rt::rpc::Method;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::log::Entry;
+
 /// Where sensors and collectors send their datagrams.
 pub const DATAGRAMS: u16 = 7000;
 /// Where every node serves calls.
@@ -26,6 +28,16 @@ pub struct Reading {
     pub taken: u64,
     /// What was measured.
     pub value: u64,
+}
+
+impl Entry for Reading {
+    fn numbers(&self) -> [u64; 4] {
+        [self.sensor.into(), self.seq, self.taken, self.value]
+    }
+
+    fn from_numbers([sensor, seq, taken, value]: [u64; 4]) -> Self {
+        Reading { sensor: sensor.try_into().unwrap_or(u32::MAX), seq, taken, value }
+    }
 }
 
 /// A sensor's question to a collector that has everything, as far as the sensor knows. It is answered as a reading is.
@@ -222,7 +234,8 @@ mod tests {
         for bit in 0..datagram.len() * 8 {
             let mut changed = datagram.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            let opened = Sealed::from_datagram(&changed).and_then(|sealed| sealed.open::<Reading>(Purpose::Reading));
+            let opened =
+                Sealed::from_datagram(&changed).and_then(|sealed| sealed.open::<Reading>(Purpose::Reading));
             assert_eq!(opened, None, "bit {bit}");
         }
     }

@@ -42,7 +42,10 @@ impl Invariant for AdjustedOnce {
                     None => Ok(()),
                     Some(effect) => Err(Breach::new(
                         "failed_yet_effective",
-                        format!("client {} was told that its command failed, but it took effect", operation.client),
+                        format!(
+                            "client {} was told that its command failed, but it took effect",
+                            operation.client
+                        ),
                     )
                     .with_evidence([effect.seq])),
                 }
@@ -68,7 +71,8 @@ impl AdjustedOnce {
             return Err(Breach::new("adjusted_twice", message).with_evidence([first.seq]));
         }
         if let Some(failed) = self.failed.get(&intent) {
-            let message = format!("sensor {sensor} was adjusted by {by} after the client was told that it failed");
+            let message =
+                format!("sensor {sensor} was adjusted by {by} after the client was told that it failed");
             return Err(Breach::new("failed_yet_effective", message).with_evidence([*failed]));
         }
         let (before, at) = self.offsets.insert(sensor, (offset, seq)).unwrap_or((0, seq));

@@ -1,9 +1,6 @@
 //! What was measured arrives: `readings_delivered` at the end, `all_readings_stored` all along.
 
-use std::{
-    collections::BTreeMap,
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use squall::{
     Condition, Invariant, Record,
@@ -63,8 +60,7 @@ impl Progress {
                     return;
                 }
                 let Some(collector) = position(node, "collectors") else { return };
-                let stored =
-                    self.collectors.entry(collector).or_default().stored.entry(sensor).or_default();
+                let stored = self.collectors.entry(collector).or_default().stored.entry(sensor).or_default();
                 match &**name {
                     "collector.opened" => *stored = fields.int("next").unwrap_or(0),
                     // A reading behind a gap is no use.
@@ -158,7 +154,9 @@ impl Condition for AllStored {
         let until = self.now.saturating_sub(UNDER_WAY);
         let lacking = self.progress.lacking(until);
         let lacking: Vec<_> = lacking
-            .map(|(collector, sensor, has, due)| format!("collectors[{collector}] has {has} of {due} of sensors[{sensor}]"))
+            .map(|(collector, sensor, has, due)| {
+                format!("collectors[{collector}] has {has} of {due} of sensors[{sensor}]")
+            })
             .collect();
         if lacking.is_empty() { "no collector is up".to_owned() } else { lacking.join(", ") }
     }

@@ -105,7 +105,8 @@ impl Invariant for OnceInOrder {
                 let (due, before) = self.due.get(&key).copied().unwrap_or((0, record.seq));
                 if seq != due {
                     let class = if seq < due { "stored_twice" } else { "gap" };
-                    let message = format!("{node} stored reading {seq} of sensor {sensor} when {due} was due");
+                    let message =
+                        format!("{node} stored reading {seq} of sensor {sensor} when {due} was due");
                     return Err(Breach::new(class, message).with_evidence([before]));
                 }
                 self.due.insert(key, (due + 1, record.seq));
