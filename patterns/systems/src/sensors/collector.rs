@@ -64,7 +64,7 @@ async fn receive(node: &Node, params: &Params, store: &Shared, socket: &UdpSocke
             received => received?,
         };
         let Some((sensor, next)) = take(params, store, &datagram[..length])? else { continue };
-        let ack = Ack { sensor, collector: node.index(), next };
+        let ack = Ack { sensor, collector: node.index(), start: node.incarnation(), next };
         // A datagram that is not sent is one that is lost.
         let _ = socket.send_to(&Sealed::new(Purpose::Ack, &ack).to_datagram(), from).await;
     }

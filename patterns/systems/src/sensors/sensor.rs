@@ -1,8 +1,9 @@
 //! A sensor: takes readings, keeps them all, and sends each collector what it does not have until it has it. It executes the
 //! commands of clients.
 //!
-//! A collector answers each reading with the number it wants next. What it says is believed whichever way it goes: a
-//! collector that joined, or came back with less than it had, is sent what it lacks.
+//! A collector answers each reading with the number it wants next. One that joined, or was started anew and came back with less
+//! than it had, is sent what it lacks. But an answer that was overtaken by a later one is not taken for that: to go back for each
+//! would send everything again, be answered for everything, and so on (congestion collapse).
 
 use std::{
     collections::BTreeMap,
@@ -38,6 +39,8 @@ const PATIENCE: u32 = 5;
 
 /// What a sensor knows of a collector.
 struct Peer {
+    /// Its last start that was heard of.
+    start: u32,
     /// What it wants next.
     next: u64,
     /// Up to where readings were sent.
@@ -124,7 +127,7 @@ impl Sensor {
             let members = self.node.hosts("collectors");
             self.peers.retain(|host, _| members.contains(host));
             for host in members {
-                let fresh = Peer { next: 0, sent: 0, again_at: now, backoff: BACKOFF, in_vain: 0 };
+                let fresh = Peer { start: 0, next: 0, sent: 0, again_at: now, backoff: BACKOFF, in_vain: 0 };
                 self.peers.entry(host).or_insert(fresh);
             }
         }
@@ -167,7 +170,7 @@ impl Sensor {
 
     fn answered(&mut self, datagram: &[u8]) {
         let ack = Sealed::from_datagram(datagram).and_then(|sealed| sealed.open::<Ack>(Purpose::Ack));
-        let Some(Ack { sensor, collector, next }) = ack else {
+        let Some(Ack { sensor, collector, start, next }) = ack else {
             tracing::info!(target: "sensor", "forged");
             return;
         };
@@ -176,16 +179,18 @@ impl Sensor {
             .then(|| self.peers.get_mut(&host))
             .flatten();
         let Some(peer) = known else { return };
-        if next > peer.next {
-            (peer.backoff, peer.in_vain) = (BACKOFF, 0);
-            let done = next >= self.readings.len() as u64;
-            peer.again_at = Instant::now() + if done { MAX_BACKOFF } else { BACKOFF };
-        } else if next < peer.next {
-            tracing::info!(target: "sensor", collector, from = peer.next, to = next, "rewound");
-            (peer.sent, peer.backoff) = (next, BACKOFF);
-        } else if peer.sent <= peer.next {
-            peer.in_vain = 0;
+        if start < peer.start || (start == peer.start && next < peer.next) {
+            return;
         }
-        peer.next = next;
+        if next < peer.next {
+            tracing::info!(target: "sensor", collector, from = peer.next, to = next, "rewound");
+            peer.sent = next;
+        }
+        let done = next >= self.readings.len() as u64;
+        if done || next != peer.next || start != peer.start {
+            (peer.backoff, peer.in_vain) = (BACKOFF, 0);
+            peer.again_at = Instant::now() + if done { MAX_BACKOFF } else { BACKOFF };
+        }
+        (peer.start, peer.next) = (start, next);
     }
 }

@@ -54,6 +54,8 @@ pub struct Ack {
     pub sensor: u32,
     /// Which collector, from 0.
     pub collector: u32,
+    /// Which start of it: within one what it has grows, so of two answers the higher is the later.
+    pub start: u32,
     /// It has all below this number, and wants this one.
     pub next: u64,
 }
