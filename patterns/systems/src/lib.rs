@@ -6,6 +6,7 @@ pub mod checkout_saga;
 pub mod elected_writer;
 pub mod guarded_upstream;
 pub mod id_blocks;
+pub mod sensors;
 
 /// The systems of this crate.
 pub fn registry() -> squall::Registry {
@@ -15,4 +16,5 @@ pub fn registry() -> squall::Registry {
         .with::<elected_writer::ElectedWriter>()
         .with::<guarded_upstream::GuardedUpstream>()
         .with::<id_blocks::IdBlocks>()
+        .with::<sensors::Sensors>()
 }

@@ -1,0 +1,100 @@
+//! Commands: each takes effect once, as it was asked, and not if its client was told that it would not.
+
+use std::collections::BTreeMap;
+
+use squall::{
+    Fields, Invariant, Record,
+    check::Breach,
+    history::{Kind, Operation},
+};
+
+#[derive(Clone, Copy)]
+struct Effect {
+    sensor: i64,
+    by: i64,
+    seq: u64,
+}
+
+/// `adjusted_once`. A command is known by the `intent` that its outcome names and its effect bears.
+#[derive(Default)]
+pub struct AdjustedOnce {
+    effects: BTreeMap<i64, Effect>,
+    /// The records that say that an intent failed.
+    failed: BTreeMap<i64, u64>,
+    /// By sensor, the offset and the record that made it.
+    offsets: BTreeMap<i64, (i64, u64)>,
+    exercised: u64,
+}
+
+impl Invariant for AdjustedOnce {
+    fn name(&self) -> &str {
+        "adjusted_once"
+    }
+
+    fn observe(&mut self, record: &Record) -> Result<(), Breach> {
+        match &record.kind {
+            Kind::Event { name, fields, .. } if *name == "effect.adjusted" => self.effect(fields, record.seq),
+            Kind::Ok(operation, fields) => self.acknowledged(operation, fields),
+            Kind::Fail(operation, fields) => {
+                let Some(intent) = fields.int("intent") else { return Ok(()) };
+                self.failed.insert(intent, record.seq);
+                match self.effects.get(&intent) {
+                    None => Ok(()),
+                    Some(effect) => Err(Breach::new(
+                        "failed_yet_effective",
+                        format!(
+                            "client {} was told that its command failed, but it took effect",
+                            operation.client
+                        ),
+                    )
+                    .with_evidence([effect.seq])),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn exercised(&self) -> u64 {
+        self.exercised
+    }
+}
+
+impl AdjustedOnce {
+    fn effect(&mut self, fields: &Fields, seq: u64) -> Result<(), Breach> {
+        let (Some(sensor), Some(intent)) = (fields.int("sensor"), fields.int("intent")) else {
+            return Ok(());
+        };
+        self.exercised += 1;
+        let (by, offset) = (fields.int("by").unwrap_or(0), fields.int("offset").unwrap_or(0));
+        if let Some(first) = self.effects.insert(intent, Effect { sensor, by, seq }) {
+            let message = format!("sensor {sensor} was adjusted by {by} twice for one command");
+            return Err(Breach::new("adjusted_twice", message).with_evidence([first.seq]));
+        }
+        if let Some(failed) = self.failed.get(&intent) {
+            let message =
+                format!("sensor {sensor} was adjusted by {by} after the client was told that it failed");
+            return Err(Breach::new("failed_yet_effective", message).with_evidence([*failed]));
+        }
+        let (before, at) = self.offsets.insert(sensor, (offset, seq)).unwrap_or((0, seq));
+        if before.wrapping_add(by) != offset {
+            let message = format!("the offset of sensor {sensor} went from {before} by {by} to {offset}");
+            return Err(Breach::new("lost_adjustment", message).with_evidence([at]));
+        }
+        Ok(())
+    }
+
+    fn acknowledged(&self, operation: &Operation, fields: &Fields) -> Result<(), Breach> {
+        let Some(intent) = fields.int("intent") else { return Ok(()) };
+        let (sensor, by) = (fields.int("of").unwrap_or(-1), fields.int("by").unwrap_or(0));
+        let asked = format!("client {} was told that sensor {sensor} was adjusted by {by}", operation.client);
+        match self.effects.get(&intent) {
+            Some(effect) if (effect.sensor, effect.by) == (sensor, by) => Ok(()),
+            Some(effect) => Err(Breach::new(
+                "adjusted_otherwise",
+                format!("{asked}, but sensor {} was adjusted by {}", effect.sensor, effect.by),
+            )
+            .with_evidence([effect.seq])),
+            None => Err(Breach::new("never_adjusted", format!("{asked}, but the command had no effect"))),
+        }
+    }
+}
