@@ -128,10 +128,10 @@ pub(crate) fn shrink(
         return Err(NotShrunk::NotReproduced(manner(&report.verdict)));
     }
     shrinker.drop_what_is_later(&mut spec, &report);
-    shrinker.to_fixpoint(&mut spec);
+    shrinker.reduce(&mut spec);
     tidy::tidy(&mut shrinker, &mut spec);
     // What became smaller may make something else superfluous.
-    shrinker.to_fixpoint(&mut spec);
+    shrinker.reduce(&mut spec);
     let report = shrinker.run(&spec);
     Ok(Shrunk { minimal: !shrinker.exhausted, runs: shrinker.runs, spec, report, before })
 }
@@ -195,7 +195,7 @@ impl Shrinker<'_> {
     }
 
     /// Takes out faults and operations until none can be left out.
-    fn to_fixpoint(&mut self, spec: &mut Spec) {
+    fn reduce(&mut self, spec: &mut Spec) {
         loop {
             let before = size(spec);
             let faults = ddmin(spec.faults.clone(), &mut |faults| {

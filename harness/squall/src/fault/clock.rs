@@ -37,8 +37,12 @@ fn on_clocks(
     Some(hold)
 }
 
-/// An offset in nanoseconds for a person.
+/// An offset for a person, to the millisecond where it is that large.
 fn shown(ahead: i64) -> String {
-    let by = Dur(Duration::from_nanos(ahead.unsigned_abs()));
+    const MILLISECOND: u64 = 1_000_000;
+    let nanos = ahead.unsigned_abs();
+    let rounded =
+        if nanos < MILLISECOND { nanos } else { (nanos + MILLISECOND / 2) / MILLISECOND * MILLISECOND };
+    let by = Dur(Duration::from_nanos(rounded));
     if ahead < 0 { format!("{by} behind") } else { format!("{by} ahead") }
 }

@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn no_single_item_can_be_left_out_of_what_is_returned() {
         // Fails with an even number of items of which one is above ten: not monotonic.
-        let fails = |part: &[u32]| part.len() % 2 == 0 && part.iter().any(|item| *item > 10);
+        let fails = |part: &[u32]| part.len().is_multiple_of(2) && part.iter().any(|item| *item > 10);
         let items = ddmin((0..40).collect(), &mut |part| fails(part));
         assert!(fails(&items));
         for i in 0..items.len() {

@@ -333,7 +333,7 @@ impl Default for Workload {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Phases {
-    /// Without faults, at the start. Default: 1s.
+    /// Without scheduled faults, at the start. (A fault with `when` strikes whenever its event comes.) Default: 1s.
     pub warmup: Dur,
     /// With faults. Default: 20s.
     pub chaos: Spanned<Dur>,

@@ -277,7 +277,7 @@ fn breaks(told: &Told) -> Vec<(Duration, String)> {
 fn a_reset_is_felt_by_both_ends_at_once_and_new_connections_are_made() {
     let told = run("reset: { link: store -> source }");
     told.was_at_2(
-        "reset 1 connections between store[0] and source[0], store[1] and source[0], store[2] and source[0]",
+        "connections reset between store[0] and source[0], store[1] and source[0], store[2] and source[0]: 1",
     );
     assert_eq!(breaks(&told), [(ms(2000), "ConnectionReset".to_owned())], "an idle reader learns it at once");
     told.calls_are_well(2000..5000);
@@ -290,7 +290,7 @@ fn a_reset_is_felt_by_both_ends_at_once_and_new_connections_are_made() {
 #[test]
 fn who_is_half_open_learns_it_by_sending() {
     let told = run("half_open: { node: 'store[0]', peer: source }");
-    told.was_at_2("half-open: store[0] forgets 1 connections with source[0]");
+    told.was_at_2("half-open: connections with source[0] forgotten by store[0]: 1");
     let breaks = breaks(&told);
     assert_eq!(breaks.len(), 1, "{breaks:?}");
     let (at, how) = &breaks[0];
@@ -300,7 +300,7 @@ fn who_is_half_open_learns_it_by_sending() {
     told.calls_are_well(2000..5000);
     // `rest` are those that are not among the nodes: clients and the other stores too.
     let told = run("half_open: { node: 'store[0]', peer: rest }");
-    assert!(told.starts("it")[0].1.starts_with("half-open: store[0] forgets 2 connections with"));
+    assert!(told.starts("it")[0].1.ends_with("forgotten by store[0]: 2"));
     let next = &told.done_in(2000..2200)[0];
     assert_eq!(
         next.took(),

@@ -64,7 +64,7 @@ pub(super) fn one(kind: &str) -> io::Result<Exit> {
         let meaning = text_of(property).or_else(|| text_of(resolve(property, &schema))).unwrap_or_default();
         let (meaning, default) = split_default(&meaning);
         let default = default.unwrap_or(if required.contains(&name) { "(required)" } else { "-" });
-        let value = value_of(property, &schema);
+        let value = value_of(property);
         table.add_row([strong(name), Cell::new(value), Cell::new(default), Cell::new(meaning)]);
         for (value, about) in choices(property, &schema) {
             table.add_row(["", &format!("  {value}"), "", &about]);
@@ -145,7 +145,7 @@ fn split_default(text: &str) -> (&str, Option<&str>) {
 }
 
 /// What is written there, in a word or two.
-fn value_of(property: &Value, schema: &Value) -> String {
+fn value_of(property: &Value) -> String {
     let of = |name: &str| match name {
         "Target" => "nodes",
         "Link" => "link",
@@ -164,7 +164,7 @@ fn value_of(property: &Value, schema: &Value) -> String {
         return of(name).to_owned();
     }
     match property["type"].as_str() {
-        Some("array") => match value_of(&property["items"], schema).as_str() {
+        Some("array") => match value_of(&property["items"]).as_str() {
             "one of" => "list".to_owned(),
             of => format!("list of {of}"),
         },

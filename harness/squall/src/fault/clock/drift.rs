@@ -40,6 +40,8 @@ impl Kind for ClockDrift {
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let ppm = self.rate.min_ppm;
-        on_clocks(strike, &self.node, "drift", |_, _| (ClockEffect::Drift { ppm }, format!("by {ppm} ppm")))
+        on_clocks(strike, &self.node, "drift", |_, _| {
+            (ClockEffect::Drift { ppm }, format!("by {} ppm", (ppm * 10.0).round() / 10.0))
+        })
     }
 }

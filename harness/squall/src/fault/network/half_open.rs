@@ -51,7 +51,7 @@ impl Kind for HalfOpen {
             }
         }
         let (names, peers) = (strike.cluster.names(&nodes), strike.cluster.names(&peers));
-        strike.announce(format!("half-open: {names} forgets {forgotten} connections with {peers}"));
+        strike.announce(format!("half-open: connections with {peers} forgotten by {names}: {forgotten}"));
         Some(Hold::done(forgotten))
     }
 }

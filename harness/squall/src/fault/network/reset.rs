@@ -38,7 +38,7 @@ impl Kind for Reset {
             strike.links(&self.link).into_iter().map(|(a, b)| (a.min(b), a.max(b))).collect();
         let names = strike.link_names(&pairs);
         let reset: u64 = pairs.iter().map(|&(a, b)| strike.cluster.world().net().reset(a, b)).sum();
-        strike.announce(format!("reset {reset} connections between {}", names.replace("->", "and")));
+        strike.announce(format!("connections reset between {}: {reset}", names.replace("->", "and")));
         Some(Hold::done(reset))
     }
 }
