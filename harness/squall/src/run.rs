@@ -7,6 +7,7 @@ mod engine;
 mod execute;
 mod record;
 mod shape;
+mod throttle;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 

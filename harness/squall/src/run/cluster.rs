@@ -9,7 +9,7 @@ use std::{
 use squall_rt::world::{Death, DiskFate, Life, NodeId, World};
 use tokio::sync::mpsc;
 
-use super::{clients::Clients, record::Recorder, shape};
+use super::{clients::Clients, record::Recorder, shape, throttle::Throttle};
 use crate::{
     fault::target::{self, Among},
     history::Lifecycle,
@@ -44,61 +44,6 @@ enum Request {
     Kill(Life),
     /// A process is to stand still and run in turns, for so long each.
     Throttle(Throttle, Duration, Duration),
-}
-
-/// A node that stands still and runs in turns.
-#[derive(Clone)]
-pub(crate) struct Throttle {
-    world: Arc<World>,
-    node: NodeId,
-    state: Arc<Mutex<Throttled>>,
-}
-
-#[derive(Default)]
-struct Throttled {
-    still: bool,
-    lifted: bool,
-    /// How often it was made to stand still.
-    stops: u64,
-}
-
-impl Throttle {
-    async fn drive(self, still: Duration, runs: Duration) {
-        loop {
-            {
-                let mut state = self.state();
-                if state.lifted {
-                    return;
-                }
-                state.still = true;
-                state.stops += 1;
-                self.world.pause(self.node);
-            }
-            self.world.sleep(still).await;
-            {
-                let mut state = self.state();
-                if !std::mem::take(&mut state.still) {
-                    return;
-                }
-                self.world.resume(self.node);
-            }
-            self.world.sleep(runs).await;
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, Throttled> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Lets the node run again. Says how often it was made to stand still.
-    pub fn lift(&self) -> u64 {
-        let mut state = self.state();
-        state.lifted = true;
-        if std::mem::take(&mut state.still) {
-            self.world.resume(self.node);
-        }
-        state.stops
-    }
 }
 
 /// The nodes of a run.
@@ -457,7 +402,7 @@ impl Cluster {
 
     /// Lets a node run for `runs`, then stand still for `still`, in turns, until the handle is lifted.
     pub fn throttle(&self, node: NodeId, still: Duration, runs: Duration) -> Throttle {
-        let throttle = Throttle { world: self.world.clone(), node, state: Arc::default() };
+        let throttle = Throttle::new(self.world.clone(), node);
         self.request(self.world.now(), Request::Throttle(throttle.clone(), still, runs));
         throttle
     }
