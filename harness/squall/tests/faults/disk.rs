@@ -1,5 +1,7 @@
 //! Faults of disks: what calls answer, how long they take, and what is left after a crash.
 
+use squall::history::Lifecycle;
+
 use crate::told::{Seen, Told, ms, run_seed, run_with};
 
 fn run(fault: &str) -> Told {
@@ -154,15 +156,25 @@ fn found_after_crash(fault: &str) -> (Told, u64, u64, u64) {
     (told, found, by_strike as u64, by_crash as u64)
 }
 
+/// Whether the history tells that the crash took what a sync had reported durable.
+fn lied(told: &Told) -> bool {
+    let lives = told.lives("store[0]");
+    lives.iter().any(|(at, _, change)| {
+        *at == ms(2500) && matches!(change, Lifecycle::DiskLied { bytes, .. } if *bytes > 0)
+    })
+}
+
 #[test]
 fn a_sync_that_lies_loses_what_it_promised() {
     let (told, found, by_strike, _) = found_after_crash("disk_lying_sync: { node: 'store[0]' }");
     assert_eq!(found, by_strike, "what was synced since then is gone");
+    assert!(lied(&told), "the history tells that the disk lied");
     assert_eq!(told.starts("it"), [(ms(1500), "disk: lying sync on store[0]")]);
     assert!(told.touched("it") > 0);
     // A true sync after the heal makes up for it.
     let (told, found, _, by_crash) = found_after_crash("disk_lying_sync: { node: 'store[0]' }, for: 500ms");
     assert_eq!(found, by_crash);
+    assert!(!lied(&told), "nothing that was promised is lost");
     assert_eq!(told.heals("it"), [(ms(2000), "disk: lying sync on store[0]")]);
 }
 
