@@ -166,8 +166,9 @@ fn storm(seed: u64) -> (u64, [u64; 3], Duration) {
         world::run(seed, async |world: Arc<World>| {
             let policy = world::net::LinkPolicy {
                 latency: world::net::Latency::Exponential { min: MS, mean: MS * 8 },
-                loss: 0.02,
+                loss: world::net::LossModel::Independent(0.02),
                 bandwidth: Some(1 << 20),
+                ..world::net::LinkPolicy::default()
             };
             world.net().set_default(policy);
             let server = world.add_node("server-0");
