@@ -70,7 +70,7 @@ fn squall(bencher: Bencher<'_, '_>) {
     measure(bencher, || {
         let main = async |world: Arc<World>| {
             let latency = Latency::Uniform { min: LATENCY[0], max: LATENCY[1] };
-            world.net().set_default(LinkPolicy { latency, loss: 0.0, bandwidth: None });
+            world.net().set_default(LinkPolicy { latency, ..LinkPolicy::default() });
             let received = Arc::new(AtomicU64::new(0));
             let nodes: Vec<_> = (0..NODES).map(|n| world.add_node(&format!("node-{n}"))).collect();
             for (n, &node) in (0..).zip(&nodes) {
