@@ -29,7 +29,7 @@ where
     F: Future<Output = T>,
 {
     let main = |world: Arc<World>| {
-        let links = LinkPolicy { latency: Latency::Constant(ms(5)), loss: 0.0, bandwidth: None };
+        let links = LinkPolicy { latency: Latency::Constant(ms(5)), ..LinkPolicy::default() };
         world.bridge().set_default(links).expect("a constant is a range");
         main(world)
     };
@@ -398,7 +398,7 @@ fn a_link_stays_blocked_through_a_crash() {
 #[test]
 fn what_it_has_not_is_refused_by_name() {
     simulate(|world| async move {
-        let fast = LinkPolicy { latency: Latency::Constant(ms(1)), loss: 0.0, bandwidth: None };
+        let fast = LinkPolicy { latency: Latency::Constant(ms(1)), ..LinkPolicy::default() };
         let exponential = Latency::Exponential { min: ms(1), mean: ms(5) };
         let refused = |policy| world.bridge().set_default(policy).unwrap_err();
         assert_eq!(refused(LinkPolicy { latency: exponential, ..fast }), Unsupported("exponential latency"));
