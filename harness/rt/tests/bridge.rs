@@ -401,7 +401,10 @@ fn what_it_has_not_is_refused_by_name() {
         let fast = LinkPolicy { latency: Latency::Constant(ms(1)), ..LinkPolicy::default() };
         let exponential = Latency::Exponential { min: ms(1), mean: ms(5) };
         let refused = |policy| world.bridge().set_default(policy).unwrap_err();
-        assert_eq!(refused(LinkPolicy { latency: exponential, ..fast }), Unsupported("exponential latency"));
+        assert_eq!(
+            refused(LinkPolicy { latency: exponential, ..fast }),
+            Unsupported("a latency that is not uniform")
+        );
         let slow = refused(LinkPolicy { bandwidth: Some(1000), ..fast });
         assert_eq!(slow.to_string(), "madsim's network has no bandwidth");
         assert_eq!(world.bridge().set_default(fast), Ok(()));
