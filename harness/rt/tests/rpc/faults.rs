@@ -1,7 +1,7 @@
 //! What the RPC makes of a network and a peer that fail in ways only the simulation can arrange.
 
 use squall_rt::world::{
-    Death, DiskFate,
+    Death, DiskFate, NodeId,
     net::{BlockMode, EffectId, LinkEffect},
 };
 
@@ -94,6 +94,42 @@ fn a_client_that_died_leaves_no_handler_behind() {
         cluster.world.crash(other, Death::Process, DiskFate::Keep);
         time::timeout(MS * 1_000, drops.recv()).await.expect("the handler is dropped");
     });
+}
+
+/// How long after a client was cut off in mid-call the server drops the handler.
+fn handler_outlives(cut_off: impl FnOnce(&Cluster, NodeId) + Send + 'static) -> Duration {
+    let (told, tells) = std::sync::mpsc::channel();
+    cluster::run(|cluster| async move {
+        let (server, mut drops) = server_telling_of_drops();
+        cluster.serve(server).await;
+        let other = cluster.world.add_node("other-0");
+        let client = cluster.client();
+        cluster.world.start(other, |_| async move {
+            let _ = client.call(&Hang(1), LONG * 1_000).await;
+        });
+        time::sleep(MS * 60_000).await;
+        assert!(drops.try_recv().is_err(), "a silent client that is there is waited for");
+        let begun = Instant::now();
+        cut_off(&cluster, other);
+        time::timeout(MS * 600_000, drops.recv()).await.expect("the handler is dropped");
+        told.send(begun.elapsed()).unwrap();
+    });
+    tells.recv().unwrap()
+}
+
+#[test]
+fn a_client_whose_machine_is_gone_leaves_no_handler_behind_for_longer_than_keepalive_takes() {
+    let after_power_loss = handler_outlives(|cluster, other| {
+        cluster.world.crash(other, Death::Power, DiskFate::Keep);
+    });
+    // Up to 15 s until the first probe, then three, 5 s apart.
+    assert!((MS * 15_000..MS * 31_000).contains(&after_power_loss), "{after_power_loss:?}");
+    let after_forgetting = handler_outlives(|cluster, other| {
+        // The kernel of the client forgets the connection and says nothing, and its process does not come back to it.
+        assert_eq!(cluster.world.net().half_open(other, cluster.server), 1);
+        cluster.world.pause(other);
+    });
+    assert!(after_forgetting < MS * 15_100, "{after_forgetting:?}");
 }
 
 #[test]

@@ -196,12 +196,14 @@ impl Fabric {
                 let at = at.max(behind.at);
                 let order = packet.order;
                 let slot = self.insert(packet);
-                // It is still on its way, since it arrives when this one does.
-                match self.packets.get_mut(behind.slot as usize) {
-                    Some(last) if at == behind.at && last.packet.order == behind.order => {
-                        last.then = Some(slot);
-                    }
-                    _ => self.queue.push(at, What::Arrival(slot)),
+                // What arrives when this one does is still on its way.
+                if at == behind.at
+                    && let Some(last) = self.packets.get_mut(behind.slot as usize)
+                    && last.packet.order == behind.order
+                {
+                    last.then = Some(slot);
+                } else {
+                    self.queue.push(at, What::Arrival(slot));
                 }
                 Behind { at, slot, order }
             }

@@ -95,12 +95,15 @@ impl Fabric {
             self.refuse(now, &packet, segment.from);
             return self.buffers.put(packet.data);
         };
+        let has_small = !connection.small.waiting.is_empty();
         if connection.phase != Phase::Open && !self.is_open_now(now, &packet, &segment) {
             return self.buffers.put(packet.data);
         }
         self.take_acknowledgement(now, &segment, packet.data.is_empty());
         self.take_data(now, packet, &segment);
-        self.send_small_if_due(now, key);
+        if has_small {
+            self.send_small_if_due(now, key);
+        }
     }
 
     /// Deals with a segment for a connection that is not open; true if it is open now.

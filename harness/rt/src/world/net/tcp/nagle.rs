@@ -26,7 +26,7 @@ impl Connection {
 
 impl Fabric {
     /// Sends what waits, if it need not wait any longer.
-    #[inline]
+    #[cold]
     pub(super) fn send_small_if_due(&mut self, now: u64, key: Key) {
         let due = |c: &Connection| !c.small.waiting.is_empty() && !c.holds_small();
         if self.connections.get(key).is_some_and(due) {
