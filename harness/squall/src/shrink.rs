@@ -5,7 +5,7 @@
 //! from a stream of its own. A candidate is kept if its run fails *the same way*: the same invariant and class, or a panic at
 //! the same place.
 //!
-//! Faults and operations are taken out with delta debugging ([`ddmin`], Zeller and Hildebrandt, "Simplifying and
+//! Faults and operations are taken out with delta debugging (Zeller and Hildebrandt, "Simplifying and
 //! Isolating Failure-Inducing Input", 2002) in turns until nothing changes: no single fault and no single operation can then
 //! be left out. Times, durations, clients and nodes are made smaller after that. Every candidate runs in a fresh process.
 
