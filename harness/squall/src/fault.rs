@@ -46,8 +46,8 @@ pub(crate) trait Kind {
     /// Reports what the types do not say: targets without nodes, numbers that make it do nothing. `at` is its entry.
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>);
 
-    /// Fixes every range to a value drawn from the fault's stream.
-    fn draw(&mut self, stream: &mut Stream);
+    /// Fixes every range, if it has some, to a value drawn from the fault's stream.
+    fn draw(&mut self, _stream: &mut Stream) {}
 
     /// How long it lasts, if that is said in its own entry rather than by `for`. After [`draw`](Kind::draw).
     fn own_end(&self) -> Option<Dur> {
@@ -61,7 +61,7 @@ pub(crate) trait Kind {
 /// Draws a duration and leaves it as the only one of its range.
 fn fix(range: &mut DurationRange, stream: &mut Stream) {
     let drawn = stream.duration(range.min, range.max);
-    *range = DurationRange { min: drawn, max: drawn };
+    *range = DurationRange::exactly(drawn);
 }
 
 /// Draws a count and leaves it as the only one of its range.

@@ -59,6 +59,21 @@ impl<'a> Strike<'a> {
         target::nodes(target, self.cluster, Among::Members, named, &mut self.draws)
     }
 
+    /// The names of nodes that are about to be taken down. None, and told, if there are none or the spec's limits forbid it. `verb`
+    /// is what would be done to them.
+    pub fn may_take_down(&self, nodes: &BTreeSet<NodeId>, verb: &str) -> Option<String> {
+        if nodes.is_empty() {
+            self.announce(format!("{verb}: no such node now"));
+            return None;
+        }
+        let names = self.cluster.names(nodes);
+        if let Err(limit) = self.cluster.may_go_down(nodes) {
+            self.announce(format!("{verb} {names}: left out, {limit}"));
+            return None;
+        }
+        Some(names)
+    }
+
     /// The directed links that a link means now.
     pub fn links(&mut self, link: &Link) -> BTreeSet<(NodeId, NodeId)> {
         target::links(link, self.cluster, Among::Members, &mut self.draws)

@@ -230,10 +230,7 @@ impl Cluster {
 
     fn start(&self, node: NodeId) {
         let cluster = self.this.upgrade().expect("the cluster is alive while it is called");
-        let (group, index) = {
-            let member = &self.members()[node.index()];
-            (member.group.clone(), member.index)
-        };
+        let (group, index) = self.place(node);
         let life = self.world.start(node, |life| {
             let place =
                 Node { group, index, incarnation: life.incarnation, cluster: self.membership.clone() };

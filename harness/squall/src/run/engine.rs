@@ -38,15 +38,6 @@ struct State {
     settled: bool,
 }
 
-/// Which faults heal when settle begins.
-#[derive(Clone, Debug)]
-pub(crate) enum Healed {
-    /// All of them.
-    All,
-    /// What lies within these nodes.
-    Within(BTreeSet<NodeId>),
-}
-
 /// The faults of one run.
 pub(crate) struct Engine {
     cluster: Arc<Cluster>,
@@ -192,13 +183,9 @@ impl Engine {
         }
     }
 
-    /// Heals what is active, and lets nothing strike from here on.
-    pub fn settle(&self, healed: &Healed) {
+    /// Heals what lies within `core` of all that is active, or all of it, and lets nothing strike from here on.
+    pub fn settle(&self, core: Option<&BTreeSet<NodeId>>) {
         self.state().settled = true;
-        let core = match healed {
-            Healed::All => None,
-            Healed::Within(core) => Some(core),
-        };
         for i in 0..self.faults.len() {
             self.heal(i, core);
         }
@@ -206,7 +193,7 @@ impl Engine {
 
     /// The run is over: what is still broken is let go of, so that what it touched counts.
     pub fn close(&self) {
-        self.settle(&Healed::All);
+        self.settle(None);
     }
 
     /// What each fault of the spec did.

@@ -12,7 +12,7 @@ use std::{
 
 use squall_rt::{
     task::JoinHandle,
-    world::{self, StrayTasks, World},
+    world::{self, NodeId, StrayTasks, World},
 };
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
     capture::{self, CaptureGuard},
     clients::Clients,
     cluster::{CLIENTS, Cluster, Setting},
-    engine::{Engine, Healed},
+    engine::Engine,
     record::{Recorded, Recorder},
 };
 use crate::{
@@ -263,7 +263,7 @@ async fn supervise(
         world.sleep_until(phases.warmup.0).await;
         recorder.record(Kind::Phase(Phase::Chaos));
         world.sleep_until(phases.chaos.0).await;
-        engine.settle(&healed(&plan.heal, &cluster));
+        engine.settle(core(&plan.heal, &cluster).as_ref());
         recorder.record(Kind::Phase(Phase::Settle));
         world.sleep_until(phases.settle.0).await;
     };
@@ -313,12 +313,12 @@ fn count_outcomes(recorded: &Recorded) -> [u64; 3] {
     ops
 }
 
-/// Which nodes the heal at settle concerns.
-fn healed(heal: &Heal, cluster: &Cluster) -> Healed {
+/// Which nodes the heal at settle concerns, if not all.
+fn core(heal: &Heal, cluster: &Cluster) -> Option<BTreeSet<NodeId>> {
     let mut draws = cluster.world().stream("heal", "core");
     let mut core = BTreeSet::new();
     match heal {
-        Heal::All => return Healed::All,
+        Heal::All => return None,
         Heal::RandomQuorum => {
             for group in cluster.groups() {
                 let all = Target::Group(group.to_string());
@@ -332,5 +332,5 @@ fn healed(heal: &Heal, cluster: &Cluster) -> Healed {
             }
         }
     }
-    Healed::Within(core)
+    Some(core)
 }

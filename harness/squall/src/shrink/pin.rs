@@ -1,7 +1,5 @@
 //! From a spec and the plan of a seed to a spec that says the same of that seed alone.
 
-use std::time::Duration;
-
 use crate::{
     plan::{Plan, PlannedFault, Start},
     spec::{
@@ -33,10 +31,9 @@ pub(super) fn pinned(spec: &Spec, plan: &Plan) -> Spec {
 
 /// One strike as a fault of its own.
 fn fault(planned: &PlannedFault) -> Fault {
-    let exactly = |duration: Duration| DurationRange { min: duration, max: duration };
     let mut fault = Fault::of(planned.name(), planned.action.clone());
     match &planned.start {
-        Start::At(at) => fault.at = Some(exactly(at.0).into()),
+        Start::At(at) => fault.at = Some(DurationRange::exactly(at.0).into()),
         Start::When(trigger) => {
             let trigger = Trigger {
                 event: trigger.event.clone().into(),
@@ -46,13 +43,13 @@ fn fault(planned: &PlannedFault) -> Fault {
                     .map(|(name, value)| (name.clone().into(), value.clone()))
                     .collect(),
                 nth: Some(CountRange { min: trigger.nth, max: trigger.nth }),
-                after: Some(exactly(trigger.after.0)),
+                after: Some(DurationRange::exactly(trigger.after.0)),
             };
             fault.when = Some(trigger.into());
         }
     }
     if planned.action.own_end().is_none() {
-        fault.lasts = planned.lasts.map(|lasts| exactly(lasts.0).into());
+        fault.lasts = planned.lasts.map(|lasts| DurationRange::exactly(lasts.0).into());
     }
     fault
 }

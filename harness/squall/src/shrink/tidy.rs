@@ -104,7 +104,7 @@ fn durations(shrinker: &mut Shrinker<'_>, spec: &mut Spec) {
                 break;
             }
             let mut candidate = spec.clone();
-            candidate.faults[i].lasts = Some(exactly(half).into());
+            candidate.faults[i].lasts = Some(DurationRange::exactly(half).into());
             if !shrinker.accept(spec, candidate) {
                 break;
             }
@@ -132,7 +132,7 @@ fn times(shrinker: &mut Shrinker<'_>, spec: &mut Spec) {
             let fault = &mut candidate.faults[i];
             let mut changed = false;
             for time in [&mut fault.at, &mut fault.lasts].into_iter().flatten() {
-                let rounded = exactly(round(time.min, grain).max(Duration::from_millis(1)));
+                let rounded = DurationRange::exactly(round(time.min, grain).max(Duration::from_millis(1)));
                 changed |= rounded != time.value;
                 time.value = rounded;
             }
@@ -141,10 +141,6 @@ fn times(shrinker: &mut Shrinker<'_>, spec: &mut Spec) {
             }
         }
     }
-}
-
-fn exactly(duration: Duration) -> DurationRange {
-    DurationRange { min: duration, max: duration }
 }
 
 fn round(time: Duration, grain: Duration) -> Duration {

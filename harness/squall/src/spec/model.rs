@@ -26,6 +26,13 @@ pub struct DurationRange {
     pub max: Duration,
 }
 
+impl DurationRange {
+    /// This duration and no other.
+    pub fn exactly(duration: Duration) -> Self {
+        DurationRange { min: duration, max: duration }
+    }
+}
+
 /// A count that is drawn anew for each seed: `2`, or `1..3`, uniform with both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CountRange {

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::{Stream, clock::ClockEffect};
+use squall_rt::world::clock::ClockEffect;
 
 use super::{
     super::{Hold, Kind, Strike},
@@ -31,8 +31,6 @@ impl Kind for ClockSkew {
             context.does_nothing(&at.key("by"), "a skew of nothing", "write how far, as `by: -2s..2s`");
         }
     }
-
-    fn draw(&mut self, _: &mut Stream) {}
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let by = self.by;

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::{Stream, disk::DiskEffect};
+use squall_rt::world::disk::DiskEffect;
 
 use super::{
     super::{Hold, Kind, Strike},
@@ -34,8 +34,6 @@ impl Kind for DiskCorrupt {
             "write what share, as `rate: 1%`",
         );
     }
-
-    fn draw(&mut self, _: &mut Stream) {}
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let effect = DiskEffect::Corrupt { probability: self.rate.0 };

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::{Stream, disk::DiskEffect};
+use squall_rt::world::disk::DiskEffect;
 
 use super::{
     super::{Hold, Kind, Strike},
@@ -36,8 +36,6 @@ impl Kind for DiskError {
             context.share(rate, &at.key("rate"), "errors of nothing", "write what share, as `rate: 10%`");
         }
     }
-
-    fn draw(&mut self, _: &mut Stream) {}
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let rate = self.rate.unwrap_or(Probability(1.0));

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::{Stream, disk::DiskEffect};
+use squall_rt::world::disk::DiskEffect;
 
 use super::{
     super::{Hold, Kind, Strike},
@@ -29,8 +29,6 @@ impl Kind for DiskFull {
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         context.target(&self.node, &at.key("node"), Use::Struck);
     }
-
-    fn draw(&mut self, _: &mut Stream) {}
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let free = self.free.unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::{Stream, disk::DiskEffect};
+use squall_rt::world::disk::DiskEffect;
 
 use super::{
     super::{Hold, Kind, Strike},
@@ -26,8 +26,6 @@ impl Kind for DiskLyingSync {
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         context.target(&self.node, &at.key("node"), Use::Struck);
     }
-
-    fn draw(&mut self, _: &mut Stream) {}
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         on_disks(strike, &self.node, DiskEffect::LyingSync, "lying sync")

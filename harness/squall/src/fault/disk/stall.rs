@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::{Stream, disk::DiskEffect};
+use squall_rt::world::disk::DiskEffect;
 
 use super::{
     super::{Hold, Kind, Strike},
@@ -35,8 +35,6 @@ impl Kind for DiskStall {
             context.does_nothing(&at.key("by"), "a stall of nothing", "write how long, as `by: 20ms..200ms`");
         }
     }
-
-    fn draw(&mut self, _: &mut Stream) {}
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let effect = DiskEffect::Stall { min: self.by.min, max: self.by.max, ops: ops(self.ops.as_ref()) };

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::{Stream, net::LinkEffect};
+use squall_rt::world::net::LinkEffect;
 
 use super::super::{Hold, Kind, Strike};
 use crate::spec::{
@@ -29,8 +29,6 @@ impl Kind for NarrowLink {
         context.link(&self.link, &at.key("link"), Use::End);
         context.not_on_netsim("`bandwidth`", at);
     }
-
-    fn draw(&mut self, _: &mut Stream) {}
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let queue = self.queue.map(|queue| queue.bytes);

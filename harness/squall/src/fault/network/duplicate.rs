@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::{Stream, net::LinkEffect};
+use squall_rt::world::net::LinkEffect;
 
 use super::super::{Hold, Kind, Strike};
 use crate::spec::{
@@ -37,8 +37,6 @@ impl Kind for Duplicate {
             "write what share, as `rate: 10%`",
         );
     }
-
-    fn draw(&mut self, _: &mut Stream) {}
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let within = self.within.map_or(Duration::from_millis(10), |within| within.0);

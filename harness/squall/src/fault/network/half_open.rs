@@ -2,7 +2,6 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::Stream;
 
 use super::super::{Hold, Kind, Strike};
 use crate::spec::{
@@ -34,8 +33,6 @@ impl Kind for HalfOpen {
         }
         context.not_on_netsim("`half_open`", at);
     }
-
-    fn draw(&mut self, _: &mut Stream) {}
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let nodes = strike.nodes(&self.node);

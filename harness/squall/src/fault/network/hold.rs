@@ -2,10 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::{
-    Stream,
-    net::{BlockMode, LinkEffect},
-};
+use squall_rt::world::net::{BlockMode, LinkEffect};
 
 use super::super::{Hold, Kind, Strike};
 use crate::spec::{
@@ -28,8 +25,6 @@ impl Kind for HoldPackets {
         context.link(&self.link, &at.key("link"), Use::End);
         context.not_on_netsim("`hold`", at);
     }
-
-    fn draw(&mut self, _: &mut Stream) {}
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         strike.on_links(&self.link, LinkEffect::Block(BlockMode::Hold), "hold")

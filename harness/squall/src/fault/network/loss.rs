@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::{Stream, net::LinkEffect};
+use squall_rt::world::net::LinkEffect;
 
 use super::super::{Hold, Kind, Strike};
 use crate::{
@@ -39,8 +39,6 @@ impl Kind for Loss {
             "write what share is lost, as `rate: 10%`",
         );
     }
-
-    fn draw(&mut self, _: &mut Stream) {}
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let effect = LinkEffect::Loss { model: loss_model(self.rate) };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall_rt::world::{
-    NodeId, Stream,
+    NodeId,
     net::{BlockMode, LinkEffect},
 };
 
@@ -115,8 +115,6 @@ impl Kind for Partition {
             context.not_on_netsim("this mode of a partition", &at.key("mode"));
         }
     }
-
-    fn draw(&mut self, _: &mut Stream) {}
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let (links, sides) = self.resolve(strike);

@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall_rt::world::{
-    Stream,
     net::LinkEffect,
     rpc::{CallFate, CallFault},
 };
@@ -36,8 +35,6 @@ impl Kind for Replay {
         context.share(self.rate, &at.key("rate"), "a replay of nothing", "write what share, as `rate: 10%`");
         context.not_on_netsim("`replay`", at);
     }
-
-    fn draw(&mut self, _: &mut Stream) {}
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let links = strike.links(&self.link);

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::Stream;
 
 use super::super::{Hold, Kind, Strike};
 use crate::spec::{
@@ -30,8 +29,6 @@ impl Kind for Reset {
         context.link(&self.link, &at.key("link"), Use::End);
         context.not_on_netsim("`reset`", at);
     }
-
-    fn draw(&mut self, _: &mut Stream) {}
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let pairs: BTreeSet<_> =

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::{Stream, net::LinkEffect};
+use squall_rt::world::net::LinkEffect;
 
 use super::super::{Hold, Kind, Strike};
 use crate::spec::{
@@ -32,8 +32,6 @@ impl Kind for Tamper {
             "write what share, as `rate: 1%`",
         );
     }
-
-    fn draw(&mut self, _: &mut Stream) {}
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let effect = LinkEffect::Tamper { probability: self.rate.0 };

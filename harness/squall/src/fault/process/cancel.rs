@@ -2,7 +2,6 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::Stream;
 
 use super::super::{Hold, Kind, Strike};
 use crate::spec::{
@@ -41,8 +40,6 @@ impl Kind for Cancel {
             context.report(at.error(Code::MatchesNothing, message, help));
         }
     }
-
-    fn draw(&mut self, _: &mut Stream) {}
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let nodes = strike.nodes(&self.client);

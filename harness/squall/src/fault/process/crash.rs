@@ -79,13 +79,7 @@ impl Kind for Crash {
             DiskFate::Torn => (world::DiskFate::Torn, Death::Power, "unsynced writes torn"),
             DiskFate::Wiped => (world::DiskFate::Wipe, Death::Power, "disk wiped"),
         };
-        let names = strike.cluster.names(&nodes);
-        if nodes.is_empty() {
-            return strike.nothing("crash: no such node now");
-        }
-        if let Err(limit) = strike.cluster.may_go_down(&nodes) {
-            return strike.nothing(format!("crash {names}: left out, {limit}"));
-        }
+        let names = strike.may_take_down(&nodes, "crash")?;
         strike.announce(format!("crash {names} ({how})"));
         let not_before = strike.cluster.world().now() + LEAST_DOWN_TIME;
         let mut hold = Hold::new(format!("restart {names}"));

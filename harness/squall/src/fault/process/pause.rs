@@ -2,7 +2,6 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::Stream;
 
 use super::super::{Hold, Kind, Strike};
 use crate::spec::{
@@ -26,17 +25,9 @@ impl Kind for Pause {
         context.target(&self.node, &at.key("node"), Use::Struck);
     }
 
-    fn draw(&mut self, _: &mut Stream) {}
-
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let nodes = strike.nodes(&self.node);
-        let names = strike.cluster.names(&nodes);
-        if nodes.is_empty() {
-            return strike.nothing("pause: no such node now");
-        }
-        if let Err(limit) = strike.cluster.may_go_down(&nodes) {
-            return strike.nothing(format!("pause {names}: left out, {limit}"));
-        }
+        let names = strike.may_take_down(&nodes, "pause")?;
         strike.announce(format!("pause {names}"));
         let mut hold = Hold::new(format!("resume {names}"));
         for node in nodes {

@@ -68,13 +68,7 @@ impl Kind for Restart {
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let nodes = strike.nodes(&self.node);
-        let names = strike.cluster.names(&nodes);
-        if nodes.is_empty() {
-            return strike.nothing("restart: no such node now");
-        }
-        if let Err(limit) = strike.cluster.may_go_down(&nodes) {
-            return strike.nothing(format!("restart {names}: left out, {limit}"));
-        }
+        let names = strike.may_take_down(&nodes, "restart")?;
         strike.announce(format!("restart {names}: asked to end within {}", Dur(self.grace())));
         let mut hold = Hold::new(format!("start {names}"));
         for node in nodes {

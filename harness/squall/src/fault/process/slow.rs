@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::Stream;
 
 use super::super::{Hold, Kind, Strike};
 use crate::spec::{
@@ -50,8 +49,6 @@ impl Kind for Slow {
             context.does_nothing(&at.key("period"), "the period is too short", help);
         }
     }
-
-    fn draw(&mut self, _: &mut Stream) {}
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let nodes = strike.nodes(&self.node);

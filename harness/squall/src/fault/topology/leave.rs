@@ -2,7 +2,6 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::Stream;
 
 use super::{
     super::{Hold, Kind, Strike},
@@ -31,18 +30,10 @@ impl Kind for Leave {
         context.target(&self.node, &at.key("node"), Use::Struck);
     }
 
-    fn draw(&mut self, _: &mut Stream) {}
-
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let mut nodes = strike.nodes(&self.node);
         nodes.retain(|node| strike.cluster.is_member(*node));
-        let names = strike.cluster.names(&nodes);
-        if nodes.is_empty() {
-            return strike.nothing("leave: no such node now");
-        }
-        if let Err(limit) = strike.cluster.may_go_down(&nodes) {
-            return strike.nothing(format!("leave {names}: left out, {limit}"));
-        }
+        let names = strike.may_take_down(&nodes, "leave")?;
         strike.announce(format!("leave {names}"));
         for node in &nodes {
             strike.cluster.leave(*node, self.grace.unwrap_or(GRACE).0);
