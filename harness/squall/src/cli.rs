@@ -13,7 +13,16 @@ use std::{ffi::OsString, io, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{explore::Seeds, spec::model::Dur, system::Registry, worker};
+use crate::{
+    explore::Seeds,
+    plan::RunId,
+    spec::{
+        BadLeaf,
+        model::{Dur, Strategy},
+    },
+    system::Registry,
+    worker,
+};
 
 mod describe;
 mod exit;
@@ -96,9 +105,9 @@ Examples:
         /// Which case of its matrix, as `style=orchestrated`.
         #[arg(long, value_name = "CASE")]
         case: Option<String>,
-        /// The seed.
-        #[arg(long, value_name = "N")]
-        seed: u64,
+        /// The seed, or the run's name as reports print it: 17, swarm:17.
+        #[arg(long, value_name = "RUN")]
+        seed: RunId,
     },
     /// Check specs for errors without running them.
     Check {
@@ -143,6 +152,9 @@ struct RunArgs {
     /// Which seeds: a count, or a range a..b without b. [default: as many as each spec asks for]
     #[arg(long, value_name = "N|A..B")]
     seeds: Option<Seeds>,
+    /// What runs to make of them: random, swarm, sweep, pct, guided. Several take turns. [default: as each spec says]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = strategy)]
+    strategy: Vec<Strategy>,
     /// How many worker processes. [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -173,9 +185,9 @@ struct ShrinkArgs {
     /// Which case of its matrix, as `style=orchestrated`.
     #[arg(long, value_name = "CASE")]
     case: Option<String>,
-    /// The seed. [default: the first that fails]
-    #[arg(long, value_name = "N", conflicts_with = "seeds")]
-    seed: Option<u64>,
+    /// The seed, or the run's name as reports print it. [default: the first that fails]
+    #[arg(long, value_name = "RUN", conflicts_with = "seeds")]
+    seed: Option<RunId>,
     /// Where to look for a seed that fails: a count, or a range a..b without b. [default: as the spec says]
     #[arg(long, value_name = "N|A..B")]
     seeds: Option<Seeds>,
@@ -200,9 +212,9 @@ struct ReplayArgs {
     /// Which case of its matrix, as `style=orchestrated`.
     #[arg(long, value_name = "CASE")]
     case: Option<String>,
-    /// The seed.
-    #[arg(long, value_name = "N")]
-    seed: u64,
+    /// The seed, or the run's name as reports print it: 17, swarm:17.
+    #[arg(long, value_name = "RUN")]
+    seed: RunId,
     /// Show only records of nodes whose name begins with this: `payments`, `payments[1]`. May be given more than once.
     #[arg(long, value_name = "NODE")]
     node: Vec<String>,
@@ -232,6 +244,10 @@ enum Format {
 fn time(text: &str) -> Result<Duration, String> {
     let Dur(time) = text.parse::<Dur>().map_err(|error| error.to_string())?;
     if time.is_zero() { Err("it must be more than nothing".to_owned()) } else { Ok(time) }
+}
+
+fn strategy(text: &str) -> Result<Strategy, String> {
+    text.parse().map_err(|error: BadLeaf| error.to_string())
 }
 
 /// The `main` of a `squall` binary with these systems: reads the arguments, does what they say. Also the entry of the
@@ -267,7 +283,7 @@ fn with_args(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> E
         Command::Run(args) => run::run(registry, &args),
         Command::Replay(args) => replay::replay(registry, &args),
         Command::Shrink(args) => shrink::shrink(registry, &args),
-        Command::Explain { spec, case, seed } => replay::explain(registry, &spec, case.as_deref(), seed),
+        Command::Explain { spec, case, seed } => replay::explain(registry, &spec, case.as_deref(), &seed),
         Command::Check { paths, format } => load::check(registry, &paths, format),
         Command::List { paths } => describe::list(registry, &paths),
         Command::Describe { what, kind } => describe::describe(registry, &what, kind.as_deref()),

@@ -1,8 +1,8 @@
-//! Exploration: one spec, many seeds, one verdict.
+//! Exploration: one spec, many runs, one verdict.
 //!
-//! [`explore`] has the runs done by a [`Pool`] of workers, judges them in the order of their seeds, and stops as soon as the
-//! verdict stands. What it returns depends on the spec and the seeds alone, not on the number of workers, on how
-//! runs were dealt out, or on which seeds ran beyond the one that decided.
+//! Which runs is up to a strategy. [`explore`] has them done by a [`Pool`] of workers, judges them in the order in which the strategy
+//! asked for them, and stops as soon as the verdict stands. What it returns depends on the spec, the seeds and the strategy alone, not
+//! on the number of workers, on how runs were dealt out, or on which ran beyond the one that decided.
 
 use std::{
     ops::ControlFlow,
@@ -11,8 +11,12 @@ use std::{
 };
 
 use crate::{
+    plan::RunId,
     run::RunReport,
-    spec::{Spec, model::Expect},
+    spec::{
+        Spec,
+        model::{Expect, Strategy},
+    },
     worker::Prints,
 };
 
@@ -20,6 +24,7 @@ mod divergence;
 mod pool;
 mod queue;
 mod seeds;
+mod source;
 mod verdict;
 
 pub(crate) use self::verdict::count;
@@ -32,6 +37,7 @@ pub use self::{
     divergence::{Divergence, Fork},
     pool::Pool,
     seeds::Seeds,
+    source::Statement,
     verdict::{Outcome, SpecVerdict, Vacuity},
 };
 
@@ -40,6 +46,8 @@ pub use self::{
 pub struct Options {
     /// Which seeds; none for as many as the spec asks for.
     pub seeds: Option<Seeds>,
+    /// What runs to make of them; none for what the spec says.
+    pub strategy: Option<Vec<Strategy>>,
     /// The wall-clock limit of one run.
     pub run_timeout: Duration,
     /// When to stop, whatever is left.
@@ -50,7 +58,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { seeds: None, run_timeout: Duration::from_secs(20), deadline: None, max_failures: 10 }
+        Options {
+            seeds: None,
+            strategy: None,
+            run_timeout: Duration::from_secs(20),
+            deadline: None,
+            max_failures: 10,
+        }
     }
 }
 
@@ -62,17 +76,30 @@ impl Options {
         }
         self.seeds.unwrap_or_else(|| Seeds::first(*spec.explore.seeds))
     }
+
+    /// The strategies for this spec. One that is the plan of a run has nothing to be varied.
+    pub fn strategies_for(&self, spec: &Spec) -> Vec<Strategy> {
+        match &self.strategy {
+            _ if spec.plan.is_some() => vec![Strategy::Random],
+            Some(strategies) => strategies.clone(),
+            None => spec.explore.strategy.list(),
+        }
+    }
 }
 
 /// What a person who watches is told.
 #[derive(Clone, Copy, Debug)]
 pub enum Progress<'a> {
-    /// The next run in the order of seeds. `failing` is how many have failed so far, this one included.
+    /// The next run.
     Run {
         /// Its report.
         report: &'a RunReport,
-        /// Failing runs so far.
+        /// Failing runs so far, this one included.
         failing: u64,
+        /// Abstract states reached so far.
+        states: usize,
+        /// How many runs there will be, as far as that is known.
+        total: u64,
     },
     /// Nothing new for a tenth of a second.
     Waiting,
@@ -90,10 +117,12 @@ pub fn explore(
     watch: &mut dyn FnMut(Progress<'_>),
 ) -> Outcome {
     let seeds = options.seeds_for(spec);
-    let mut judge = Judge::new(spec, seeds, options.max_failures.max(1));
-    let ended = {
-        let ticket = pool.submit(spec, seeds, options.run_timeout, judge.wanted_failures());
-        loop {
+    let strategies = options.strategies_for(spec);
+    let mut judge = Judge::new(spec, &strategies, options.max_failures.max(1));
+    let source = source::source(spec, &strategies, seeds);
+    let (ended, total, statements) = {
+        let ticket = pool.submit(spec, source, options.run_timeout, judge.wanted_failures());
+        let ended = loop {
             if stop.load(Ordering::Relaxed) {
                 break Ended::Stopped("interrupted");
             }
@@ -105,18 +134,25 @@ pub fn explore(
                 Next::Waiting => watch(Progress::Waiting),
                 Next::Run(run) => {
                     let end = judge.take(&run);
-                    watch(Progress::Run { report: &run.report, failing: judge.failing() });
+                    watch(Progress::Run {
+                        report: &run.report,
+                        failing: judge.failing(),
+                        states: judge.states(),
+                        total: ticket.total(),
+                    });
                     if end == ControlFlow::Break(()) {
                         break Ended::Decided;
                     }
                 }
             }
-        }
+        };
+        (ended, ticket.total(), ticket.statements())
     };
-    let mut outcome = judge.finish(&ended);
+    let mut outcome = judge.finish(&ended, total);
+    outcome.statements = statements;
     if let SpecVerdict::Nondeterministic(divergence) = &mut outcome.verdict
         && divergence.first.is_none()
-        && let Some(found) = investigate(pool, spec, divergence.seed, options.run_timeout)
+        && let Some(found) = investigate(pool, spec, &divergence.run, options.run_timeout)
     {
         divergence.first = found.first;
     }
@@ -133,11 +169,11 @@ pub fn is_expected(spec: &Spec, report: &RunReport) -> bool {
     }
 }
 
-/// Runs a seed a few times, with histories, in two processes, until two runs differ: a leak that lasts within a process
+/// Executes a run a few times, with histories, in two processes, until two runs differ: a leak that lasts within a process
 /// shows from run to run, one that comes from the process itself shows between the two.
-fn investigate(pool: &Pool, spec: &Spec, seed: u64, limit: Duration) -> Option<Divergence> {
-    let mut reports = pool.run_apart(spec, &[seed; 3], limit, Prints::Keep);
-    reports.extend(pool.run_apart(spec, &[seed], limit, Prints::Keep));
+fn investigate(pool: &Pool, spec: &Spec, run: &RunId, limit: Duration) -> Option<Divergence> {
+    let mut reports = pool.run_apart(spec, &[run.clone(), run.clone(), run.clone()], limit, Prints::Keep);
+    reports.extend(pool.run_apart(spec, std::slice::from_ref(run), limit, Prints::Keep));
     let first = reports.first()?;
     let other = reports.iter().find(|other| !same(first, other) && !other.history.is_empty())?;
     Some(Divergence::between(first, other))

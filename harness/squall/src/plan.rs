@@ -11,6 +11,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall_rt::world::Stream;
 
+mod injection;
+mod mutation;
+mod run_id;
+mod swarm;
+
+pub use self::{
+    injection::{Harm, Injection, Point},
+    run_id::{RunId, Variation},
+};
 pub use crate::fault::Action;
 use crate::{
     spec::{
@@ -124,12 +133,49 @@ pub struct PlannedTrigger {
 }
 
 impl Plan {
-    /// Draws the plan of a seed. The spec must be valid for the system; `params` are complete, with the variant applied.
+    /// Makes the plan of a run. The spec must be valid for the system; `params` gives the parameters of a seed, complete and with the
+    /// variant applied.
     ///
     /// It must run in a world of its own, in a thread of its own: a strategy that iterates over a `HashMap` is deterministic only there.
     /// Not in the run's: each `HashMap` that is made shifts the order of the next, and how a plan was drawn is nothing that
     /// code under test should be able to tell.
-    pub(crate) fn draw(system: &dyn AnySystem, params: &serde_json::Value, spec: &Spec, seed: u64) -> Plan {
+    pub(crate) fn of_run(
+        system: &dyn AnySystem,
+        params: &dyn Fn(u64) -> serde_json::Value,
+        spec: &Spec,
+        run: &RunId,
+    ) -> Plan {
+        let draw = |spec: &Spec, seed: u64| Plan::draw(system, &params(seed), spec, seed);
+        match &run.variation {
+            Variation::None => draw(spec, run.seed),
+            Variation::Swarm => draw(&swarm::varied(spec, system, run.seed), run.seed),
+            Variation::Sweep(injections) => {
+                let mut plan = draw(spec, run.seed);
+                let own = std::mem::take(&mut plan.faults);
+                plan.faults =
+                    injections.iter().zip(1..).flat_map(|(what, nth)| what.planned(&own, nth)).collect();
+                plan
+            }
+            Variation::Pct(injections) => {
+                let mut plan = draw(spec, run.seed);
+                let more: Vec<_> = injections
+                    .iter()
+                    .zip(1..)
+                    .flat_map(|(what, nth)| what.planned(&plan.faults, nth))
+                    .collect();
+                plan.faults.extend(more);
+                plan
+            }
+            Variation::Guided(steps) => {
+                let first = draw(spec, run.seed);
+                steps
+                    .iter()
+                    .fold(first, |plan, step| mutation::mutated(plan, *step, &|seed| draw(spec, seed)))
+            }
+        }
+    }
+
+    fn draw(system: &dyn AnySystem, params: &serde_json::Value, spec: &Spec, seed: u64) -> Plan {
         let warmup = spec.phases.warmup.0;
         let chaos = warmup + spec.phases.chaos.0;
         let settle = chaos + spec.phases.settle.0;

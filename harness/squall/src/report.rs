@@ -6,6 +6,7 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     explore::{Outcome, SpecVerdict},
+    plan::RunId,
     run::RunReport,
     shrink::{NotShrunk, Shrunk},
     spec::Loaded,
@@ -29,8 +30,8 @@ pub(crate) struct SpecReport<'a> {
     pub path: PathBuf,
     pub outcome: Outcome,
     pub elapsed: Duration,
-    /// Failures that were made small, by seed.
-    pub shrunk: Vec<(u64, Result<Shrunk, NotShrunk>)>,
+    /// Failures that were made small.
+    pub shrunk: Vec<(RunId, Result<Shrunk, NotShrunk>)>,
 }
 
 impl SpecReport<'_> {
@@ -55,13 +56,13 @@ impl SpecReport<'_> {
     }
 
     /// The command that writes down one of its runs, made small.
-    pub(crate) fn keep(&self, reproduce: &Reproduce, seed: u64) -> String {
-        reproduce.keep(&self.path, self.loaded.case.as_deref(), seed)
+    pub(crate) fn keep(&self, reproduce: &Reproduce, run: &RunId) -> String {
+        reproduce.keep(&self.path, self.loaded.case.as_deref(), run)
     }
 
     /// The command that replays one of its runs.
-    pub(crate) fn replay(&self, reproduce: &Reproduce, seed: u64) -> String {
-        reproduce.replay(&self.path, self.loaded.case.as_deref(), seed)
+    pub(crate) fn replay(&self, reproduce: &Reproduce, run: &RunId) -> String {
+        reproduce.replay(&self.path, self.loaded.case.as_deref(), run)
     }
 }
 

@@ -1,4 +1,4 @@
-//! One run: a spec and a seed go in, a report comes out.
+//! One run: a spec and the run's name go in, a report comes out.
 
 mod capture;
 mod clients;
@@ -7,9 +7,14 @@ mod engine;
 mod execute;
 mod record;
 mod shape;
+mod states;
 mod throttle;
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +23,7 @@ pub use self::{
     execute::{execute, explain},
 };
 pub(crate) use self::{cluster::CLIENTS, shape::loss_model};
-use crate::{check::Violation, history::Record};
+use crate::{check::Violation, history::Record, plan::RunId};
 
 /// How to execute a run. None of it changes what happens in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,13 +99,15 @@ pub struct Coverage {
     pub sometimes: BTreeMap<String, u64>,
     /// Completed operations: ok, failed, unknown.
     pub ops: [u64; 3],
+    /// The abstract states that were reached, by their hashes: what happened after what, under which faults.
+    pub states: BTreeSet<u32>,
 }
 
 /// What came out of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunReport {
-    /// The seed.
-    pub seed: u64,
+    /// Which run it is.
+    pub run: RunId,
     /// The verdict.
     pub verdict: Verdict,
     /// The digest; zero when the run died or hung.
@@ -117,9 +124,9 @@ pub struct RunReport {
 
 impl RunReport {
     /// The report of a run that nobody is left to report on, or that never began: a verdict and nothing else.
-    pub(crate) fn lost(seed: u64, verdict: Verdict) -> Self {
+    pub(crate) fn lost(run: RunId, verdict: Verdict) -> Self {
         RunReport {
-            seed,
+            run,
             verdict,
             digest: Digest::default(),
             virtual_time: Duration::ZERO,

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::{
     explore::Pool,
+    plan::RunId,
     run::{self, RunReport, Verdict},
     spec::{Loaded, Spec},
     system::Registry,
@@ -103,7 +104,7 @@ impl std::fmt::Display for NotShrunk {
     }
 }
 
-/// Makes the run of this seed as small as it can.
+/// Makes a run as small as it can.
 ///
 /// # Errors
 /// See [`NotShrunk`].
@@ -111,16 +112,17 @@ pub(crate) fn shrink(
     registry: &Registry,
     pool: &Pool,
     loaded: &Loaded,
-    seed: u64,
+    run: &RunId,
     limits: Limits,
     watch: &mut dyn FnMut(u64, (usize, usize)),
 ) -> Result<Shrunk, NotShrunk> {
-    let plan = run::explain(registry, &loaded.spec, seed);
-    let original = run_one(pool, &loaded.spec, seed, limits);
+    let plan = run::explain(registry, &loaded.spec, run);
+    let original = run_one(pool, &loaded.spec, run, limits);
     let Some(failure) = Failure::of(&original.verdict) else {
         return Err(NotShrunk::NoFailure(manner(&original.verdict)));
     };
-    let mut shrinker = Shrinker { pool, limits, failure, seed, runs: 0, exhausted: false, watch };
+    let mut shrinker =
+        Shrinker { pool, limits, failure, run: plan.seed.into(), runs: 0, exhausted: false, watch };
     let mut spec = pinned(&loaded.spec, &plan);
     let before = size(&spec);
     let report = shrinker.run(&spec);
@@ -136,8 +138,8 @@ pub(crate) fn shrink(
     Ok(Shrunk { minimal: !shrinker.exhausted, runs: shrinker.runs, spec, report, before })
 }
 
-fn run_one(pool: &Pool, spec: &Spec, seed: u64, limits: Limits) -> RunReport {
-    let reports = pool.run_apart(spec, &[seed], limits.run_timeout, Prints::Keep);
+fn run_one(pool: &Pool, spec: &Spec, run: &RunId, limits: Limits) -> RunReport {
+    let reports = pool.run_apart(spec, std::slice::from_ref(run), limits.run_timeout, Prints::Keep);
     reports.into_iter().next().expect("one seed makes one report")
 }
 
@@ -149,7 +151,8 @@ struct Shrinker<'a> {
     pool: &'a Pool,
     limits: Limits,
     failure: Failure,
-    seed: u64,
+    /// What the pinned spec's run is called.
+    run: RunId,
     runs: u64,
     /// The budget ran out before everything was tried.
     exhausted: bool,
@@ -160,7 +163,7 @@ impl Shrinker<'_> {
     fn run(&mut self, spec: &Spec) -> RunReport {
         self.runs += 1;
         (self.watch)(self.runs, size(spec));
-        run_one(self.pool, spec, self.seed, self.limits)
+        run_one(self.pool, spec, &self.run, self.limits)
     }
 
     /// Whether a candidate fails the same way.

@@ -1,7 +1,7 @@
 //! Worker processes: this same executable, re-entered, doing one run after another for a parent.
 //!
 //! Code under test can do anything to its process: loop for ever, abort, overflow its stack, call `exit`. In a worker that costs one
-//! run. The parent (`Worker`) watches the clock and the pipe, blames the seed that was running, and starts another worker.
+//! run. The parent (`Worker`) watches the clock and the pipe, blames the run that was under way, and starts another worker.
 //!
 //! The parent writes `Job`s to the worker's standard input and reads `Reply`s from its standard output, one JSON object a
 //! line. Before anything else the worker moves both away: what code under test prints goes to standard error, and what it
@@ -18,6 +18,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    plan::RunId,
     run::{self, ExecuteOptions, RunReport},
     spec::Spec,
     system::Registry,
@@ -36,7 +37,7 @@ const MARK: &str = "SQUALL_WORKER";
 struct Job {
     /// The spec; none if it is the one of the job before.
     spec: Option<Spec>,
-    seeds: Vec<u64>,
+    runs: Vec<RunId>,
     keep_history: bool,
 }
 
@@ -44,8 +45,8 @@ struct Job {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Reply {
-    /// The run of this seed begins.
-    Start(u64),
+    /// This run begins.
+    Start(RunId),
     /// It came to its end.
     Done(Box<RunReport>),
 }
@@ -97,13 +98,12 @@ fn serve(registry: &Registry, jobs: File, mut replies: File) -> std::io::Result<
     for job in receiver {
         spec = job.spec.or(spec);
         let spec = spec.as_ref().expect("the first job brings its spec");
-        for seed in job.seeds {
-            push(&mut pending, &Reply::Start(seed));
+        for id in job.runs {
+            push(&mut pending, &Reply::Start(id.clone()));
             tail::mark_start();
             replies.write_all(&pending)?;
             pending.clear();
-            let report =
-                run::execute(registry, spec, seed, ExecuteOptions { keep_history: job.keep_history });
+            let report = run::execute(registry, spec, id, ExecuteOptions { keep_history: job.keep_history });
             // Half a line that it printed is its own, and not the next run's.
             let _ = std::io::stdout().flush();
             push(&mut pending, &Reply::Done(Box::new(report)));

@@ -9,6 +9,7 @@ use super::{Exit, ReplayArgs, load};
 use crate::{
     explore::{Pool, is_expected},
     history::Record,
+    plan::RunId,
     report::{
         Style, failure,
         record::{self, Line},
@@ -25,7 +26,8 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         Err(error) => return load::complain(&[error]),
     };
     let pool = Pool::new(registry, 1, args.in_process);
-    let reports = pool.run_apart(&loaded.spec, &[args.seed], args.run_timeout, Prints::PassOn);
+    let reports =
+        pool.run_apart(&loaded.spec, std::slice::from_ref(&args.seed), args.run_timeout, Prints::PassOn);
     let report = reports.first().expect("one seed makes one report");
     let mut out = anstream::stdout().lock();
     let mut hidden = 0;
@@ -51,7 +53,7 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
     }
     let expected = is_expected(&loaded.spec, report);
     let style = if report.passed() { Style::Good } else { Style::Bad };
-    writeln!(out, "seed {}: {}", report.seed, style.paint(failure::headline(&report.verdict)))?;
+    writeln!(out, "seed {}: {}", report.run, style.paint(failure::headline(&report.verdict)))?;
     for line in failure::details(&report.verdict).lines() {
         writeln!(out, "  {line}")?;
     }
@@ -79,7 +81,12 @@ fn of_node(node: &str, wanted: &str) -> bool {
     node.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
 }
 
-pub(super) fn explain(registry: &Registry, path: &Path, case: Option<&str>, seed: u64) -> io::Result<Exit> {
+pub(super) fn explain(
+    registry: &Registry,
+    path: &Path,
+    case: Option<&str>,
+    seed: &RunId,
+) -> io::Result<Exit> {
     let loaded = match spec::load_case(path, case, registry) {
         Ok(loaded) => loaded,
         Err(error) => return load::complain(&[error]),

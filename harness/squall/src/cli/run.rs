@@ -31,6 +31,7 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
     let started = Instant::now();
     let options = Options {
         seeds: args.seeds,
+        strategy: (!args.strategy.is_empty()).then(|| args.strategy.clone()),
         run_timeout: args.run_timeout,
         deadline: args.max_time.map(|time| started + time),
         max_failures: args.max_failures,
@@ -119,14 +120,14 @@ fn make_small(
         return;
     }
     let limits = Limits { runs: SHRINK_RUNS, run_timeout: options.run_timeout };
-    let seeds: Vec<u64> = report.distinct_failures().iter().take(SHRUNK).map(|run| run.seed).collect();
-    for seed in seeds {
+    let runs: Vec<_> = report.distinct_failures().iter().take(SHRUNK).map(|run| run.run.clone()).collect();
+    for run in runs {
         let up = options.deadline.is_some_and(|deadline| Instant::now() >= deadline);
         if up || stop.load(Ordering::Relaxed) {
             return;
         }
-        let shrunk = shrink::shrink(registry, pool, report.loaded, seed, limits, &mut |_, _| {});
-        report.shrunk.push((seed, shrunk));
+        let shrunk = shrink::shrink(registry, pool, report.loaded, &run, limits, &mut |_, _| {});
+        report.shrunk.push((run, shrunk));
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
 use super::{Exit, ShrinkArgs, load};
 use crate::{
     explore::{Options, Outcome, Pool, explore},
+    plan::RunId,
     report::{Style, failure},
     shrink::{self, Limits, Shrunk},
     spec,
@@ -25,10 +26,10 @@ pub(super) fn shrink(registry: &Registry, args: &ShrinkArgs) -> io::Result<Exit>
         Err(error) => return load::complain(&[error]),
     };
     let pool = Pool::new(registry, Pool::default_jobs(), false);
-    let seed = match args.seed {
-        Some(seed) => seed,
+    let run = match args.seed.clone() {
+        Some(run) => run,
         None => match first_failing(&pool, &loaded.spec, args) {
-            Some(seed) => seed,
+            Some(run) => run,
             None => {
                 anstream::eprintln!("no run failed: there is nothing to shrink; `--seeds` tries others");
                 return Ok(Exit::Nothing);
@@ -39,17 +40,17 @@ pub(super) fn shrink(registry: &Registry, args: &ShrinkArgs) -> io::Result<Exit>
     let terminal = io::stderr().is_terminal();
     let mut watch = |runs: u64, (faults, operations): (usize, usize)| {
         if terminal {
-            eprint!("\rseed {seed}: {runs} runs, {faults} faults, {operations} operations   ");
+            eprint!("\rseed {run}: {runs} runs, {faults} faults, {operations} operations   ");
         }
     };
-    let shrunk = shrink::shrink(registry, &pool, &loaded, seed, limits, &mut watch);
+    let shrunk = shrink::shrink(registry, &pool, &loaded, &run, limits, &mut watch);
     if terminal {
         eprint!("\r{:60}\r", "");
     }
     let shrunk = match shrunk {
         Ok(shrunk) => shrunk,
         Err(why) => {
-            anstream::eprintln!("seed {seed} was not shrunk: {why}");
+            anstream::eprintln!("seed {run} was not shrunk: {why}");
             return Ok(Exit::Nothing);
         }
     };
@@ -59,7 +60,7 @@ pub(super) fn shrink(registry: &Registry, args: &ShrinkArgs) -> io::Result<Exit>
         (None, true) => Some(Path::new(REGRESSIONS).join(shrink::file_name(&loaded, &shrunk))),
         (None, false) => None,
     };
-    summary(seed, &shrunk)?;
+    summary(&run, &shrunk)?;
     match file {
         None => write!(io::stdout().lock(), "{yaml}")?,
         Some(file) => save(&file, &yaml)?,
@@ -68,18 +69,18 @@ pub(super) fn shrink(registry: &Registry, args: &ShrinkArgs) -> io::Result<Exit>
 }
 
 /// Looks for a run that fails, or that shows the violation that the spec expects.
-fn first_failing(pool: &Pool, spec: &spec::Spec, args: &ShrinkArgs) -> Option<u64> {
+fn first_failing(pool: &Pool, spec: &spec::Spec, args: &ShrinkArgs) -> Option<RunId> {
     let options =
         Options { seeds: args.seeds, run_timeout: args.run_timeout, max_failures: 1, ..Options::default() };
     let Outcome { caught, failures, .. } =
         explore(pool, spec, &options, &AtomicBool::new(false), &mut |_| {});
-    caught.into_iter().chain(failures).map(|report| report.seed).next()
+    caught.into_iter().chain(failures).map(|report| report.run).next()
 }
 
-fn summary(seed: u64, shrunk: &Shrunk) -> io::Result<()> {
+fn summary(run: &RunId, shrunk: &Shrunk) -> io::Result<()> {
     let ((faults, operations), (were_faults, were_operations)) = (shrunk.after(), shrunk.before);
     let mut err = anstream::stderr().lock();
-    writeln!(err, "seed {seed}: {}", Style::Bad.paint(failure::headline(&shrunk.report.verdict)))?;
+    writeln!(err, "seed {run}: {}", Style::Bad.paint(failure::headline(&shrunk.report.verdict)))?;
     writeln!(
         err,
         "{faults} of {were_faults} strikes of faults and {operations} of {were_operations} operations are left, after {} runs",

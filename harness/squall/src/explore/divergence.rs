@@ -1,17 +1,18 @@
-//! Two runs of one seed that are not the same run: where they part.
+//! Two executions of a run that are not the same: where they part.
 
 use std::fmt;
 
 use crate::{
     history::Record,
+    plan::RunId,
     run::{RunReport, Verdict},
 };
 
-/// Two runs of one seed differ, so something outside of the seed got in.
+/// Two executions of one run differ, so something got in that is neither spec nor seed.
 #[derive(Clone, Debug)]
 pub struct Divergence {
-    /// The seed.
-    pub seed: u64,
+    /// The run.
+    pub run: RunId,
     /// What differs, in a sentence.
     pub what: String,
     /// The first record in which the histories differ, where both are known.
@@ -44,7 +45,11 @@ pub(crate) fn same(one: &RunReport, other: &RunReport) -> bool {
 impl Divergence {
     /// Compares two runs that are not the [`same`].
     pub(crate) fn between(one: &RunReport, other: &RunReport) -> Self {
-        Divergence { seed: one.seed, what: difference(one, other), first: fork(&one.history, &other.history) }
+        Divergence {
+            run: one.run.clone(),
+            what: difference(one, other),
+            first: fork(&one.history, &other.history),
+        }
     }
 }
 
@@ -93,7 +98,7 @@ fn fork(one: &[Record], other: &[Record]) -> Option<Fork> {
 
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "seed {} is not one run: {}", self.seed, self.what)
+        write!(f, "seed {} is not one run: {}", self.run, self.what)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Workers that share out the runs of one or more explorations.
 //!
-//! Each worker has a driver, a thread of ours that takes seeds from whichever exploration is next and has them run. Results come
-//! back in any order and are handed on in the order of their seeds, so nothing that is reported depends on how many workers
+//! Each worker has a driver, a thread of ours that takes runs from whichever exploration is next and has them run. Results come
+//! back in any order and are handed on in the order in which their source issued them, so nothing that is reported depends on how many workers
 //! there are or how runs were dealt out.
 //!
-//! The pool also sees to it that results can be trusted. The first seed of an exploration runs a second time in a fresh process; the last
-//! one and every 50th run a second time in another worker, where there is one; and each run that failed runs once more
+//! The pool also sees to it that results can be trusted. The first run of an exploration executes a second time in a fresh process; the last
+//! one and every 50th execute a second time in another worker, where there is one; and each run that failed executes once more
 //! in a fresh process.
 
 use std::{
@@ -20,9 +20,10 @@ use std::{
 
 use crate::{
     explore::{
-        Seeds,
         queue::{Checked, HandOn, Queue, Work},
+        source::{Source, Statement},
     },
+    plan::RunId,
     run::{self, ExecuteOptions, RunReport, Verdict},
     spec::Spec,
     system::Registry,
@@ -74,7 +75,7 @@ struct Task {
 /// What waiting for a run came to.
 pub(super) enum Next {
     Run(Box<Checked>),
-    /// Every seed was handed on.
+    /// Every run was handed on.
     Finished,
     /// It is time to look at the clock.
     Waiting,
@@ -110,28 +111,36 @@ impl Pool {
     }
 
     /// Begins an exploration. `failures` is how many failing runs it will want to see.
-    pub(super) fn submit(&self, spec: &Spec, seeds: Seeds, limit: Duration, failures: u64) -> Ticket<'_> {
+    pub(super) fn submit(
+        &self,
+        spec: &Spec,
+        source: Box<dyn Source>,
+        limit: Duration,
+        failures: u64,
+    ) -> Ticket<'_> {
         let task = Arc::new(Task::new(spec, limit));
         let mut state = self.shared.lock();
         let id = state.next_id;
         state.next_id += 1;
-        state.explorations.insert(id, Exploration { task: task.clone(), queue: Queue::new(seeds, failures) });
+        state
+            .explorations
+            .insert(id, Exploration { task: task.clone(), queue: Queue::new(source, failures) });
         drop(state);
         self.shared.changed.notify_all();
         Ticket { pool: self, id, task }
     }
 
-    /// Runs these seeds one after the other in one fresh process, with their histories, apart from all explorations.
+    /// Executes these runs one after the other in one fresh process, with their histories, apart from all explorations.
     pub(crate) fn run_apart(
         &self,
         spec: &Spec,
-        seeds: &[u64],
+        runs: &[RunId],
         limit: Duration,
         prints: Prints,
     ) -> Vec<RunReport> {
         let task = Arc::new(Task::new(spec, limit));
         let mut reports = Vec::new();
-        self.shared.run(&mut Lane::default(), &task, seeds, true, prints, |report| reports.push(report));
+        self.shared.run(&mut Lane::default(), &task, runs, true, prints, |report| reports.push(report));
         reports
     }
 }
@@ -155,7 +164,22 @@ pub(super) struct Ticket<'a> {
 }
 
 impl Ticket<'_> {
-    /// Waits for the next run in the order of seeds, but not long.
+    /// How many runs there will be in all, as far as that is known.
+    pub(super) fn total(&self) -> u64 {
+        self.with_queue(|queue| queue.total())
+    }
+
+    /// What the runs so far cover.
+    pub(super) fn statements(&self) -> Vec<Statement> {
+        self.with_queue(|queue| queue.statements())
+    }
+
+    fn with_queue<T>(&self, f: impl FnOnce(&Queue) -> T) -> T {
+        let state = self.pool.shared.lock();
+        f(&state.explorations.get(&self.id).expect("it is there until this is dropped").queue)
+    }
+
+    /// Waits for the next run in order, but not long.
     pub(super) fn next(&self) -> Next {
         let shared = &self.pool.shared;
         let mut state = shared.lock();
@@ -237,29 +261,23 @@ impl Driver {
                 continue;
             };
             drop(state);
-            let deliver = |store: &dyn Fn(&mut Queue, RunReport), report: RunReport| {
+            let mut fresh = Lane::default();
+            let (lane, runs, first) = match &work {
+                Work::Runs(first, runs) => (&mut lane, runs.as_slice(), *first),
+                Work::Repeat(place, id) => (&mut lane, std::slice::from_ref(id), *place),
+                Work::Confirm(place, id) => (&mut fresh, std::slice::from_ref(id), *place),
+            };
+            let mut places = first..;
+            self.shared.run(lane, &task, runs, false, Prints::Keep, |report| {
+                let place = places.next().expect("there is no end to them");
                 if let Some(exploration) = self.shared.lock().explorations.get_mut(&id) {
-                    store(&mut exploration.queue, report);
+                    match &work {
+                        Work::Runs(..) => exploration.queue.store(place, report, self.number),
+                        _ => exploration.queue.store_again(place, report),
+                    }
                 }
                 self.shared.changed.notify_all();
-            };
-            match work {
-                Work::Runs(seeds) => {
-                    let store = |queue: &mut Queue, report| queue.store(report, self.number);
-                    self.shared.run(&mut lane, &task, &seeds, false, Prints::Keep, |r| deliver(&store, r));
-                }
-                Work::Repeat(seed) => {
-                    self.shared.run(&mut lane, &task, &[seed], false, Prints::Keep, |r| {
-                        deliver(&Queue::store_again, r)
-                    });
-                }
-                Work::Confirm(seed) => {
-                    let mut fresh = Lane::default();
-                    self.shared.run(&mut fresh, &task, &[seed], false, Prints::Keep, |r| {
-                        deliver(&Queue::store_again, r)
-                    });
-                }
-            }
+            });
             state = self.shared.lock();
         }
     }
@@ -286,32 +304,35 @@ impl Shared {
         self.state.lock().expect(UNPOISONED)
     }
 
-    /// Runs these seeds in this lane and delivers a report for each, unless the task is cancelled first. A worker that is lost
-    /// is replaced for the seeds after the one that took it.
+    /// Executes these runs in this lane and delivers a report for each, in order, unless the task is cancelled first. A worker that is
+    /// lost is replaced for the runs after the one that took it.
     fn run(
         &self,
         lane: &mut Lane,
         task: &Arc<Task>,
-        mut seeds: &[u64],
+        mut runs: &[RunId],
         keep_history: bool,
         prints: Prints,
         mut deliver: impl FnMut(RunReport),
     ) {
         if self.in_process {
-            for seed in seeds.iter().take_while(|_| task.wanted()) {
-                deliver(run::execute(&self.registry, &task.spec, *seed, ExecuteOptions { keep_history }));
+            for id in runs.iter().take_while(|_| task.wanted()) {
+                deliver(run::execute(&self.registry, &task.spec, id, ExecuteOptions { keep_history }));
             }
             return;
         }
-        while !seeds.is_empty() && task.wanted() {
+        while !runs.is_empty() && task.wanted() {
             if lane.worker.is_none() {
                 lane.knows = None;
                 match Worker::start(prints) {
                     Ok(worker) => lane.worker = Some(worker),
                     Err(error) => {
                         let reason = format!("no worker process could be started: {error}");
-                        for seed in seeds {
-                            deliver(RunReport::lost(*seed, Verdict::Undecided { reason: reason.clone() }));
+                        for id in runs {
+                            deliver(RunReport::lost(
+                                id.clone(),
+                                Verdict::Undecided { reason: reason.clone() },
+                            ));
                         }
                         return;
                     }
@@ -321,11 +342,11 @@ impl Shared {
             let known = lane.knows.as_ref().is_some_and(|known| Arc::ptr_eq(known, task));
             let spec = (!known).then_some(task.json.as_str());
             let mut delivered = 0;
-            let end = worker.run(spec, seeds, keep_history, task.limit, &|| task.wanted(), |report| {
+            let end = worker.run(spec, runs, keep_history, task.limit, &|| task.wanted(), |report| {
                 delivered += 1;
                 deliver(report);
             });
-            seeds = &seeds[delivered..];
+            runs = &runs[delivered..];
             match end {
                 Ok(()) => lane.knows = Some(task.clone()),
                 Err(Died) => *lane = Lane::default(),

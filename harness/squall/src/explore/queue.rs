@@ -1,13 +1,14 @@
 //! One exploration's runs: which are still to be dealt out, which wait to be executed again, and which are ready to be handed on
-//! in the order of their seeds. Plain data; who runs what, and where, is the [pool](super::pool)'s.
+//! in the order in which their source issued them. Plain data; who runs what, and where, is the [pool](super::pool)'s.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
 };
 
+use super::source::{Issue, Source, Statement};
 use crate::{
-    explore::Seeds,
+    plan::RunId,
     run::{RunReport, Verdict},
 };
 
@@ -20,25 +21,27 @@ const CHUNK: Duration = Duration::from_millis(20);
 /// The most runs dealt out at a time.
 const MOST: u64 = 64;
 
-/// The runs of one exploration.
+/// The runs of one exploration. A run's place is its position in the order in which the source issued it.
 pub(super) struct Queue {
-    seeds: Seeds,
-    /// The next seed to deal out.
+    source: Box<dyn Source>,
+    /// What the source issued and nobody has been given.
+    ahead: Option<RunId>,
+    /// The place of the next run to deal out.
     next: u64,
-    /// The next seed to hand on.
+    /// The place of the next run to hand on.
     head: u64,
     slots: BTreeMap<u64, Slot>,
-    /// Seeds to run in a fresh process.
-    confirm: VecDeque<u64>,
-    /// Seeds to run again, and the driver that should rather not do it.
-    repeat: VecDeque<(u64, usize)>,
+    /// Runs to execute in a fresh process.
+    confirm: VecDeque<(u64, RunId)>,
+    /// Runs to execute again, and the driver that should rather not do it.
+    repeat: VecDeque<(u64, RunId, usize)>,
     /// How many more failures to confirm before anybody asks for it.
     eager: u64,
     /// A moving average of how long a run takes.
     run_time: Option<Duration>,
 }
 
-/// What is known of a seed.
+/// What is known of a run.
 struct Slot {
     report: RunReport,
     again: Again,
@@ -63,9 +66,10 @@ pub(super) struct Checked {
 
 /// What a driver is to do.
 pub(super) enum Work {
-    Runs(Vec<u64>),
-    Repeat(u64),
-    Confirm(u64),
+    /// These, the first of which has this place.
+    Runs(u64, Vec<RunId>),
+    Repeat(u64, RunId),
+    Confirm(u64, RunId),
 }
 
 /// What can be handed on.
@@ -79,11 +83,12 @@ pub(super) enum HandOn {
 
 impl Queue {
     /// Nothing done yet. `failures` is how many failing runs are wanted: so many are confirmed ahead of their turn.
-    pub(super) fn new(seeds: Seeds, failures: u64) -> Self {
+    pub(super) fn new(source: Box<dyn Source>, failures: u64) -> Self {
         Queue {
-            seeds,
-            next: seeds.start,
-            head: seeds.start,
+            source,
+            ahead: None,
+            next: 0,
+            head: 0,
             slots: BTreeMap::new(),
             confirm: VecDeque::new(),
             repeat: VecDeque::new(),
@@ -92,9 +97,31 @@ impl Queue {
         }
     }
 
-    /// The next run in the order of seeds, if it is ready.
+    /// How many runs there will be in all, as far as that is known.
+    pub(super) fn total(&self) -> u64 {
+        self.source.total()
+    }
+
+    /// What the runs so far cover.
+    pub(super) fn statements(&self) -> Vec<Statement> {
+        self.source.statements()
+    }
+
+    /// The next run of the source, which stays the next until it is taken.
+    fn issue(&mut self) -> Issue {
+        if let Some(id) = &self.ahead {
+            return Issue::Run(id.clone());
+        }
+        let issue = self.source.next();
+        if let Issue::Run(id) = &issue {
+            self.ahead = Some(id.clone());
+        }
+        issue
+    }
+
+    /// The next run in order, if it is ready.
     pub(super) fn hand_on(&mut self) -> HandOn {
-        if self.head >= self.seeds.end {
+        if self.head == self.next && self.issue() == Issue::End {
             return HandOn::Finished;
         }
         let Some(slot) = self.slots.get_mut(&self.head) else { return HandOn::Nothing };
@@ -102,13 +129,14 @@ impl Queue {
             Again::Under => return HandOn::Nothing,
             Again::Due => {
                 slot.again = Again::Under;
-                self.confirm.push_back(self.head);
+                self.confirm.push_back((self.head, slot.report.run.clone()));
                 return HandOn::Asked;
             }
             Again::No | Again::Done(_) => {}
         }
         let slot = self.slots.remove(&self.head).expect("it was just there");
         self.head += 1;
+        self.source.learn(&slot.report);
         let again = match slot.again {
             Again::Done(report) => Some(*report),
             _ => None,
@@ -118,17 +146,27 @@ impl Queue {
 
     /// What driver `me` should do next. One alone in the pool repeats its own runs.
     pub(super) fn deal(&mut self, me: usize, jobs: u64) -> Option<Work> {
-        if let Some(seed) = self.confirm.pop_front() {
-            return Some(Work::Confirm(seed));
+        if let Some((place, id)) = self.confirm.pop_front() {
+            return Some(Work::Confirm(place, id));
         }
-        let mine = |(_, first): &(u64, usize)| *first == me && jobs > 1;
+        let mine = |(_, _, first): &(u64, RunId, usize)| *first == me && jobs > 1;
         if let Some(at) = self.repeat.iter().position(|entry| !mine(entry)) {
-            return self.repeat.remove(at).map(|(seed, _)| Work::Repeat(seed));
+            return self.repeat.remove(at).map(|(place, id, _)| Work::Repeat(place, id));
         }
-        let end = self.seeds.end.min(self.head.saturating_add(AHEAD));
-        if self.next >= end {
+        let runs = self.deal_runs(jobs);
+        if runs.is_empty() {
             // Better in the same worker than late: the others may be busy for long.
-            return self.repeat.pop_front().map(|(seed, _)| Work::Repeat(seed));
+            return self.repeat.pop_front().map(|(place, id, _)| Work::Repeat(place, id));
+        }
+        let first = self.next;
+        self.next += runs.len() as u64;
+        Some(Work::Runs(first, runs))
+    }
+
+    fn deal_runs(&mut self, jobs: u64) -> Vec<RunId> {
+        let end = self.source.total().max(self.next + 1).min(self.head.saturating_add(AHEAD));
+        if self.next >= end {
+            return Vec::new();
         }
         let fits = match self.run_time {
             None => 1,
@@ -136,42 +174,43 @@ impl Queue {
         };
         // Fewer towards the end, so that all workers come to it together.
         let share = (end - self.next).div_ceil(2 * jobs);
-        let n = fits.min(share).clamp(1, MOST);
-        let seeds = (self.next..self.next + n).collect();
-        self.next += n;
-        Some(Work::Runs(seeds))
+        let mut runs = Vec::new();
+        while (runs.len() as u64) < fits.min(share).clamp(1, MOST) && matches!(self.issue(), Issue::Run(_)) {
+            runs.extend(self.ahead.take());
+        }
+        runs
     }
 
     /// Takes a run's first report.
-    pub(super) fn store(&mut self, report: RunReport, driver: usize) {
+    pub(super) fn store(&mut self, place: u64, report: RunReport, driver: usize) {
         let time = Duration::from_micros(report.wall_us);
         self.run_time = Some(self.run_time.map_or(time, |average| (average * 7 + time) / 8));
-        let seed = report.seed;
+        let id = report.run.clone();
         let again = if failed(&report) {
             if self.eager > 0 {
                 self.eager -= 1;
-                self.confirm.push_back(seed);
+                self.confirm.push_back((place, id));
                 Again::Under
             } else {
                 Again::Due
             }
-        } else if seed == self.seeds.start {
+        } else if place == 0 {
             // Shows what differs between processes, as addresses do, even where there is but one worker.
-            self.confirm.push_back(seed);
+            self.confirm.push_back((place, id));
             Again::Under
-        } else if seed + 1 == self.seeds.end || (seed - self.seeds.start).is_multiple_of(SAMPLE) {
+        } else if place + 1 == self.source.total() || place.is_multiple_of(SAMPLE) {
             // Shows what is left over from the runs before.
-            self.repeat.push_back((seed, driver));
+            self.repeat.push_back((place, id, driver));
             Again::Under
         } else {
             Again::No
         };
-        self.slots.insert(seed, Slot { report, again });
+        self.slots.insert(place, Slot { report, again });
     }
 
     /// Takes the report of its second execution.
-    pub(super) fn store_again(&mut self, report: RunReport) {
-        if let Some(slot) = self.slots.get_mut(&report.seed) {
+    pub(super) fn store_again(&mut self, place: u64, report: RunReport) {
+        if let Some(slot) = self.slots.get_mut(&place) {
             slot.again = Again::Done(Box::new(report));
         }
     }
@@ -184,23 +223,34 @@ fn failed(report: &RunReport) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::Digest;
+    use crate::explore::{Seeds, source::source};
+    use crate::spec::{Spec, model::Strategy};
+
+    fn queue(seeds: Seeds, failures: u64) -> Queue {
+        let spec: Spec = serde_yaml::from_str("spec: 1\nsystem: s").expect("a spec");
+        Queue::new(source(&spec, &[Strategy::Random], seeds), failures)
+    }
 
     fn report(seed: u64, verdict: Verdict) -> RunReport {
-        RunReport {
-            seed,
-            verdict,
-            digest: Digest(seed),
-            virtual_time: Duration::ZERO,
-            wall_us: 1_000,
-            coverage: Default::default(),
-            history: Vec::new(),
+        RunReport { wall_us: 1_000, ..RunReport::lost(RunId::drawn(seed), verdict) }
+    }
+
+    fn passed(seed: u64) -> RunReport {
+        report(seed, Verdict::Passed)
+    }
+
+    /// Has all runs dealt out to driver 0.
+    fn deal_all(queue: &mut Queue) -> Vec<u64> {
+        let mut seeds = Vec::new();
+        while let Some(Work::Runs(_, runs)) = queue.deal(0, 2) {
+            seeds.extend(runs.iter().map(|run| run.seed));
         }
+        seeds
     }
 
     fn handed_on(queue: &mut Queue) -> Vec<u64> {
         std::iter::from_fn(|| match queue.hand_on() {
-            HandOn::Run(run) => Some(run.report.seed),
+            HandOn::Run(run) => Some(run.report.run.seed),
             _ => None,
         })
         .collect()
@@ -208,54 +258,56 @@ mod tests {
 
     #[test]
     fn runs_are_handed_on_in_order_whatever_order_they_end_in() {
-        let mut queue = Queue::new(Seeds { start: 3, end: 7 }, 1);
-        for seed in [5, 4, 6] {
-            queue.store(report(seed, Verdict::Passed), 0);
+        let mut queue = queue(Seeds { start: 3, end: 7 }, 1);
+        assert_eq!(deal_all(&mut queue), [3, 4, 5, 6]);
+        for place in [2, 1, 3] {
+            queue.store(place, passed(3 + place), 0);
         }
         assert_eq!(handed_on(&mut queue), [0u64; 0]);
-        queue.store(report(3, Verdict::Passed), 0);
+        queue.store(0, passed(3), 0);
         assert_eq!(handed_on(&mut queue), [0u64; 0], "the first is executed again");
-        assert!(matches!(queue.deal(1, 2), Some(Work::Confirm(3))), "the first in a fresh process");
-        queue.store_again(report(3, Verdict::Passed));
+        assert!(matches!(queue.deal(1, 2), Some(Work::Confirm(0, _))), "the first in a fresh process");
+        queue.store_again(0, passed(3));
         assert_eq!(handed_on(&mut queue), [3, 4, 5]);
-        assert!(matches!(queue.deal(1, 2), Some(Work::Repeat(6))), "and so is the last");
-        queue.store_again(report(6, Verdict::Passed));
+        assert!(matches!(queue.deal(1, 2), Some(Work::Repeat(3, _))), "and so is the last");
+        queue.store_again(3, passed(6));
         assert_eq!(handed_on(&mut queue), [6]);
         assert!(matches!(queue.hand_on(), HandOn::Finished));
     }
 
     #[test]
     fn a_failure_is_not_handed_on_before_it_is_confirmed() {
-        let mut queue = Queue::new(Seeds { start: 0, end: 2 }, 1);
-        let hung = || Verdict::Hung { after: Duration::from_secs(1) };
-        queue.store(report(1, hung()), 0);
-        queue.store(report(0, hung()), 0);
-        assert!(matches!(queue.deal(0, 1), Some(Work::Confirm(1))), "one is confirmed ahead");
+        let mut queue = queue(Seeds { start: 0, end: 2 }, 1);
+        deal_all(&mut queue);
+        let hung = |seed| report(seed, Verdict::Hung { after: Duration::from_secs(1) });
+        queue.store(1, hung(1), 0);
+        queue.store(0, hung(0), 0);
+        assert!(matches!(queue.deal(0, 1), Some(Work::Confirm(1, _))), "one is confirmed ahead");
         assert!(matches!(queue.hand_on(), HandOn::Asked), "the other when it is asked for");
-        assert!(matches!(queue.deal(0, 1), Some(Work::Confirm(0))));
+        assert!(matches!(queue.deal(0, 1), Some(Work::Confirm(0, _))));
         assert_eq!(handed_on(&mut queue), [0u64; 0]);
-        queue.store_again(report(0, hung()));
+        queue.store_again(0, hung(0));
         assert_eq!(handed_on(&mut queue), [0]);
     }
 
     #[test]
     fn a_second_execution_goes_to_another_worker_while_there_is_other_work() {
-        let mut queue = Queue::new(Seeds::first(100), 1);
-        queue.store(report(50, Verdict::Passed), 0);
-        assert!(matches!(queue.deal(0, 2), Some(Work::Runs(_))));
-        assert!(matches!(queue.deal(1, 2), Some(Work::Repeat(50))));
-        queue.store(report(50, Verdict::Passed), 0);
-        assert!(matches!(queue.deal(0, 1), Some(Work::Repeat(50))), "where there is another");
+        let mut queue = queue(Seeds::first(100), 1);
+        queue.store(50, passed(50), 0);
+        assert!(matches!(queue.deal(0, 2), Some(Work::Runs(..))));
+        assert!(matches!(queue.deal(1, 2), Some(Work::Repeat(50, _))));
+        queue.store(50, passed(50), 0);
+        assert!(matches!(queue.deal(0, 1), Some(Work::Repeat(50, _))), "where there is another");
     }
 
     #[test]
     fn runs_do_not_get_arbitrarily_far_ahead_of_one_that_hangs() {
-        let mut queue = Queue::new(Seeds::first(1_000_000), 1);
+        let mut queue = queue(Seeds::first(1_000_000), 1);
         let mut dealt = 0;
-        while let Some(Work::Runs(seeds)) = queue.deal(0, 2) {
-            dealt += seeds.len() as u64;
-            for seed in seeds.into_iter().filter(|seed| *seed > 0) {
-                queue.store(report(seed, Verdict::Undecided { reason: String::new() }), 0);
+        while let Some(Work::Runs(first, runs)) = queue.deal(0, 2) {
+            dealt += runs.len() as u64;
+            for (place, run) in (first..).zip(runs).filter(|(place, _)| *place > 0) {
+                queue.store(place, report(run.seed, Verdict::Undecided { reason: String::new() }), 0);
                 queue.repeat.clear();
             }
         }

@@ -1,20 +1,21 @@
-//! From the runs of a spec to its verdict. Runs come in the order of their seeds, each already executed a second time where
-//! it had to be, so the verdict is a function of the spec and its seeds alone.
+//! From the runs of a spec to its verdict. Runs come in the order in which their strategy asked for them, each already executed a second
+//! time where it had to be, so the verdict is a function of the spec, its seeds and the strategy alone.
 
 use std::{fmt, ops::ControlFlow};
 
 use crate::{
     check::{judge::label, pattern::Pattern},
     explore::{
-        Seeds,
+        Statement,
         divergence::{self, Divergence},
         queue::Checked,
     },
+    plan::{RunId, Variation},
     run::{Coverage, RunReport, Verdict},
     shrink,
     spec::{
         Span, Spec,
-        model::{Check, Expect},
+        model::{Check, Expect, Strategy},
     },
 };
 
@@ -55,16 +56,29 @@ impl fmt::Display for Vacuity {
 pub struct Outcome {
     /// The verdict.
     pub verdict: SpecVerdict,
-    /// How many seeds were run and judged.
+    /// How many runs were judged.
     pub runs: u64,
+    /// How many of them were drawn independently of each other and passed; what bounds the chance of a failure.
+    pub independent: u64,
     /// What the runs reached, in all.
     pub coverage: Coverage,
-    /// The runs that failed though they should not have, in the order of seeds; each was confirmed in a fresh process.
+    /// The runs that failed though they should not have, in order; each was confirmed in a fresh process.
     pub failures: Vec<RunReport>,
     /// For a spec that expects a violation: the first run that shows it, confirmed in a fresh process.
     pub caught: Option<RunReport>,
+    /// What the strategies say of what they covered.
+    pub statements: Vec<Statement>,
     /// What else a person should know.
     pub notes: Vec<String>,
+}
+
+impl Outcome {
+    /// A bound on the chance that a run of this spec fails, at 95 % confidence: 3 / n after n independent runs of which none failed (the "rule of
+    /// three"; Hanley and Lippman-Hand, JAMA 1983). None if one failed, or none was independent.
+    pub fn bound(&self) -> Option<f64> {
+        let clean = self.failures.is_empty() && self.caught.is_none() && self.independent > 0;
+        clean.then(|| (3.0 / self.independent as f64).min(1.0))
+    }
 }
 
 /// Why no more runs came.
@@ -81,24 +95,28 @@ pub(super) enum Ended {
 /// Judges runs as they come.
 pub(super) struct Judge<'a> {
     spec: &'a Spec,
-    seeds: Seeds,
+    /// Whether any strategy has the spec's own faults strike together, as it says.
+    draws_faults: bool,
     max_failures: u64,
     outcome: Outcome,
-    undecided: Option<(u64, String)>,
+    undecided: Option<(RunId, String)>,
     divergence: Option<Box<Divergence>>,
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(spec: &'a Spec, seeds: Seeds, max_failures: u64) -> Self {
+    pub(super) fn new(spec: &'a Spec, strategies: &[Strategy], max_failures: u64) -> Self {
         let outcome = Outcome {
             verdict: SpecVerdict::Passed,
             runs: 0,
+            independent: 0,
             coverage: Coverage::default(),
             failures: Vec::new(),
             caught: None,
+            statements: Vec::new(),
             notes: Vec::new(),
         };
-        Judge { spec, seeds, max_failures, outcome, undecided: None, divergence: None }
+        let draws_faults = strategies.iter().any(|strategy| *strategy != Strategy::Sweep);
+        Judge { spec, draws_faults, max_failures, outcome, undecided: None, divergence: None }
     }
 
     /// How many failing runs are worth confirming ahead of their turn.
@@ -114,6 +132,11 @@ impl<'a> Judge<'a> {
         self.outcome.failures.len() as u64 + u64::from(self.outcome.caught.is_some())
     }
 
+    /// How many abstract states were reached so far.
+    pub(super) fn states(&self) -> usize {
+        self.outcome.coverage.states.len()
+    }
+
     /// Takes the next run; breaks when no more are needed.
     pub(super) fn take(&mut self, run: &Checked) -> ControlFlow<()> {
         self.outcome.runs += 1;
@@ -127,9 +150,13 @@ impl<'a> Judge<'a> {
         }
         let report = &run.report;
         match (&report.verdict, &self.spec.expect) {
-            (Verdict::Passed, _) => ControlFlow::Continue(()),
+            (Verdict::Passed, _) => {
+                let independent = matches!(report.run.variation, Variation::None | Variation::Swarm);
+                self.outcome.independent += u64::from(independent);
+                ControlFlow::Continue(())
+            }
             (Verdict::Undecided { reason }, _) => {
-                self.undecided.get_or_insert((report.seed, reason.clone()));
+                self.undecided.get_or_insert((report.run.clone(), reason.clone()));
                 ControlFlow::Continue(())
             }
             (Verdict::Violated(violation), Expect::Violates(expected))
@@ -170,30 +197,29 @@ impl<'a> Judge<'a> {
         }
     }
 
-    pub(super) fn finish(mut self, ended: &Ended) -> Outcome {
-        self.outcome.verdict = self.verdict(ended);
+    /// The verdict, of `in_all` runs that there would have been.
+    pub(super) fn finish(mut self, ended: &Ended, in_all: u64) -> Outcome {
+        self.outcome.verdict = self.verdict(ended, in_all);
         self.outcome
     }
 
-    fn verdict(&mut self, ended: &Ended) -> SpecVerdict {
+    fn verdict(&mut self, ended: &Ended, in_all: u64) -> SpecVerdict {
         if let Some(divergence) = self.divergence.take() {
             return SpecVerdict::Nondeterministic(divergence);
         }
         let runs = self.outcome.runs;
         let asked = self.spec.explore.seeds.value;
         let failures = &self.outcome.failures;
-        let in_all = self.seeds.count();
         match &self.spec.expect {
             Expect::Violates(expected) => {
                 let invariant = &expected.value;
-                if let Some(caught) = &self.outcome.caught {
-                    let nth = caught.seed - self.seeds.start + 1;
-                    self.outcome.notes.push(format!("{invariant} violated in run {nth}, as expected"));
+                if self.outcome.caught.is_some() {
+                    self.outcome.notes.push(format!("{invariant} violated in run {runs}, as expected"));
                     SpecVerdict::Passed
                 } else if let Some(failure) = failures.first() {
                     SpecVerdict::Failed(format!(
                         "expected a violation of {invariant}, and seed {} {}",
-                        failure.seed,
+                        failure.run,
                         manner(&failure.verdict)
                     ))
                 } else if let Ended::Stopped(why) = ended {
@@ -218,7 +244,7 @@ impl<'a> Judge<'a> {
                 if !failures.is_empty() {
                     if *ended == Ended::Decided && runs < in_all {
                         let note = format!(
-                            "stopped after {} with {} of {in_all} seeds run; --max-failures changes that",
+                            "stopped after {} with {} of {in_all} runs done; --max-failures changes that",
                             count(failures.len() as u64, "failing run"),
                             runs
                         );
@@ -236,7 +262,7 @@ impl<'a> Judge<'a> {
                     let found = if self.spec.plan.is_some() {
                         Vec::new()
                     } else {
-                        vacuities(self.spec, &self.outcome.coverage)
+                        vacuities(self.spec, &self.outcome.coverage, self.draws_faults)
                     };
                     match found {
                         none if none.is_empty() => SpecVerdict::Passed,
@@ -286,16 +312,17 @@ fn add(sum: &mut Coverage, run: &Coverage) {
     for (sum, n) in sum.ops.iter_mut().zip(run.ops) {
         *sum += n;
     }
+    sum.states.extend(&run.states);
 }
 
 /// What of the spec did nothing in any run, in the order of the spec.
-fn vacuities(spec: &Spec, coverage: &Coverage) -> Vec<Vacuity> {
+fn vacuities(spec: &Spec, coverage: &Coverage, draws_faults: bool) -> Vec<Vacuity> {
     let mut found = Vec::new();
     if spec.check.iter().all(|check| matches!(check.value, Check::Sometimes(_))) {
         let what = "no run can fail: nothing is checked but what is seen sometimes".to_owned();
         found.push(Vacuity { path: "check".to_owned(), span: spec.spec.span, what });
     }
-    for (i, fault) in spec.faults.iter().enumerate() {
+    for (i, fault) in spec.faults.iter().enumerate().filter(|_| draws_faults) {
         let id = &fault.id.value;
         let count = coverage.faults.get(id).copied().unwrap_or_default();
         let what = match (count.struck, count.touched) {

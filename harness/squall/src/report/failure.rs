@@ -1,6 +1,8 @@
 //! What went wrong with a spec, for a person: the failure, how it came about, and the line that shows it again.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::fmt::Write;
+
+use indexmap::IndexMap;
 
 use super::{
     Reproduce, SpecReport, Style,
@@ -10,6 +12,7 @@ use super::{
 };
 use crate::{
     explore::{Divergence, SpecVerdict},
+    plan::RunId,
     run::{RunReport, Verdict},
     shrink,
 };
@@ -48,7 +51,7 @@ fn write_block(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce)
         SpecVerdict::Nondeterministic(divergence) => {
             writeln!(out, "{title} {path}: {divergence}")?;
             fork(out, divergence)?;
-            writeln!(out, "  replay: {}", report.replay(reproduce, divergence.seed))?;
+            writeln!(out, "  replay: {}", report.replay(reproduce, &divergence.run))?;
         }
     }
     for note in &report.outcome.notes {
@@ -62,30 +65,28 @@ const SMALL: usize = 12;
 
 /// Each way to fail once, with the seeds that fail the same way.
 fn failures(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce) -> std::fmt::Result {
-    let mut ways: BTreeMap<String, Vec<&RunReport>> = BTreeMap::new();
+    let mut ways: IndexMap<String, Vec<&RunReport>> = IndexMap::new();
     for failure in &report.outcome.failures {
         ways.entry(way(&failure.verdict)).or_default().push(failure);
     }
-    let mut ways: Vec<_> = ways.into_values().collect();
-    ways.sort_by_key(|runs| runs[0].seed);
-    for runs in ways.iter().take(TOLD) {
+    for runs in ways.values().take(TOLD) {
         run(out, runs[0])?;
-        writeln!(out, "    replay: {}", report.replay(reproduce, runs[0].seed))?;
-        small(out, report, reproduce, runs[0].seed)?;
+        writeln!(out, "    replay: {}", report.replay(reproduce, &runs[0].run))?;
+        small(out, report, reproduce, &runs[0].run)?;
         if runs.len() > 1 {
-            let seeds: Vec<_> = runs[1..].iter().map(|run| run.seed.to_string()).collect();
+            let seeds: Vec<_> = runs[1..].iter().map(|run| run.run.to_string()).collect();
             writeln!(out, "    the same way: seed {}", seeds.join(", "))?;
         }
     }
-    for runs in ways.iter().skip(TOLD) {
-        writeln!(out, "  seed {}: {}", runs[0].seed, headline(&runs[0].verdict))?;
+    for runs in ways.values().skip(TOLD) {
+        writeln!(out, "  seed {}: {}", runs[0].run, headline(&runs[0].verdict))?;
     }
     Ok(())
 }
 
 /// What is left of a failing run that was made small.
-fn small(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce, seed: u64) -> std::fmt::Result {
-    let Some((_, result)) = report.shrunk.iter().find(|(of, _)| *of == seed) else { return Ok(()) };
+fn small(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce, run: &RunId) -> std::fmt::Result {
+    let Some((_, result)) = report.shrunk.iter().find(|(of, _)| of == run) else { return Ok(()) };
     let shrunk = match result {
         Ok(shrunk) => shrunk,
         Err(why) => return writeln!(out, "    not shrunk: {why}"),
@@ -103,7 +104,7 @@ fn small(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce, seed:
     if lines.len() > SMALL {
         writeln!(out, "      ... {} more", lines.len() - SMALL)?;
     }
-    writeln!(out, "    keep it: {}", report.keep(reproduce, seed))
+    writeln!(out, "    keep it: {}", report.keep(reproduce, run))
 }
 
 /// What two failures have in common that are the same failure.
@@ -119,7 +120,7 @@ pub(super) fn way(verdict: &Verdict) -> String {
 
 /// A failing run: what, why, and how it came about.
 pub(crate) fn run(out: &mut String, report: &RunReport) -> std::fmt::Result {
-    writeln!(out, "  seed {}: {}", report.seed, Style::Bad.paint(headline(&report.verdict)))?;
+    writeln!(out, "  seed {}: {}", report.run, Style::Bad.paint(headline(&report.verdict)))?;
     for line in details(&report.verdict).lines() {
         writeln!(out, "    {line}")?;
     }

@@ -1,5 +1,7 @@
 //! What came out as JSON, for programs: one object a line, each with a `kind`.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{Reproduce, SpecReport, Tally, failure, word};
@@ -16,7 +18,8 @@ pub(crate) fn run(loaded: &Loaded, report: &RunReport) -> Value {
         "kind": "run",
         "spec": loaded.path.display().to_string(),
         "case": loaded.case,
-        "seed": report.seed,
+        "seed": report.run.seed,
+        "run": report.run,
         "verdict": run_word(&report.verdict),
         "digest": report.digest.to_string(),
         "virtual_ms": report.virtual_time.as_nanos() as f64 / 1e6,
@@ -52,10 +55,11 @@ pub(crate) fn spec(report: &SpecReport<'_>, reproduce: &Reproduce) -> Value {
     };
     let failing = |run: &RunReport| {
         json!({
-            "seed": run.seed,
+            "seed": run.run.seed,
+            "run": run.run,
             "verdict": run_word(&run.verdict),
             "what": failure::headline(&run.verdict),
-            "replay": report.replay(reproduce, run.seed),
+            "replay": report.replay(reproduce, &run.run),
         })
     };
     let first_difference = match &outcome.verdict {
@@ -81,18 +85,18 @@ pub(crate) fn spec(report: &SpecReport<'_>, reproduce: &Reproduce) -> Value {
         "first_difference": first_difference,
         "runs": outcome.runs,
         "seconds": report.elapsed.as_secs_f64(),
-        "shrunk": report.shrunk.iter().filter_map(|(seed, shrunk)| {
+        "shrunk": report.shrunk.iter().filter_map(|(run, shrunk)| {
             let shrunk = shrunk.as_ref().ok()?;
             let ((faults, operations), (were_faults, were_operations)) = (shrunk.after(), shrunk.before);
             Some(json!({
-                "seed": seed,
+                "run": run,
                 "faults": faults,
                 "operations": operations,
                 "of_faults": were_faults,
                 "of_operations": were_operations,
                 "runs": shrunk.runs,
                 "minimal": shrunk.minimal,
-                "keep": report.keep(reproduce, *seed),
+                "keep": report.keep(reproduce, run),
             }))
         }).collect::<Vec<_>>(),
         "caught": outcome.caught.as_ref().map(failing),
@@ -105,6 +109,9 @@ pub(crate) fn spec(report: &SpecReport<'_>, reproduce: &Reproduce) -> Value {
             "failed": outcome.coverage.ops[1],
             "unknown": outcome.coverage.ops[2],
         },
+        "states": outcome.coverage.states.len(),
+        "failure_bound": outcome.bound(),
+        "covered": outcome.statements.iter().map(|said| (said.strategy.name(), &said.numbers)).collect::<BTreeMap<_, _>>(),
         "notes": outcome.notes,
     })
 }

@@ -42,11 +42,10 @@ impl Bar {
 
     /// Something happened, or nothing for a while.
     pub(crate) fn tell(&self, spec: &Path, progress: Progress<'_>) {
-        if let Progress::Run { report, failing } = progress {
+        if let Progress::Run { failing, states, .. } = progress {
             self.bar.inc(1);
-            if !report.passed() && failing > 0 {
-                self.bar.set_message(format!("{}: {} failing", spec.display(), count(failing, "run")));
-            }
+            let failing = if failing > 0 { format!(", {failing} failing") } else { String::new() };
+            self.bar.set_message(format!("{}: {}{failing}", spec.display(), count(states as u64, "state")));
         }
     }
 

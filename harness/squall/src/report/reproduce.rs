@@ -2,6 +2,8 @@
 
 use std::{env, ffi::OsStr, path::Path};
 
+use crate::plan::RunId;
+
 /// How this program is called by a person: a prefix of commands to paste.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reproduce {
@@ -25,14 +27,19 @@ impl Reproduce {
     }
 
     /// The command that shrinks a run and keeps it as a regression.
-    pub(crate) fn keep(&self, spec: &Path, case: Option<&str>, seed: u64) -> String {
-        self.replay(spec, case, seed).replacen(" replay ", " shrink ", 1) + " --save"
+    pub(crate) fn keep(&self, spec: &Path, case: Option<&str>, run: &RunId) -> String {
+        self.replay(spec, case, run).replacen(" replay ", " shrink ", 1) + " --save"
     }
 
     /// The command that replays a run.
-    pub(crate) fn replay(&self, spec: &Path, case: Option<&str>, seed: u64) -> String {
+    pub(crate) fn replay(&self, spec: &Path, case: Option<&str>, run: &RunId) -> String {
         let case = case.map_or(String::new(), |case| format!(" --case {}", quoted(case.as_ref())));
-        format!("{} replay {}{case} --seed {seed}", self.program, quoted(spec.as_os_str()))
+        format!(
+            "{} replay {}{case} --seed {}",
+            self.program,
+            quoted(spec.as_os_str()),
+            quoted(run.to_string().as_ref())
+        )
     }
 }
 
@@ -55,15 +62,15 @@ mod tests {
     fn paths_are_quoted_where_a_shell_needs_it() {
         let squall = Reproduce { program: "squall".to_owned() };
         assert_eq!(
-            squall.replay(Path::new("specs/a-b.yaml"), None, 17),
+            squall.replay(Path::new("specs/a-b.yaml"), None, &17.into()),
             "squall replay specs/a-b.yaml --seed 17"
         );
         assert_eq!(
-            squall.replay(Path::new("a.yaml"), Some("style=a b,clients=5"), 2),
+            squall.replay(Path::new("a.yaml"), Some("style=a b,clients=5"), &2.into()),
             "squall replay a.yaml --case 'style=a b,clients=5' --seed 2"
         );
         assert_eq!(
-            squall.replay(Path::new("my specs/it's.yaml"), None, 1),
+            squall.replay(Path::new("my specs/it's.yaml"), None, &1.into()),
             r"squall replay 'my specs/it'\''s.yaml' --seed 1"
         );
     }

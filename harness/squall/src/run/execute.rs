@@ -22,12 +22,13 @@ use super::{
     cluster::{CLIENTS, Cluster, Setting},
     engine::Engine,
     record::{Recorded, Recorder},
+    states::states,
 };
 use crate::{
     check::judge::Judge,
     fault::target::{self, Among},
     history::{Kind, Phase},
-    plan::Plan,
+    plan::{Plan, RunId},
     spec::{
         Spec, draws,
         model::{Heal, Target},
@@ -38,26 +39,32 @@ use crate::{
 /// The stack of a run's thread. Code under test gets what tokio would give its workers.
 const STACK: usize = 2 << 20;
 
-/// Executes the run that `spec` and `seed` define. Blocks until it has ended.
+/// Executes the run that `spec` and `run`, a seed or a run's name, define. Blocks until it has ended.
 ///
 /// A panic of code under test ends the run with [`Verdict::Panicked`]. A run that loops for ever, aborts or overflows its
 /// stack takes this process with it: workers are there for that.
 ///
 /// # Panics
 /// When the spec is not valid for the registry.
-pub fn execute(registry: &Registry, spec: &Spec, seed: u64, options: ExecuteOptions) -> RunReport {
+pub fn execute(
+    registry: &Registry,
+    spec: &Spec,
+    run: impl Into<RunId>,
+    options: ExecuteOptions,
+) -> RunReport {
+    let run = run.into();
     let system = system_of(registry, spec);
     let started = Instant::now();
     let shared = Arc::new(Shared::default());
-    let outcome = draw_plan(&shared, &*system, spec, seed).and_then(|plan| {
+    let outcome = draw_plan(&shared, &*system, spec, &run).and_then(|plan| {
         on_fresh_thread(&shared, || {
-            world::run(seed, |world| supervise(world, system.clone(), spec, plan, shared.clone()))
+            world::run(plan.seed, |world| supervise(world, system.clone(), spec, plan, shared.clone()))
         })
     });
     let mut report = match outcome {
-        Ok(Ok(())) => shared.report(seed),
-        Ok(Err(stray)) => shared.undecided(seed, &stray),
-        Err(payload) => shared.panicked(seed, &*payload),
+        Ok(Ok(())) => shared.report(run),
+        Ok(Err(stray)) => shared.undecided(run, &stray),
+        Err(payload) => shared.panicked(run, &*payload),
     };
     report.wall_us = started.elapsed().as_micros() as u64;
     if report.passed() && !options.keep_history {
@@ -70,9 +77,10 @@ pub fn execute(registry: &Registry, spec: &Spec, seed: u64, options: ExecuteOpti
 ///
 /// # Panics
 /// When the spec is not valid for the registry.
-pub fn explain(registry: &Registry, spec: &Spec, seed: u64) -> Plan {
+pub fn explain(registry: &Registry, spec: &Spec, run: impl Into<RunId>) -> Plan {
     let system = system_of(registry, spec);
-    draw_plan(&Arc::default(), &*system, spec, seed).unwrap_or_else(|payload| panic::resume_unwind(payload))
+    draw_plan(&Arc::default(), &*system, spec, &run.into())
+        .unwrap_or_else(|payload| panic::resume_unwind(payload))
 }
 
 /// Draws a plan, or has the panic of the system's strategies.
@@ -80,11 +88,11 @@ fn draw_plan(
     shared: &Arc<Shared>,
     system: &dyn AnySystem,
     spec: &Spec,
-    seed: u64,
+    run: &RunId,
 ) -> Result<Plan, Box<dyn Any + Send>> {
     let drawn = on_fresh_thread(shared, || {
-        let params = params_of(system, spec, seed);
-        world::run(seed, |_| async move { Plan::draw(system, &params, spec, seed) })
+        let params = |seed| params_of(system, spec, seed);
+        world::run(run.seed, |_| async move { Plan::of_run(system, &params, spec, run) })
     })?;
     drawn.map_err(|stray| -> Box<dyn Any + Send> { Box::new(stray.to_string()) })
 }
@@ -169,12 +177,12 @@ impl Shared {
         noted.get_or_insert(NotedPanic { location, node, at });
     }
 
-    fn report(&self, seed: u64) -> RunReport {
+    fn report(&self, run: RunId) -> RunReport {
         let done = self.done.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (recorded, coverage, virtual_time) =
             done.expect("a supervisor that returned has left its results");
         RunReport {
-            seed,
+            run,
             verdict: match (recorded.violation, recorded.undecided) {
                 (Some(violation), _) => Verdict::Violated(violation),
                 (None, Some(reason)) => Verdict::Undecided { reason },
@@ -188,11 +196,11 @@ impl Shared {
         }
     }
 
-    fn undecided(&self, seed: u64, stray: &StrayTasks) -> RunReport {
-        RunReport { verdict: Verdict::Undecided { reason: stray.to_string() }, ..self.report(seed) }
+    fn undecided(&self, run: RunId, stray: &StrayTasks) -> RunReport {
+        RunReport { verdict: Verdict::Undecided { reason: stray.to_string() }, ..self.report(run) }
     }
 
-    fn panicked(&self, seed: u64, payload: &(dyn Any + Send)) -> RunReport {
+    fn panicked(&self, run: RunId, payload: &(dyn Any + Send)) -> RunReport {
         let message = payload
             .downcast_ref::<&str>()
             .map(|s| (*s).to_owned())
@@ -207,7 +215,7 @@ impl Shared {
         let (digest, history) =
             recorded.map_or((Digest::default(), Vec::new()), |recorded| (recorded.digest, recorded.records));
         RunReport {
-            seed,
+            run,
             verdict: Verdict::Panicked { message, location, node, at },
             digest,
             virtual_time: at,
@@ -282,6 +290,7 @@ async fn supervise(
     engine.close();
     let coverage = Coverage {
         faults: engine.counts(),
+        states: states(&recorded.records, &recorded.exercised),
         exercised: std::mem::take(&mut recorded.exercised),
         sometimes: std::mem::take(&mut recorded.sometimes),
         ops: count_outcomes(&recorded),

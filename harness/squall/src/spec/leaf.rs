@@ -17,6 +17,7 @@ mod clock;
 mod duration;
 mod network;
 mod quantity;
+mod strategy;
 mod target;
 
 /// Why a leaf cannot be read: what is wrong, and what to write instead. Displayed as two lines.

@@ -543,13 +543,36 @@ pub enum Expect {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Explore {
-    /// How many seeds. Default: 200.
+    /// How many runs; the first seed is 0. Default: 200.
     #[schemars(range(min = 1))]
     pub seeds: Spanned<u64>,
+    /// What runs to make of them. Several take turns. Default: random.
+    pub strategy: Strategies,
 }
 
 impl Default for Explore {
     fn default() -> Self {
-        Explore { seeds: 200.into() }
+        Explore { seeds: 200.into(), strategy: Strategies::default() }
     }
 }
+
+/// What runs to make of a spec's seeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// What the spec draws for each seed.
+    #[default]
+    Random,
+    /// Each run leaves out some faults and operations, and has others more or less often.
+    Swarm,
+    /// Every single fault at every point of a run without faults; then pairs.
+    Sweep,
+    /// A few delays and pauses at random points of the spec's own run, with a bound on the chance to miss.
+    Pct,
+    /// Plans that reached something new are changed further.
+    Guided,
+}
+
+/// One strategy, or several that take turns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strategies(pub Vec<Spanned<Strategy>>);

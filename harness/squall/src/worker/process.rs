@@ -9,7 +9,10 @@ use std::{
 };
 
 use super::{MARK, Reply, tail::Tail};
-use crate::run::{RunReport, Verdict};
+use crate::{
+    plan::RunId,
+    run::{RunReport, Verdict},
+};
 
 /// How often the parent looks up from waiting, to see whether anybody still wants the result.
 const TICK: Duration = Duration::from_millis(50);
@@ -72,37 +75,37 @@ impl Worker {
         Ok(Worker { child, jobs, replies, tail: Tail::of(stderr, prints == Prints::PassOn) })
     }
 
-    /// Has these seeds run. `spec` is its JSON; none stands for the one of the job before. Each report goes to `deliver` as
+    /// Has these runs executed. `spec` is its JSON; none stands for the one of the job before. Each report goes to `deliver` as
     /// soon as it is there; the run that kills the worker, or takes longer than `limit`, is the last of them. Once `wanted`
     /// says no, the worker is killed in the middle of it.
     ///
     /// # Errors
-    /// [`Died`] when the worker is no more. Seeds that were not delivered were not run to their end.
+    /// [`Died`] when the worker is no more. Runs that were not delivered did not come to their end.
     pub(crate) fn run(
         &mut self,
         spec: Option<&str>,
-        seeds: &[u64],
+        runs: &[RunId],
         keep_history: bool,
         limit: Duration,
         wanted: &dyn Fn() -> bool,
         mut deliver: impl FnMut(RunReport),
     ) -> Result<(), Died> {
         let job = format!(
-            "{{\"spec\":{},\"seeds\":{},\"keep_history\":{keep_history}}}\n",
+            "{{\"spec\":{},\"runs\":{},\"keep_history\":{keep_history}}}\n",
             spec.unwrap_or("null"),
-            serde_json::to_string(seeds).expect("numbers serialise"),
+            serde_json::to_string(runs).expect("names serialise"),
         );
-        // If it is dead already, the pipe of replies says so below, and the first seed is blamed.
+        // If it is dead already, the pipe of replies says so below, and the first run is blamed.
         let _ = self.jobs.write_all(job.as_bytes());
-        let mut running = seeds[0];
+        let mut running = runs[0].clone();
         let mut since = Instant::now();
-        let mut left = seeds.len();
+        let mut left = runs.len();
         while left > 0 {
             match self.replies.recv_timeout(TICK) {
                 Ok(line) => {
                     match serde_json::from_str(&line) {
-                        Ok(Reply::Start(seed)) => {
-                            running = seed;
+                        Ok(Reply::Start(id)) => {
+                            running = id;
                             since = Instant::now();
                             continue;
                         }
@@ -110,7 +113,7 @@ impl Worker {
                         Err(error) => {
                             let reason =
                                 format!("its report did not survive the way from the worker: {error}");
-                            deliver(lost(running, since, Verdict::Undecided { reason }));
+                            deliver(lost(&running, since, Verdict::Undecided { reason }));
                         }
                     }
                     left -= 1;
@@ -126,13 +129,13 @@ impl Worker {
                     }
                     if since.elapsed() > limit {
                         self.kill();
-                        deliver(lost(running, since, Verdict::Hung { after: limit }));
+                        deliver(lost(&running, since, Verdict::Hung { after: limit }));
                         return Err(Died);
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     self.kill();
-                    deliver(lost(running, since, Verdict::Died { how: self.how_it_died() }));
+                    deliver(lost(&running, since, Verdict::Died { how: self.how_it_died() }));
                     return Err(Died);
                 }
             }
@@ -159,9 +162,9 @@ impl Drop for Worker {
     }
 }
 
-fn lost(seed: u64, since: Instant, verdict: Verdict) -> RunReport {
+fn lost(run: &RunId, since: Instant, verdict: Verdict) -> RunReport {
     let wall_us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
-    RunReport { wall_us, ..RunReport::lost(seed, verdict) }
+    RunReport { wall_us, ..RunReport::lost(run.clone(), verdict) }
 }
 
 fn describe(status: ExitStatus) -> String {

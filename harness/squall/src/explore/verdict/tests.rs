@@ -27,8 +27,9 @@ fn run(seed: u64, verdict: Verdict) -> Checked {
         exercised: [("inv".to_owned(), 3)].into(),
         sometimes: [("a.b".to_owned(), seed % 2)].into(),
         ops: [1, 0, 0],
+        ..Coverage::default()
     };
-    let report = RunReport { coverage, digest: Digest(seed), ..RunReport::lost(seed, verdict) };
+    let report = RunReport { coverage, digest: Digest(seed), ..RunReport::lost(seed.into(), verdict) };
     Checked { report, again: None }
 }
 
@@ -45,13 +46,14 @@ fn violated(invariant: &str) -> Verdict {
 /// Judges these runs as a pool would hand them on; what is left after the judge has seen enough does not count.
 fn judge(spec: &Spec, runs: impl IntoIterator<Item = Checked>) -> Outcome {
     let runs: Vec<_> = runs.into_iter().collect();
-    let mut judge = Judge::new(spec, Seeds::first(runs.len() as u64), 2);
+    let in_all = runs.len() as u64;
+    let mut judge = Judge::new(spec, &[Strategy::Random], 2);
     for run in &runs {
         if judge.take(run).is_break() {
-            return judge.finish(&Ended::Decided);
+            return judge.finish(&Ended::Decided, in_all);
         }
     }
-    judge.finish(&Ended::Finished)
+    judge.finish(&Ended::Finished, in_all)
 }
 
 fn passing(n: u64) -> Vec<Checked> {
@@ -82,7 +84,7 @@ fn every_way_to_fail_fails_a_spec_that_should_pass() {
         runs[2] = run(2, verdict);
         let outcome = judge(&spec(PASS), runs);
         assert!(matches!(outcome.verdict, SpecVerdict::Failed(_)), "{outcome:?}");
-        assert_eq!(outcome.failures.iter().map(|run| run.seed).collect::<Vec<_>>(), [2]);
+        assert_eq!(outcome.failures.iter().map(|run| run.run.seed).collect::<Vec<_>>(), [2]);
         assert_eq!(outcome.runs, 4, "the others still run");
     }
 }
@@ -137,7 +139,7 @@ fn an_expected_violation_ends_it_at_the_first() {
     runs[2] = run(2, violated("other"));
     let outcome = judge(&spec(VIOLATES), runs);
     assert!(matches!(outcome.verdict, SpecVerdict::Passed), "{outcome:?}");
-    assert_eq!((outcome.runs, outcome.caught.map(|run| run.seed)), (2, Some(1)));
+    assert_eq!((outcome.runs, outcome.caught.map(|run| run.run.seed)), (2, Some(1)));
 }
 
 #[test]
@@ -167,7 +169,7 @@ fn a_second_execution_that_differs_overrules_everything() {
     runs[0].again = Some(again);
     let outcome = judge(&spec(PASS), runs);
     assert!(
-        matches!(&outcome.verdict, SpecVerdict::Nondeterministic(divergence) if divergence.seed == 0),
+        matches!(&outcome.verdict, SpecVerdict::Nondeterministic(divergence) if divergence.run.seed == 0),
         "{outcome:?}"
     );
 }
@@ -175,7 +177,7 @@ fn a_second_execution_that_differs_overrules_everything() {
 #[test]
 fn time_that_is_up_decides_nothing() {
     let spec = spec(PASS);
-    let mut judge = Judge::new(&spec, Seeds::first(4), 2);
+    let mut judge = Judge::new(&spec, &[Strategy::Random], 2);
     assert!(judge.take(&run(0, Verdict::Passed)).is_continue());
     let outcome = judge.finish(&Ended::Stopped("the time was up"));
     assert!(matches!(&outcome.verdict, SpecVerdict::Undecided(why) if why.contains("1 of 4")), "{outcome:?}");

@@ -269,5 +269,24 @@ impl Context<'_> {
                 "write 1 at least; 200 is the default",
             ));
         }
+        let strategies = &spec.explore.strategy.0;
+        let at = top.key("explore").key("strategy");
+        if strategies.is_empty() {
+            self.report(at.error(
+                Code::OutOfRange,
+                "no strategy, so no runs",
+                "write `random`, or leave it out",
+            ));
+        }
+        for (i, at) in at.items().into_iter().enumerate() {
+            if strategies[..i].contains(&strategies[i]) {
+                let message = format!("`{}` is here twice", strategies[i].value);
+                self.report(at.error(
+                    Code::Conflict,
+                    message,
+                    "each strategy takes its turn once: leave it out",
+                ));
+            }
+        }
     }
 }

@@ -1,0 +1,160 @@
+//! Where runs come from: each strategy is a source that says which run is next.
+//!
+//! A source is asked for runs one at a time and shown their reports in the same order. One that learns from reports has to
+//! ask for those it needs ([`Issue::Later`]), so that what it issues depends on reports and never on which happens to be done: the sequence of
+//! runs is the same with any number of workers.
+
+use std::collections::VecDeque;
+
+use serde_json::Value;
+
+use super::Seeds;
+use crate::{
+    plan::{RunId, Variation},
+    run::RunReport,
+    spec::{Spec, model::Strategy},
+};
+
+mod guided;
+
+/// What a source has next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Issue {
+    Run(RunId),
+    /// Nothing before it has seen the reports of all runs that it issued.
+    Later,
+    /// No more.
+    End,
+}
+
+/// One strategy's runs.
+pub(super) trait Source: Send {
+    /// The next run.
+    fn next(&mut self) -> Issue;
+    /// The report of the first run that was issued and not yet reported on.
+    fn learn(&mut self, _report: &RunReport) {}
+    /// How many runs there will be in all, as far as that is known.
+    fn total(&self) -> u64;
+    /// What its runs cover, once they are done.
+    fn statements(&self) -> Vec<Statement> {
+        Vec::new()
+    }
+}
+
+/// What the runs of a strategy cover.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// The strategy.
+    pub strategy: Strategy,
+    /// For a person.
+    pub text: String,
+    /// For a program.
+    pub numbers: Value,
+}
+
+/// The runs of a spec with these strategies.
+pub(super) fn source(spec: &Spec, strategies: &[Strategy], seeds: Seeds) -> Box<dyn Source> {
+    if let [only] = strategies {
+        return one(spec, *only, seeds, 0, 1);
+    }
+    let turns = strategies.len() as u64;
+    let sources = strategies
+        .iter()
+        .zip(0..)
+        .map(|(strategy, nth)| Turn { source: one(spec, *strategy, seeds, nth, turns), over: false })
+        .collect();
+    Box::new(Turns { sources, next: (seeds.start % turns) as usize, open: VecDeque::new() })
+}
+
+/// The source of one strategy: of the seeds, it has each whose remainder by `of` is `nth`.
+fn one(spec: &Spec, strategy: Strategy, seeds: Seeds, nth: u64, of: u64) -> Box<dyn Source> {
+    let skip = (nth + of - seeds.start % of) % of;
+    let first = seeds.start.saturating_add(skip);
+    let count = seeds.end.saturating_sub(first).div_ceil(of);
+    match strategy {
+        Strategy::Random => {
+            Box::new(PerSeed { variation: Variation::None, next: first, step: of, left: count, total: count })
+        }
+        Strategy::Swarm => Box::new(PerSeed {
+            variation: Variation::Swarm,
+            next: first,
+            step: of,
+            left: count,
+            total: count,
+        }),
+        Strategy::Sweep | Strategy::Pct => todo!(),
+        Strategy::Guided => Box::new(guided::Guided::new(first, count)),
+    }
+}
+
+/// A run for each seed.
+struct PerSeed {
+    variation: Variation,
+    next: u64,
+    step: u64,
+    left: u64,
+    total: u64,
+}
+
+impl Source for PerSeed {
+    fn next(&mut self) -> Issue {
+        if self.left == 0 {
+            return Issue::End;
+        }
+        let seed = self.next;
+        self.left -= 1;
+        self.next = self.next.saturating_add(self.step);
+        Issue::Run(RunId { seed, variation: self.variation.clone() })
+    }
+
+    fn total(&self) -> u64 {
+        self.total
+    }
+}
+
+struct Turn {
+    source: Box<dyn Source>,
+    over: bool,
+}
+
+/// Several sources that take turns. One that has to wait keeps its turn: whom it waits for must not decide who is next.
+struct Turns {
+    sources: Vec<Turn>,
+    next: usize,
+    /// Whose runs were issued and not yet reported on.
+    open: VecDeque<usize>,
+}
+
+impl Source for Turns {
+    fn next(&mut self) -> Issue {
+        for _ in 0..self.sources.len() {
+            let at = self.next;
+            if !self.sources[at].over {
+                match self.sources[at].source.next() {
+                    Issue::Run(id) => {
+                        self.open.push_back(at);
+                        self.next = (at + 1) % self.sources.len();
+                        return Issue::Run(id);
+                    }
+                    Issue::Later => return Issue::Later,
+                    Issue::End => self.sources[at].over = true,
+                }
+            }
+            self.next = (at + 1) % self.sources.len();
+        }
+        Issue::End
+    }
+
+    fn learn(&mut self, report: &RunReport) {
+        let at = self.open.pop_front().expect("only runs that were issued are reported on");
+        self.sources[at].source.learn(report);
+    }
+
+    fn total(&self) -> u64 {
+        self.sources.iter().map(|turn| turn.source.total()).sum()
+    }
+
+    fn statements(&self) -> Vec<Statement> {
+        self.sources.iter().flat_map(|turn| turn.source.statements()).collect()
+    }
+}

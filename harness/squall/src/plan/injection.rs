@@ -1,0 +1,298 @@
+//! A single fault at a single point of a run: what the strategies put into plans that are not drawn from the spec.
+//!
+//! A point is something that happened in a run that was recorded: the twelfth data packet from one node to another, the third
+//! sync of a disk. Up to the first injection a run is the very run that was recorded, so the point is reached again.
+//!
+//! The faults are those of the spec language, so an injection can be written down in a spec.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use super::{Action, PlannedFault, PlannedTrigger, Start};
+use crate::spec::model::{
+    Cancel, CountRange, Crash, DiskFate, Dur, DurationRange, Partition, Pause, Rpc, RpcOutcome, Scalar,
+    Spanned, Target,
+};
+
+/// How long a packet or a call is held up: longer than services wait.
+const HELD_UP: Duration = Duration::from_secs(3);
+/// How long a crashed node is down.
+const DOWN: Duration = Duration::from_millis(700);
+/// How long a node is cut off, or stands still.
+const AWAY: Duration = Duration::from_secs(3);
+
+/// What is done at a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Harm {
+    /// The packet, or the request, is lost.
+    Lose,
+    /// The call is executed and its reply is lost.
+    LoseReply,
+    /// It arrives twice.
+    Duplicate,
+    /// It arrives when nobody waits for it any more.
+    Delay,
+    /// The node crashes before it happens; unsynced writes are lost.
+    CrashBefore,
+    /// The node crashes as soon as it has happened; unsynced writes are lost.
+    CrashAfter,
+    /// The node is cut off from all others for a while.
+    Isolate,
+    /// The node stands still for a while.
+    Pause,
+    /// The client gives up on its operation.
+    Cancel,
+    /// The spec's own fault strikes, as it would, and no other does.
+    Strike,
+}
+
+/// Something that happened in a run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Point {
+    /// A packet was sent: the `number`-th of its kind on that link, from 1.
+    Message {
+        /// The sender, as `orders[0]`.
+        from: String,
+        /// The receiver.
+        to: String,
+        /// The kind of packet: `data`, `syn`, `datagram`.
+        kind: String,
+        /// Which of them, from 1.
+        number: u64,
+    },
+    /// A call was made: the `number`-th of that method from one to the other, from 1.
+    Call {
+        /// The caller.
+        from: String,
+        /// The server.
+        to: String,
+        /// The method.
+        method: String,
+        /// Which of them, from 1.
+        number: u64,
+    },
+    /// A disk was synced.
+    Sync {
+        /// Whose.
+        node: String,
+        /// Which of its syncs, from 1.
+        number: u64,
+    },
+    /// A node reported something.
+    Step {
+        /// Which node.
+        node: String,
+        /// The event.
+        event: String,
+        /// Which of the events of that name, over all nodes, from 1.
+        number: u64,
+    },
+    /// One of the spec's own faults.
+    Fault(String),
+}
+
+/// A fault at a point.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Injection {
+    /// What is done.
+    pub harm: Harm,
+    /// Where.
+    pub point: Point,
+}
+
+const HARMS: [(Harm, &str); 10] = [
+    (Harm::Lose, "lose"),
+    (Harm::LoseReply, "lose-reply"),
+    (Harm::Duplicate, "duplicate"),
+    (Harm::Delay, "delay"),
+    (Harm::CrashBefore, "crash-before"),
+    (Harm::CrashAfter, "crash-after"),
+    (Harm::Isolate, "isolate"),
+    (Harm::Pause, "pause"),
+    (Harm::Cancel, "cancel"),
+    (Harm::Strike, "strike"),
+];
+
+impl Point {
+    /// What can be done at such a point.
+    fn harms(&self) -> &'static [Harm] {
+        use Harm::*;
+        match self {
+            Point::Message { .. } => &[Lose, Duplicate, Delay],
+            Point::Call { .. } => {
+                &[Lose, LoseReply, Duplicate, Delay, CrashBefore, CrashAfter, Isolate, Pause, Cancel]
+            }
+            Point::Sync { .. } => &[CrashBefore, CrashAfter],
+            Point::Step { .. } => &[CrashAfter, Isolate, Pause],
+            Point::Fault(_) => &[Strike],
+        }
+    }
+}
+
+/// The characters that a name's parts are told apart by, and how they are written inside of one.
+const ESCAPES: [(char, &str); 5] = [('%', "%25"), (':', "%3A"), ('+', "%2B"), ('@', "%40"), ('~', "%7E")];
+
+fn escaped(text: &str) -> String {
+    ESCAPES.iter().fold(text.to_owned(), |text, (plain, escape)| text.replace(*plain, escape))
+}
+
+fn plain(text: &str) -> String {
+    ESCAPES
+        .iter()
+        .rev()
+        .fold(text.to_owned(), |text, (plain, escape)| text.replace(escape, &plain.to_string()))
+}
+
+impl fmt::Display for Injection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@", self.harm.name())?;
+        match &self.point {
+            Point::Message { from, to, kind, number } => {
+                write!(f, "message:{}:{}:{}:{number}", escaped(from), escaped(to), escaped(kind))
+            }
+            Point::Call { from, to, method, number } => {
+                write!(f, "call:{}:{}:{}:{number}", escaped(from), escaped(to), escaped(method))
+            }
+            Point::Sync { node, number } => write!(f, "sync:{}:{number}", escaped(node)),
+            Point::Step { node, event, number } => {
+                write!(f, "step:{}:{}:{number}", escaped(node), escaped(event))
+            }
+            Point::Fault(id) => write!(f, "fault:{}", escaped(id)),
+        }
+    }
+}
+
+impl FromStr for Injection {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = |why: &str| {
+            format!("`{text}` is no injection: {why}, as in `lose@call:clients[0]:orders[0]:place:3`")
+        };
+        let (harm, point) = text.split_once('@').ok_or_else(|| bad("write what is done, @, and where"))?;
+        let harm = HARMS.iter().find(|(_, name)| *name == harm).map(|(harm, _)| *harm);
+        let harm = harm.ok_or_else(|| {
+            bad(&format!("what is done is one of {}", HARMS.map(|(_, name)| name).join(", ")))
+        })?;
+        let parts: Vec<String> = point.split(':').map(plain).collect();
+        let count = |number: &str| {
+            number.parse::<u64>().ok().filter(|n| *n > 0).ok_or_else(|| bad("it ends with a count from 1"))
+        };
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let owned = |text: &str| text.to_owned();
+        let point = match parts[..] {
+            ["message", from, to, kind, n] => {
+                Point::Message { from: owned(from), to: owned(to), kind: owned(kind), number: count(n)? }
+            }
+            ["call", from, to, method, n] => {
+                Point::Call { from: owned(from), to: owned(to), method: owned(method), number: count(n)? }
+            }
+            ["sync", node, n] => Point::Sync { node: owned(node), number: count(n)? },
+            ["step", node, event, n] => {
+                Point::Step { node: owned(node), event: owned(event), number: count(n)? }
+            }
+            ["fault", id] => Point::Fault(owned(id)),
+            _ => return Err(bad("where is a message, a call, a sync, a step or a fault")),
+        };
+        if !point.harms().contains(&harm) {
+            return Err(bad("that cannot be done there"));
+        }
+        Ok(Injection { harm, point })
+    }
+}
+
+impl Injection {
+    /// The fault as a plan has it; the `nth` of its plan. `own` are the spec's own, as drawn.
+    pub(super) fn planned(&self, own: &[PlannedFault], nth: u32) -> Vec<PlannedFault> {
+        let one = |action: Action, start: Start| {
+            let lasts = matches!(self.harm, Harm::Isolate | Harm::Pause).then_some(Dur(AWAY));
+            let fault = format!("{}-{nth}", self.harm.name());
+            let lasts = action.own_end().or(lasts);
+            vec![PlannedFault { fault, strike: 1, start, action, lasts }]
+        };
+        match &self.point {
+            Point::Message { .. } => Vec::new(),
+            Point::Fault(id) => own.iter().filter(|planned| planned.fault == *id).cloned().collect(),
+            Point::Call { from, to, method, number } => {
+                let of_call = |event: &str| {
+                    let fields = [("from", from), ("to", to), ("method", method)];
+                    when(event, &fields, *number)
+                };
+                let fate = |outcome, by: Option<Duration>| {
+                    one(call(from, to, method, *number, outcome, by), Start::At(Dur(Duration::ZERO)))
+                };
+                match self.harm {
+                    Harm::Lose => fate(RpcOutcome::NeverArrives, None),
+                    Harm::LoseReply => fate(RpcOutcome::ExecutedReplyLost, None),
+                    Harm::Duplicate => fate(RpcOutcome::Duplicated, None),
+                    // Just after the caller's own deadline.
+                    Harm::Delay => fate(RpcOutcome::Late, None),
+                    Harm::Cancel => {
+                        one(Action::Cancel(Cancel { client: target(from) }), of_call("rpc.called"))
+                    }
+                    Harm::CrashAfter => one(crash(to), of_call("rpc.replied")),
+                    _ => one(self.harm.to_node(to), of_call("rpc.arrived")),
+                }
+            }
+            Point::Sync { node, number } => {
+                let event = if self.harm == Harm::CrashBefore { "disk.sync" } else { "disk.synced" };
+                one(crash(node), when(event, &[("node", node)], *number))
+            }
+            Point::Step { node, event, number } => one(self.harm.to_node(node), when(event, &[], *number)),
+        }
+    }
+}
+
+impl Harm {
+    fn name(self) -> &'static str {
+        HARMS.iter().find(|(harm, _)| *harm == self).expect("every harm has a name").1
+    }
+
+    /// What is done to a node.
+    fn to_node(self, node: &str) -> Action {
+        match self {
+            Harm::Isolate => {
+                Action::Partition(Partition { isolate: Some(target(node)), ..Partition::default() })
+            }
+            Harm::Pause => Action::Pause(Pause { node: target(node) }),
+            _ => crash(node),
+        }
+    }
+}
+
+/// A node's name, of which targets are made too.
+fn target(node: &str) -> Spanned<Target> {
+    node.parse::<Target>().unwrap_or_else(|_| Target::Group(node.to_owned())).into()
+}
+
+fn crash(node: &str) -> Action {
+    Action::Crash(Crash {
+        node: target(node),
+        disk: DiskFate::LoseUnsynced,
+        restart_after: Some(DurationRange::exactly(DOWN).into()),
+    })
+}
+
+fn call(
+    from: &str,
+    to: &str,
+    method: &str,
+    number: u64,
+    outcome: RpcOutcome,
+    by: Option<Duration>,
+) -> Action {
+    Action::Rpc(Rpc {
+        to: target(to),
+        from: Some(target(from)),
+        method: Some(method.to_owned().into()),
+        calls: Some(CountRange { min: number, max: number }.into()),
+        outcome,
+        by: by.map(|by| DurationRange::exactly(by).into()),
+        code: None,
+    })
+}
+
+fn when(event: &str, fields: &[(&str, &String)], nth: u64) -> Start {
+    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), Scalar::Text((*value).clone())));
+    let after = Dur(Duration::ZERO);
+    Start::When(PlannedTrigger { event: event.to_owned(), fields: fields.collect(), nth, after })
+}

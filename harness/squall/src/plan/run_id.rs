@@ -1,0 +1,172 @@
+//! Which run of a spec: the seed, and how the run's plan departs from what the spec draws for that seed.
+//!
+//! A run's name says all there is to know, so that whoever has the spec and the name has the run: `17`, `swarm:17`,
+//! `sweep:0+crash-before@sync:orders[0]:3`, `guided:17~204~9`. It is what reports print and what `--seed` takes.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::injection::Injection;
+
+/// The name of a run of a spec. See the [module](self).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId {
+    /// What the spec's own draws are keyed by, and those of the run.
+    pub seed: u64,
+    /// How its plan departs from the one that the spec draws.
+    pub variation: Variation,
+}
+
+/// How a run's plan departs from the one that the spec draws for its seed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Variation {
+    /// Not at all.
+    #[default]
+    None,
+    /// Some faults and operations are left out, others come more or less often, all drawn from the seed.
+    Swarm,
+    /// The spec's faults are left out, and these strike.
+    Sweep(Vec<Injection>),
+    /// These strike besides.
+    Pct(Vec<Injection>),
+    /// It was changed, step by step; each step is keyed by a number.
+    Guided(Vec<u64>),
+}
+
+impl RunId {
+    /// The run that the spec draws for this seed.
+    pub fn drawn(seed: u64) -> Self {
+        RunId { seed, variation: Variation::None }
+    }
+
+    /// Whether what a strategy learns from it is its trace: what happened in it, point by point.
+    pub(crate) fn is_survey(&self) -> bool {
+        matches!(&self.variation, Variation::Sweep(points) | Variation::Pct(points) if points.is_empty())
+    }
+}
+
+impl From<u64> for RunId {
+    fn from(seed: u64) -> Self {
+        RunId::drawn(seed)
+    }
+}
+
+impl From<&RunId> for RunId {
+    fn from(id: &RunId) -> Self {
+        id.clone()
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seed = self.seed;
+        match &self.variation {
+            Variation::None => write!(f, "{seed}"),
+            Variation::Swarm => write!(f, "swarm:{seed}"),
+            Variation::Sweep(points) => {
+                write!(f, "sweep:{seed}")?;
+                points.iter().try_for_each(|point| write!(f, "+{point}"))
+            }
+            Variation::Pct(points) => {
+                write!(f, "pct:{seed}")?;
+                points.iter().try_for_each(|point| write!(f, "+{point}"))
+            }
+            Variation::Guided(steps) => {
+                write!(f, "guided:{seed}")?;
+                steps.iter().try_for_each(|step| write!(f, "~{step}"))
+            }
+        }
+    }
+}
+
+impl FromStr for RunId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |part: &str| -> Result<u64, String> {
+            let digits = part.trim();
+            if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+                return Err(format!(
+                    "`{text}` names no run: write a seed (17), or a run's name as reports print it (swarm:17)"
+                ));
+            }
+            digits.parse().map_err(|_| format!("{digits} is too large for a seed: 64 bits"))
+        };
+        let Some((strategy, rest)) = text.split_once(':') else { return Ok(RunId::drawn(number(text)?)) };
+        let injections = |rest: &str| -> Result<(u64, Vec<Injection>), String> {
+            let mut parts = rest.split('+');
+            let seed = number(parts.next().unwrap_or_default())?;
+            Ok((seed, parts.map(str::parse).collect::<Result<_, _>>()?))
+        };
+        let (seed, variation) = match strategy.trim() {
+            "random" => (number(rest)?, Variation::None),
+            "swarm" => (number(rest)?, Variation::Swarm),
+            "sweep" => injections(rest).map(|(seed, points)| (seed, Variation::Sweep(points)))?,
+            "pct" => injections(rest).map(|(seed, points)| (seed, Variation::Pct(points)))?,
+            "guided" => {
+                let mut parts = rest.split('~').map(number);
+                let seed = parts.next().expect("a split has a first part")?;
+                (seed, Variation::Guided(parts.collect::<Result<_, _>>()?))
+            }
+            other => {
+                return Err(format!(
+                    "there is no strategy `{other}`: a run's name begins with random:, swarm:, sweep:, pct: or guided:"
+                ));
+            }
+        };
+        Ok(RunId { seed, variation })
+    }
+}
+
+impl Serialize for RunId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_as_it_is_shown() {
+        for name in [
+            "17",
+            "swarm:0",
+            "sweep:3",
+            "sweep:0+crash-before@sync:orders[0]:3",
+            "pct:100+pause@step:orders[1]:saga.step_done:4+delay@message:a[0]:b[1]:data:12",
+            "guided:17",
+            "guided:17~204~18446744073709551615",
+        ] {
+            assert_eq!(name.parse::<RunId>().expect(name).to_string(), name);
+        }
+        assert_eq!("random:4".parse(), Ok(RunId::drawn(4)));
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        for (bad, why) in [
+            ("", "names no run"),
+            ("x", "names no run"),
+            ("-1", "names no run"),
+            ("swam:3", "no strategy `swam`"),
+            ("swarm:", "names no run"),
+            ("guided:1~", "names no run"),
+            ("99999999999999999999", "too large"),
+            ("sweep:0+explode@sync:a[0]:1", "explode"),
+            ("sweep:0+lose@sync:a[0]:1", "lose"),
+        ] {
+            let error = bad.parse::<RunId>().expect_err(bad);
+            assert!(error.contains(why), "{bad}: {error}");
+        }
+    }
+}
