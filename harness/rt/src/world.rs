@@ -173,14 +173,31 @@ impl std::error::Error for StrayTasks {}
 /// When code under test panics (the payload is passed on), or when every task waits for something that will never
 /// happen. When called on a thread that has already built a `HashMap`.
 pub fn run<F: Future>(seed: u64, main: impl FnOnce(Arc<World>) -> F) -> Result<F::Output, StrayTasks> {
+    run_scheduled(seed, None, main)
+}
+
+/// As [`run`], where tasks that are ready at the same time run in another order: one of its own for each `schedule`. Whatever is drawn from a
+/// [`Stream`] is the same.
+///
+/// # Errors
+/// As [`run`].
+///
+/// # Panics
+/// As [`run`].
+pub fn run_scheduled<F: Future>(
+    seed: u64,
+    schedule: Option<u64>,
+    main: impl FnOnce(Arc<World>) -> F,
+) -> Result<F::Output, StrayTasks> {
+    let schedule = schedule.map_or(String::new(), |schedule| schedule.to_string());
     // First of all, so that std's RandomState takes its keys from the seed.
     let runtime = Runtime::with_seed_and_config(
-        Stream::new(seed, "schedule", "").next_u64(),
+        Stream::new(seed, "schedule", &schedule).next_u64(),
         madsim::Config::default(),
     );
     runtime.add_simulator::<World>();
     // `tokio::select!` takes its branch order from the runtime it is called in, so that one has to be seeded too.
-    let select_seed = Stream::new(seed, "select", "").next_u64().to_le_bytes();
+    let select_seed = Stream::new(seed, "select", &schedule).next_u64().to_le_bytes();
     let outer = real_tokio::runtime::Builder::new_current_thread()
         .rng_seed(real_tokio::runtime::RngSeed::from_bytes(&select_seed))
         .build()

@@ -24,6 +24,7 @@ use crate::{
     worker,
 };
 
+mod bugs;
 mod describe;
 mod exit;
 mod load;
@@ -139,6 +140,59 @@ Examples:
     },
     /// Print the JSON Schema of specs, for editors.
     Schema,
+    /// Measure how well each strategy finds each flaw.
+    ///
+    /// From each of a number of base seeds, each strategy looks for the violation that a spec with a flawed `variant` expects. All that
+    /// is measured are counts of runs, so the same build measures the same on any machine. Exits with 1 if some flaw is found by no strategy
+    /// from half of the base seeds.
+    #[command(after_help = "\
+Examples:
+  squall bugs specs/saga --bases 5
+  squall bugs --strategy random,guided --format json
+  squall bugs --format markdown > specs/BUGS.md")]
+    Bugs(BugsArgs),
+}
+
+#[derive(Args, Debug)]
+struct BugsArgs {
+    /// Specs, and directories of specs; of them those count that expect a flaw to be caught.
+    #[arg(default_value = "specs", value_name = "PATHS")]
+    paths: Vec<PathBuf>,
+    /// Only specs whose path contains this.
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Which strategies. [default: all]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = strategy)]
+    strategy: Vec<Strategy>,
+    /// From how many base seeds to look.
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    bases: u64,
+    /// How many runs to look for a flaw.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    runs: u64,
+    /// How many worker processes. [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// How much real time a run may take before it counts as hung.
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time)]
+    run_timeout: Duration,
+    /// Do not make what is found small.
+    #[arg(long)]
+    no_shrink: bool,
+    /// For people, for documents, or one JSON object a flaw.
+    #[arg(long, value_enum, default_value_t)]
+    format: BugsFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum BugsFormat {
+    /// A table for a terminal.
+    #[default]
+    Human,
+    /// A table for a document.
+    Markdown,
+    /// For programs.
+    Json,
 }
 
 #[derive(Args, Debug)]
@@ -288,6 +342,7 @@ fn with_args(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> E
         Command::List { paths } => describe::list(registry, &paths),
         Command::Describe { what, kind } => describe::describe(registry, &what, kind.as_deref()),
         Command::Schema => describe::schema(registry),
+        Command::Bugs(args) => bugs::bugs(registry, &args),
     };
     match done {
         Ok(exit) => exit,

@@ -27,6 +27,7 @@ mod seeds;
 mod source;
 mod verdict;
 
+pub(crate) use self::pool::Apart;
 pub(crate) use self::verdict::count;
 use self::{
     divergence::same,
@@ -54,6 +55,8 @@ pub struct Options {
     pub deadline: Option<Instant>,
     /// After how many failing runs to stop. At least 1.
     pub max_failures: u64,
+    /// Whether failing runs, and a sample of the others, are executed twice, so that what is reported can be trusted.
+    pub recheck: bool,
 }
 
 impl Default for Options {
@@ -64,6 +67,7 @@ impl Default for Options {
             run_timeout: Duration::from_secs(20),
             deadline: None,
             max_failures: 10,
+            recheck: true,
         }
     }
 }
@@ -121,7 +125,7 @@ pub fn explore(
     let mut judge = Judge::new(spec, &strategies, options.max_failures.max(1));
     let source = source::source(spec, &strategies, seeds);
     let (ended, total, statements) = {
-        let ticket = pool.submit(spec, source, options.run_timeout, judge.wanted_failures());
+        let ticket = pool.submit(spec, source, options, judge.wanted_failures());
         let ended = loop {
             if stop.load(Ordering::Relaxed) {
                 break Ended::Stopped("interrupted");

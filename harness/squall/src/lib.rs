@@ -13,6 +13,8 @@ compile_error!(
 
 // Without the flag there is nothing but the error above: what follows from it would only bury it.
 #[cfg(madsim)]
+mod bugs;
+#[cfg(madsim)]
 pub mod check;
 #[cfg(madsim)]
 pub mod cli;

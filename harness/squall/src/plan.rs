@@ -6,16 +6,17 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall_rt::world::Stream;
 
 mod injection;
 mod mutation;
+mod operations;
 mod run_id;
 mod swarm;
 
+pub(crate) use self::operations::Drawn;
 pub use self::{
     injection::{Harm, Injection, Point},
     run_id::{RunId, Variation},
@@ -26,7 +27,7 @@ use crate::{
         Spec, draws,
         model::{CountRange, Dur, DurationRange, Every, Fault, Heal, Scalar},
     },
-    system::{AnySystem, Sampler},
+    system::AnySystem,
 };
 
 /// What a run will do. See the [module](self).
@@ -175,6 +176,24 @@ impl Plan {
         }
     }
 
+    /// The operations that the plan of a run was drawn with, as proptest values: each can be made simpler. In order; the plan may
+    /// have changed their times since, or left some out. As [`of_run`](Plan::of_run), it must run in a world of its own.
+    pub(crate) fn drawn_operations(
+        system: &dyn AnySystem,
+        params: &dyn Fn(u64) -> serde_json::Value,
+        spec: &Spec,
+        run: &RunId,
+        plan: &Plan,
+    ) -> Vec<Drawn> {
+        let varied = matches!(run.variation, Variation::Swarm).then(|| swarm::varied(spec, system, run.seed));
+        let spec = varied.as_ref().unwrap_or(spec);
+        // What is written out was not drawn.
+        if spec.plan.is_some() {
+            return Vec::new();
+        }
+        operations::draw(system, &params(plan.seed), spec, plan.seed).collect()
+    }
+
     fn draw(system: &dyn AnySystem, params: &serde_json::Value, spec: &Spec, seed: u64) -> Plan {
         let warmup = spec.phases.warmup.0;
         let chaos = warmup + spec.phases.chaos.0;
@@ -185,97 +204,11 @@ impl Plan {
             phases: PhaseEnds { warmup: Dur(warmup), chaos: Dur(chaos), settle: Dur(settle) },
             operations: match &spec.plan {
                 Some(plan) => plan.operations.clone(),
-                None => draw_operations(system, params, spec, seed, warmup, chaos),
+                None => operations::draw(system, params, spec, seed).map(Drawn::into_planned).collect(),
             },
             faults: spec.faults.iter().flat_map(|fault| draw_fault(fault, seed, warmup, chaos)).collect(),
             heal: spec.phases.heal.value.clone(),
         }
-    }
-}
-
-/// Operations go round robin over the clients. The n-th of all starts in the n-th interval, at a drawn moment of it; the
-/// first interval starts halfway through warmup, when services are up.
-fn draw_operations(
-    system: &dyn AnySystem,
-    params: &serde_json::Value,
-    spec: &Spec,
-    seed: u64,
-    warmup: Duration,
-    chaos: Duration,
-) -> Vec<PlannedOperation> {
-    let clients = *spec.workload.clients;
-    let count = *spec.workload.ops;
-    if clients == 0 || count == 0 {
-        return Vec::new();
-    }
-    let kinds = system.operations(params);
-    let weight = |(name, default): &(&'static str, u32)| {
-        if spec.workload.mix.is_empty() {
-            return *default;
-        }
-        spec.workload.mix.iter().find(|(key, _)| key.value == *name).map_or(0, |(_, weight)| *weight)
-    };
-    let weights: Vec<u64> = kinds.iter().map(|kind| u64::from(weight(kind))).collect();
-    let total: u64 = weights.iter().sum();
-    if total == 0 {
-        return Vec::new();
-    }
-    let start = warmup / 2;
-    let interval = match spec.workload.rate {
-        Some(rate) => Duration::from_secs_f64(1.0 / rate.per_second),
-        None => (chaos - start) / count,
-    };
-    let sampler = system.sampler(params);
-    let mut sources: Vec<_> = (0..clients).map(|client| ClientSource::new(seed, client)).collect();
-    (0..count)
-        .map(|n| {
-            let client = n % clients;
-            let source = &mut sources[client as usize];
-            let at = start + interval * n + interval.mul_f64(source.stream.unit());
-            let op = source.draw(&*sampler, &weights, total);
-            PlannedOperation { client, at: Dur(at), op }
-        })
-        .collect()
-}
-
-/// Where one client's operations come from.
-struct ClientSource {
-    stream: Stream,
-    runner: TestRunner,
-}
-
-impl ClientSource {
-    fn new(seed: u64, client: u32) -> Self {
-        let entity = client.to_string();
-        let mut key = Stream::new(seed, "operations", &entity);
-        let mut bytes = [0; 32];
-        for chunk in bytes.chunks_exact_mut(8) {
-            chunk.copy_from_slice(&key.next_u64().to_le_bytes());
-        }
-        // Config's default reads PROPTEST_* variables: what bears on generation is set here, whatever they say.
-        let config = Config {
-            failure_persistence: None,
-            max_local_rejects: 65_536,
-            max_global_rejects: 1_024,
-            max_flat_map_regens: 1_000_000,
-            ..Config::default()
-        };
-        ClientSource {
-            stream: Stream::new(seed, "client", &entity),
-            runner: TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)),
-        }
-    }
-
-    fn draw(&mut self, sampler: &dyn Sampler, weights: &[u64], total: u64) -> serde_json::Value {
-        let mut left = self.stream.range(0..total);
-        let kind = weights.iter().position(|weight| match left.checked_sub(*weight) {
-            Some(rest) => {
-                left = rest;
-                false
-            }
-            None => true,
-        });
-        sampler.draw(kind.expect("the draw lies below the sum of the weights"), &mut self.runner)
     }
 }
 

@@ -34,6 +34,16 @@ pub(crate) struct SpecReport<'a> {
     pub shrunk: Vec<(RunId, Result<Shrunk, NotShrunk>)>,
 }
 
+/// A failure, and the runs that show it.
+pub(crate) struct Distinct<'a> {
+    /// How it fails.
+    pub way: String,
+    /// What it takes, if its first run was made small.
+    pub form: Option<String>,
+    /// The runs, in order.
+    pub runs: Vec<&'a RunReport>,
+}
+
 impl SpecReport<'_> {
     /// The spec for a person: its file, and its case if the file has a matrix.
     pub(crate) fn title(&self) -> String {
@@ -41,18 +51,21 @@ impl SpecReport<'_> {
         self.loaded.case.as_ref().map_or_else(|| path.to_string(), |case| format!("{path} [{case}]"))
     }
 
-    /// The first run of each distinct failure.
-    pub(crate) fn distinct_failures(&self) -> Vec<&RunReport> {
-        let mut seen = Vec::new();
-        let new = |run: &&RunReport| {
+    /// The failures without repetition: those are one that fail the same way, and of those that were made small, that take the same.
+    pub(crate) fn distinct_failures(&self) -> Vec<Distinct<'_>> {
+        let mut all: Vec<Distinct<'_>> = Vec::new();
+        for run in &self.outcome.failures {
             let way = failure::way(&run.verdict);
-            let new = !seen.contains(&way);
-            if new {
-                seen.push(way);
+            let small = self.shrunk.iter().find(|(of, _)| *of == run.run);
+            let form = small.and_then(|(_, shrunk)| Some(shrunk.as_ref().ok()?.form()));
+            // One that was not made small goes with the first that fails the same way.
+            let same = |other: &&mut Distinct<'_>| other.way == way && (form.is_none() || other.form == form);
+            match all.iter_mut().find(same) {
+                Some(known) => known.runs.push(run),
+                None => all.push(Distinct { way, form, runs: vec![run] }),
             }
-            new
-        };
-        self.outcome.failures.iter().filter(new).collect()
+        }
+        all
     }
 
     /// The command that writes down one of its runs, made small.

@@ -22,7 +22,7 @@ pub use self::{
     clients::ClientDriver,
     execute::{execute, explain},
 };
-pub(crate) use self::{cluster::CLIENTS, shape::loss_model};
+pub(crate) use self::{cluster::CLIENTS, execute::with_drawn_operations, shape::loss_model};
 use crate::{check::Violation, history::Record, plan::RunId};
 
 /// How to execute a run. None of it changes what happens in it.

@@ -7,12 +7,14 @@
 //!
 //! Faults and operations are taken out with delta debugging (Zeller and Hildebrandt, "Simplifying and
 //! Isolating Failure-Inducing Input", 2002) in turns until nothing changes: no single fault and no single operation can then
-//! be left out. Times, durations, clients and nodes are made smaller after that. Every candidate runs in a fresh process.
+//! be left out. Then the arguments of operations are simplified, which are proptest values of the system's strategies, and times,
+//! durations, clients and nodes made smaller. At last each thing that is left is left out once more under a few other schedules: that a
+//! failure needs it may have been a matter of which task ran first. What is reported is run in a fresh process.
 
 use std::time::Duration;
 
 use crate::{
-    explore::Pool,
+    explore::{Apart, Pool},
     plan::RunId,
     run::{self, RunReport, Verdict},
     spec::{Loaded, Spec},
@@ -20,9 +22,11 @@ use crate::{
     worker::Prints,
 };
 
+mod arguments;
 mod ddmin;
 mod pin;
 mod render;
+mod schedule;
 mod tidy;
 
 pub(crate) use self::render::{build, file_name, lines, yaml};
@@ -78,6 +82,35 @@ impl Shrunk {
     pub fn after(&self) -> (usize, usize) {
         size(&self.spec)
     }
+
+    /// What it takes, without times, numbers and names: two failures that look the same when they are small are most likely one.
+    pub fn form(&self) -> String {
+        let kinds = self.spec.faults.iter().flat_map(|fault| {
+            let trigger =
+                fault.when.as_ref().map_or(String::new(), |when| format!(" at {}", when.event.value));
+            fault.actions().map(move |action| format!("{}{trigger}", action.name())).collect::<Vec<_>>()
+        });
+        let operations = self.spec.plan.iter().flat_map(|plan| &plan.operations);
+        let mut parts: Vec<String> = kinds.collect();
+        parts.sort();
+        let mut names: Vec<_> = operations.map(|operation| operation.name().to_owned()).collect();
+        names.sort();
+        parts.extend(names);
+        let mut counted: Vec<(String, usize)> = Vec::new();
+        for part in parts {
+            match counted.last_mut().filter(|(last, _)| *last == part) {
+                Some((_, count)) => *count += 1,
+                None => counted.push((part, 1)),
+            }
+        }
+        let shown = |(part, count): &(String, usize)| {
+            if *count > 1 { format!("{count} x {part}") } else { part.clone() }
+        };
+        if counted.is_empty() {
+            return "nothing".to_owned();
+        }
+        counted.iter().map(shown).collect::<Vec<_>>().join(", ")
+    }
 }
 
 fn size(spec: &Spec) -> (usize, usize) {
@@ -114,15 +147,22 @@ pub(crate) fn shrink(
     loaded: &Loaded,
     run: &RunId,
     limits: Limits,
-    watch: &mut dyn FnMut(u64, (usize, usize)),
+    watch: &mut (dyn FnMut(u64, (usize, usize)) + Send),
 ) -> Result<Shrunk, NotShrunk> {
     let plan = run::explain(registry, &loaded.spec, run);
     let original = run_one(pool, &loaded.spec, run, limits);
     let Some(failure) = Failure::of(&original.verdict) else {
         return Err(NotShrunk::NoFailure(manner(&original.verdict)));
     };
-    let mut shrinker =
-        Shrinker { pool, limits, failure, run: plan.seed.into(), runs: 0, exhausted: false, watch };
+    let mut shrinker = Shrinker {
+        apart: pool.apart(),
+        limits,
+        failure,
+        run: plan.seed.into(),
+        runs: 0,
+        exhausted: false,
+        watch,
+    };
     let mut spec = pinned(&loaded.spec, &plan);
     let before = size(&spec);
     let report = shrinker.run(&spec);
@@ -131,10 +171,17 @@ pub(crate) fn shrink(
     }
     shrinker.drop_what_is_later(&mut spec, &report);
     shrinker.reduce(&mut spec);
+    arguments::simplify(&mut shrinker, &mut spec, registry, &loaded.spec, run);
     tidy::tidy(&mut shrinker, &mut spec);
     // What became smaller may make something else superfluous.
     shrinker.reduce(&mut spec);
-    let report = shrinker.run(&spec);
+    schedule::retry(&mut shrinker, &mut spec);
+    // What is reported is the run of a fresh process.
+    shrinker.runs += 1;
+    let report = run_one(pool, &spec, &shrinker.run, limits);
+    if Failure::of(&report.verdict).as_ref() != Some(&shrinker.failure) {
+        return Err(NotShrunk::NotReproduced(manner(&report.verdict)));
+    }
     Ok(Shrunk { minimal: !shrinker.exhausted, runs: shrinker.runs, spec, report, before })
 }
 
@@ -148,7 +195,7 @@ fn manner(verdict: &Verdict) -> String {
 }
 
 struct Shrinker<'a> {
-    pool: &'a Pool,
+    apart: Apart,
     limits: Limits,
     failure: Failure,
     /// What the pinned spec's run is called.
@@ -156,14 +203,14 @@ struct Shrinker<'a> {
     runs: u64,
     /// The budget ran out before everything was tried.
     exhausted: bool,
-    watch: &'a mut dyn FnMut(u64, (usize, usize)),
+    watch: &'a mut (dyn FnMut(u64, (usize, usize)) + Send),
 }
 
 impl Shrinker<'_> {
     fn run(&mut self, spec: &Spec) -> RunReport {
         self.runs += 1;
         (self.watch)(self.runs, size(spec));
-        run_one(self.pool, spec, &self.run, self.limits)
+        self.apart.run(spec, &self.run, self.limits.run_timeout)
     }
 
     /// Whether a candidate fails the same way.

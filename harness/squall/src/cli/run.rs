@@ -13,14 +13,16 @@ use std::{
 use super::{Exit, Format, RunArgs, exit, load};
 use crate::{
     explore::{Options, Pool, Progress, SpecVerdict, explore},
+    plan::RunId,
     report::{Reproduce, SpecReport, Tally, failure, json, progress::Bar, table},
     shrink::{self, Limits},
     spec::Loaded,
     system::Registry,
 };
 
-/// How many distinct failures of a spec are shrunk, and how many runs each may take.
-const SHRUNK: usize = 3;
+/// How many runs that fail the same way are made small, to see whether they are the same when they are, and how many runs each may
+/// take.
+const SHRUNK: usize = 4;
 const SHRINK_RUNS: u64 = 400;
 
 pub(super) fn run(registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
@@ -35,6 +37,7 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
         run_timeout: args.run_timeout,
         deadline: args.max_time.map(|time| started + time),
         max_failures: args.max_failures,
+        recheck: true,
     };
     let seeds: u64 = specs.iter().map(|spec| options.seeds_for(&spec.spec).count()).sum();
     if seeds == 0 {
@@ -108,7 +111,7 @@ fn one<'a>(
     Ok(SpecReport { loaded, path: loaded.path.clone(), outcome, elapsed, shrunk: Vec::new() })
 }
 
-/// Makes the first run of each distinct failure small, as far as there is time.
+/// Makes the first runs of each failure small, as far as there is time.
 fn make_small(
     registry: &Registry,
     pool: &Pool,
@@ -120,7 +123,11 @@ fn make_small(
         return;
     }
     let limits = Limits { runs: SHRINK_RUNS, run_timeout: options.run_timeout };
-    let runs: Vec<_> = report.distinct_failures().iter().take(SHRUNK).map(|run| run.run.clone()).collect();
+    let distinct = report.distinct_failures();
+    let runs: Vec<RunId> = distinct
+        .iter()
+        .flat_map(|failure| failure.runs.iter().take(SHRUNK).map(|run| run.run.clone()))
+        .collect();
     for run in runs {
         let up = options.deadline.is_some_and(|deadline| Instant::now() >= deadline);
         if up || stop.load(Ordering::Relaxed) {
@@ -132,7 +139,7 @@ fn make_small(
 }
 
 /// The first Ctrl-C ends the exploration with what it has, the second one ends the process.
-fn stop_on_interrupt() -> Arc<AtomicBool> {
+pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     let installed = ctrlc::set_handler(move || {

@@ -20,6 +20,7 @@ use std::{
 
 use crate::{
     explore::{
+        Options,
         queue::{Checked, HandOn, Queue, Work},
         source::{Source, Statement},
     },
@@ -110,21 +111,23 @@ impl Pool {
         std::thread::available_parallelism().map_or(1, usize::from)
     }
 
-    /// Begins an exploration. `failures` is how many failing runs it will want to see.
+    /// Begins an exploration; of the options it is up to the timeout and whether to check. `failures` is how many failing runs it will
+    /// want to see.
     pub(super) fn submit(
         &self,
         spec: &Spec,
         source: Box<dyn Source>,
-        limit: Duration,
+        options: &Options,
         failures: u64,
     ) -> Ticket<'_> {
-        let task = Arc::new(Task::new(spec, limit));
+        let task = Arc::new(Task::new(spec, options.run_timeout));
+        let rechecks = options.recheck.then_some(failures);
         let mut state = self.shared.lock();
         let id = state.next_id;
         state.next_id += 1;
         state
             .explorations
-            .insert(id, Exploration { task: task.clone(), queue: Queue::new(source, failures) });
+            .insert(id, Exploration { task: task.clone(), queue: Queue::new(source, rechecks) });
         drop(state);
         self.shared.changed.notify_all();
         Ticket { pool: self, id, task }
@@ -142,6 +145,28 @@ impl Pool {
         let mut reports = Vec::new();
         self.shared.run(&mut Lane::default(), &task, runs, true, prints, |report| reports.push(report));
         reports
+    }
+
+    /// A place for runs one at a time, apart from all explorations, whose process is kept from one to the next.
+    pub(crate) fn apart(&self) -> Apart {
+        Apart { shared: self.shared.clone(), lane: Lane::default() }
+    }
+}
+
+/// See [`Pool::apart`].
+pub(crate) struct Apart {
+    shared: Arc<Shared>,
+    lane: Lane,
+}
+
+impl Apart {
+    /// Executes a run, and returns it with its history.
+    pub(crate) fn run(&mut self, spec: &Spec, run: &RunId, limit: Duration) -> RunReport {
+        let task = Arc::new(Task::new(spec, limit));
+        let mut done = None;
+        let one = std::slice::from_ref(run);
+        self.shared.run(&mut self.lane, &task, one, true, Prints::Keep, |report| done = Some(report));
+        done.expect("one run makes one report")
     }
 }
 

@@ -35,8 +35,8 @@ pub(super) struct Queue {
     confirm: VecDeque<(u64, RunId)>,
     /// Runs to execute again, and the driver that should rather not do it.
     repeat: VecDeque<(u64, RunId, usize)>,
-    /// How many more failures to confirm before anybody asks for it.
-    eager: u64,
+    /// How many more failures to confirm before anybody asks for it; none if nothing is executed twice.
+    eager: Option<u64>,
     /// A moving average of how long a run takes.
     run_time: Option<Duration>,
 }
@@ -82,8 +82,9 @@ pub(super) enum HandOn {
 }
 
 impl Queue {
-    /// Nothing done yet. `failures` is how many failing runs are wanted: so many are confirmed ahead of their turn.
-    pub(super) fn new(source: Box<dyn Source>, failures: u64) -> Self {
+    /// Nothing done yet. `failures` is how many failing runs are wanted: so many are confirmed ahead of their turn. Without it nothing is
+    /// executed twice.
+    pub(super) fn new(source: Box<dyn Source>, failures: Option<u64>) -> Self {
         Queue {
             source,
             ahead: None,
@@ -186,13 +187,16 @@ impl Queue {
         let time = Duration::from_micros(report.wall_us);
         self.run_time = Some(self.run_time.map_or(time, |average| (average * 7 + time) / 8));
         let id = report.run.clone();
-        let again = if failed(&report) {
-            if self.eager > 0 {
-                self.eager -= 1;
-                self.confirm.push_back((place, id));
-                Again::Under
-            } else {
-                Again::Due
+        let again = if self.eager.is_none() {
+            Again::No
+        } else if failed(&report) {
+            match &mut self.eager {
+                Some(left) if *left > 0 => {
+                    *left -= 1;
+                    self.confirm.push_back((place, id));
+                    Again::Under
+                }
+                _ => Again::Due,
             }
         } else if place == 0 {
             // Shows what differs between processes, as addresses do, even where there is but one worker.
@@ -228,7 +232,7 @@ mod tests {
 
     fn queue(seeds: Seeds, failures: u64) -> Queue {
         let spec: Spec = serde_yaml::from_str("spec: 1\nsystem: s").expect("a spec");
-        Queue::new(source(&spec, &[Strategy::Random], seeds), failures)
+        Queue::new(source(&spec, &[Strategy::Random], seeds), Some(failures))
     }
 
     fn report(seed: u64, verdict: Verdict) -> RunReport {

@@ -82,7 +82,8 @@ fn one(spec: &Spec, strategy: Strategy, seeds: Seeds, nth: u64, of: u64) -> Box<
             left: count,
             total: count,
         }),
-        Strategy::Sweep | Strategy::Pct => todo!(),
+        Strategy::Sweep => todo!(),
+        Strategy::Pct => todo!(),
         Strategy::Guided => Box::new(guided::Guided::new(first, count)),
     }
 }

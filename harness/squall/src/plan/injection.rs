@@ -113,8 +113,19 @@ const HARMS: [(Harm, &str); 10] = [
 ];
 
 impl Point {
+    /// What a sweep does at such a point, one at a time.
+    pub(crate) fn harms(&self) -> impl Iterator<Item = Harm> + use<> {
+        // Only a client has an operation to give up. A pause is between a delay and an isolation, which are both tried.
+        let client = matches!(self, Point::Call { from, .. } if from.starts_with("clients"));
+        self.possible().iter().copied().filter(move |harm| match harm {
+            Harm::Cancel => client,
+            Harm::Pause => false,
+            _ => true,
+        })
+    }
+
     /// What can be done at such a point.
-    fn harms(&self) -> &'static [Harm] {
+    fn possible(&self) -> &'static [Harm] {
         use Harm::*;
         match self {
             Point::Message { .. } => &[Lose, Duplicate, Delay],
@@ -193,7 +204,7 @@ impl FromStr for Injection {
             ["fault", id] => Point::Fault(owned(id)),
             _ => return Err(bad("where is a message, a call, a sync, a step or a fault")),
         };
-        if !point.harms().contains(&harm) {
+        if !point.possible().contains(&harm) {
             return Err(bad("that cannot be done there"));
         }
         Ok(Injection { harm, point })
@@ -201,6 +212,12 @@ impl FromStr for Injection {
 }
 
 impl Injection {
+    /// What it has in common with others: what is done to what, and where, but for which time.
+    pub(crate) fn class(&self) -> String {
+        let name = self.to_string();
+        name.rsplit_once(':').map_or(name.clone(), |(class, _)| class.to_owned())
+    }
+
     /// The fault as a plan has it; the `nth` of its plan. `own` are the spec's own, as drawn.
     pub(super) fn planned(&self, own: &[PlannedFault], nth: u32) -> Vec<PlannedFault> {
         let one = |action: Action, start: Start| {

@@ -2,8 +2,6 @@
 
 use std::fmt::Write;
 
-use indexmap::IndexMap;
-
 use super::{
     Reproduce, SpecReport, Style,
     record::{At, Line},
@@ -11,7 +9,7 @@ use super::{
     word,
 };
 use crate::{
-    explore::{Divergence, SpecVerdict},
+    explore::{Divergence, SpecVerdict, count},
     plan::RunId,
     run::{RunReport, Verdict},
     shrink,
@@ -63,23 +61,26 @@ fn write_block(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce)
 /// How many faults and operations of a shrunk run are shown.
 const SMALL: usize = 12;
 
-/// Each way to fail once, with the seeds that fail the same way.
+/// Each distinct failure once, with the runs that show it too.
 fn failures(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce) -> std::fmt::Result {
-    let mut ways: IndexMap<String, Vec<&RunReport>> = IndexMap::new();
-    for failure in &report.outcome.failures {
-        ways.entry(way(&failure.verdict)).or_default().push(failure);
-    }
-    for runs in ways.values().take(TOLD) {
-        run(out, runs[0])?;
-        writeln!(out, "    replay: {}", report.replay(reproduce, &runs[0].run))?;
-        small(out, report, reproduce, &runs[0].run)?;
-        if runs.len() > 1 {
-            let seeds: Vec<_> = runs[1..].iter().map(|run| run.run.to_string()).collect();
-            writeln!(out, "    the same way: seed {}", seeds.join(", "))?;
+    let distinct = report.distinct_failures();
+    for failure in distinct.iter().take(TOLD) {
+        let first = failure.runs[0];
+        run(out, first)?;
+        writeln!(out, "    replay: {}", report.replay(reproduce, &first.run))?;
+        small(out, report, reproduce, &first.run)?;
+        if failure.runs.len() > 1 {
+            let seeds: Vec<_> = failure.runs[1..].iter().map(|run| run.run.to_string()).collect();
+            writeln!(out, "    the same: seed {}", seeds.join(", "))?;
         }
     }
-    for runs in ways.values().skip(TOLD) {
-        writeln!(out, "  seed {}: {}", runs[0].run, headline(&runs[0].verdict))?;
+    for failure in distinct.iter().skip(TOLD) {
+        let first = failure.runs[0];
+        let more = match failure.runs.len() - 1 {
+            0 => String::new(),
+            n => format!(", and {} more", count(n as u64, "run")),
+        };
+        writeln!(out, "  seed {}{more}: {}", first.run, headline(&first.verdict))?;
     }
     Ok(())
 }
@@ -94,7 +95,8 @@ fn small(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce, run: 
     let ((faults, operations), (were_faults, were_operations)) = (shrunk.after(), shrunk.before);
     writeln!(
         out,
-        "    shrunk to {faults} of {were_faults} strikes of faults and {operations} of {were_operations} operations, in {} runs:",
+        "    shrunk to {} ({faults} of {were_faults} strikes of faults, {operations} of {were_operations} operations) in {} runs:",
+        shrunk.form(),
         shrunk.runs
     )?;
     let lines = shrink::lines(shrunk);

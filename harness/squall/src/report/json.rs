@@ -99,6 +99,11 @@ pub(crate) fn spec(report: &SpecReport<'_>, reproduce: &Reproduce) -> Value {
                 "keep": report.keep(reproduce, run),
             }))
         }).collect::<Vec<_>>(),
+        "distinct_failures": report.distinct_failures().iter().map(|failure| json!({
+            "way": failure.way,
+            "takes": failure.form,
+            "runs": failure.runs.iter().map(|run| &run.run).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
         "caught": outcome.caught.as_ref().map(failing),
         "failures": outcome.failures.iter().map(failing).collect::<Vec<_>>(),
         "faults": outcome.coverage.faults,

@@ -28,7 +28,7 @@ use crate::{
     check::judge::Judge,
     fault::target::{self, Among},
     history::{Kind, Phase},
-    plan::{Plan, RunId},
+    plan::{Drawn, Plan, RunId},
     spec::{
         Spec, draws,
         model::{Heal, Target},
@@ -58,7 +58,10 @@ pub fn execute(
     let shared = Arc::new(Shared::default());
     let outcome = draw_plan(&shared, &*system, spec, &run).and_then(|plan| {
         on_fresh_thread(&shared, || {
-            world::run(plan.seed, |world| supervise(world, system.clone(), spec, plan, shared.clone()))
+            let schedule = spec.plan.as_ref().and_then(|plan| plan.schedule);
+            world::run_scheduled(plan.seed, schedule, |world| {
+                supervise(world, system.clone(), spec, plan, shared.clone())
+            })
         })
     });
     let mut report = match outcome {
@@ -95,6 +98,29 @@ fn draw_plan(
         world::run(run.seed, |_| async move { Plan::of_run(system, &params, spec, run) })
     })?;
     drawn.map_err(|stray| -> Box<dyn Any + Send> { Box::new(stray.to_string()) })
+}
+
+/// Has `f` take the operations of a run's plan, as they were drawn: proptest values, which can be made simpler. On a thread of its own, as
+/// they were drawn then.
+///
+/// # Panics
+/// When the spec is not valid for the registry.
+pub(crate) fn with_drawn_operations<T: Send>(
+    registry: &Registry,
+    spec: &Spec,
+    run: &RunId,
+    f: impl FnOnce(Vec<Drawn>) -> T + Send,
+) -> T {
+    let system = system_of(registry, spec);
+    let system = &*system;
+    let plan = explain(registry, spec, run);
+    let done = on_fresh_thread(&Arc::default(), || {
+        let params = |seed| params_of(system, spec, seed);
+        let drawn =
+            world::run(run.seed, |_| async { Plan::drawn_operations(system, &params, spec, run, &plan) });
+        f(drawn.unwrap_or_default())
+    });
+    done.unwrap_or_else(|payload| panic::resume_unwind(payload))
 }
 
 fn system_of(registry: &Registry, spec: &Spec) -> Arc<dyn AnySystem> {

@@ -21,6 +21,7 @@ pub(super) fn pinned(spec: &Spec, plan: &Plan) -> Spec {
     pinned.check.retain(|check| !matches!(check.value, Check::Sometimes(_)));
     let section = PlanSection {
         seed: plan.seed.into(),
+        schedule: spec.plan.as_ref().and_then(|plan| plan.schedule),
         build: spec.plan.as_ref().and_then(|plan| plan.build.clone()),
         digest: None,
         operations: plan.operations.clone(),

@@ -204,6 +204,9 @@ pub struct Spec {
 pub struct PlanSection {
     /// The seed, which keys what the run itself draws: latencies, which of `one(orders)`.
     pub seed: Spanned<u64>,
+    /// Which of the orders in which tasks may run; the one of the seed if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<u64>,
     /// A fingerprint of the build that found it. Another build may make another run of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,

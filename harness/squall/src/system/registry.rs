@@ -70,17 +70,37 @@ pub trait AnySystem: Send + Sync {
 /// Draws operations of a system as data.
 pub trait Sampler {
     /// Draws one of the given kind, by position in [`AnySystem::operations`].
-    fn draw(&self, kind: usize, runner: &mut TestRunner) -> serde_json::Value;
+    fn draw(&self, kind: usize, runner: &mut TestRunner) -> Box<dyn ValueTree<Value = serde_json::Value>>;
 }
 
 impl<Op: serde::Serialize + std::fmt::Debug + 'static> Sampler for Operations<Op> {
-    fn draw(&self, kind: usize, runner: &mut TestRunner) -> serde_json::Value {
+    fn draw(&self, kind: usize, runner: &mut TestRunner) -> Box<dyn ValueTree<Value = serde_json::Value>> {
         let kind = &self.kinds[kind];
         let tree = kind
             .strategy
             .new_tree(runner)
             .unwrap_or_else(|reason| panic!("the strategy of operation `{}` gives up: {reason}", kind.name));
-        serde_json::to_value(tree.current()).expect("an operation is plain data")
+        Box::new(AsData(tree))
+    }
+}
+
+/// A value of a strategy as data.
+struct AsData<T>(T);
+
+impl<T: ValueTree> ValueTree for AsData<T>
+where
+    T::Value: serde::Serialize,
+{
+    type Value = serde_json::Value;
+
+    fn current(&self) -> serde_json::Value {
+        serde_json::to_value(self.0.current()).expect("an operation is plain data")
+    }
+    fn simplify(&mut self) -> bool {
+        self.0.simplify()
+    }
+    fn complicate(&mut self) -> bool {
+        self.0.complicate()
     }
 }
 
