@@ -12,6 +12,7 @@ mod commands;
 mod determinism;
 mod harm;
 mod shrink;
+mod strategies;
 mod subject;
 mod testing;
 mod verdicts;
@@ -80,6 +81,17 @@ fn main() -> ExitCode {
             what_is_left_is_a_spec_that_fails_the_same_way,
             run_makes_each_failure_small_and_says_how_to_keep_it,
             what_does_not_fail_is_not_shrunk,
+        },
+        strategies::{
+            what_is_run_does_not_depend_on_the_number_of_workers,
+            a_run_s_name_shows_it_again,
+            strategies_take_turns,
+            the_spec_says_which_strategy_and_the_command_line_another,
+            swarm_leaves_something_out,
+            clean_runs_bound_the_chance_of_a_failure,
+            a_sweep_says_what_it_covered,
+            a_sweep_finds_what_a_single_fault_breaks,
+            bugs_measures_the_same_every_time,
         },
         testing::{
             tests_are_named_by_path,

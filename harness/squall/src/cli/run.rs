@@ -75,6 +75,10 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
     }
     let mut out = anstream::stdout().lock();
     writeln!(out, "{}\n", table::table(&reports))?;
+    let covered = table::statements(&reports);
+    if !covered.is_empty() {
+        writeln!(out, "{covered}")?;
+    }
     for report in &reports {
         let block = failure::block(report, &reproduce);
         if !block.is_empty() {

@@ -4,7 +4,7 @@ use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, 
 
 use super::{SpecReport, Style, Tally, word};
 use crate::{
-    explore::{SpecVerdict, count},
+    explore::{SpecVerdict, Statement, count},
     run::Coverage,
 };
 
@@ -20,6 +20,7 @@ const INJECTED: usize = 3;
 /// How the cells are to be read.
 const LEGEND: &str = "\
 caught: the last run shows the violation that the spec expects
+p<: after so many independent clean runs, the chance that a run fails is below it (95% confidence)
 injected: fault, how often it struck (what it touched: packets, calls or processes)
 reached: operations ok/failed/unknown, and how many of the events named by `sometimes`";
 
@@ -88,7 +89,10 @@ pub(crate) fn without_padding(line: &str) -> String {
 fn verdict_cell(report: &SpecReport<'_>) -> String {
     match (&report.outcome.verdict, &report.outcome.caught) {
         (SpecVerdict::Passed, Some(_)) => "caught".to_owned(),
-        (verdict @ SpecVerdict::Passed, None) => word(verdict).to_owned(),
+        (verdict @ SpecVerdict::Passed, None) => match report.outcome.bound() {
+            Some(bound) if report.loaded.spec.plan.is_none() => format!("{}\np<{}", word(verdict), percent(bound)),
+            _ => word(verdict).to_owned(),
+        },
         (verdict, _) => word(verdict).to_uppercase(),
     }
 }
@@ -130,6 +134,23 @@ fn short(n: u64) -> String {
     }
 }
 
+/// A probability in per cent, with as many digits as it takes to be more than zero.
+fn percent(p: f64) -> String {
+    let percent = p * 100.0;
+    let digits = if percent >= 10.0 { 0 } else if percent >= 1.0 { 1 } else { (1.0 - percent.log10().floor()) as usize };
+    format!("{percent:.digits$}%")
+}
+
+/// What strategies say of what they covered, a line each.
+pub(crate) fn statements(reports: &[SpecReport<'_>]) -> String {
+    let of = |report: &SpecReport<'_>| {
+        let title = report.title();
+        let line = |said: &Statement| format!("{} {}: {}\n", Style::Strong.paint(&title), said.strategy, said.text);
+        report.outcome.statements.iter().map(line).collect::<String>()
+    };
+    reports.iter().map(of).collect()
+}
+
 /// The line under the table.
 pub(crate) fn summary(tally: Tally, seconds: f64) -> String {
     let mut parts = vec![Style::Good.paint(format!("{} passed", tally.passed)).to_string()];
@@ -154,6 +175,12 @@ pub(crate) fn summary(tally: Tally, seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bound_is_never_shown_as_nothing() {
+        let shown = [1.0, 0.3, 0.015, 0.0003, 0.000_003].map(percent);
+        assert_eq!(shown, ["100%", "30%", "1.5%", "0.030%", "0.00030%"]);
+    }
 
     #[test]
     fn numbers_are_short() {

@@ -27,6 +27,8 @@ struct Operations {
     at: usize,
     /// Whether that one's last step can be taken back.
     stepped: bool,
+    /// How many more steps may be tried.
+    left: u32,
 }
 
 struct Tree(Box<dyn ValueTree<Value = serde_json::Value>>);
@@ -39,7 +41,7 @@ impl std::fmt::Debug for Tree {
 
 impl Operations {
     /// Finds for each operation the value that it was drawn as. One that is none's is left as it is.
-    fn new(operations: Vec<PlannedOperation>, drawn: Vec<Drawn>) -> Self {
+    fn new(operations: Vec<PlannedOperation>, drawn: Vec<Drawn>, left: u32) -> Self {
         let mut drawn: Vec<Option<Drawn>> = drawn.into_iter().map(Some).collect();
         let trees = operations
             .iter()
@@ -50,10 +52,11 @@ impl Operations {
                 found.take().map(|drawn| Tree(drawn.tree))
             })
             .collect();
-        Operations { operations, trees, at: 0, stepped: false }
+        Operations { operations, trees, at: 0, stepped: false, left }
     }
 }
 
+/// As proptest has it: `simplify` goes a step, `complicate` goes half of one back, and both say whether there is anything left to try.
 impl ValueTree for Operations {
     type Value = Vec<PlannedOperation>;
 
@@ -66,6 +69,9 @@ impl ValueTree for Operations {
     }
 
     fn simplify(&mut self) -> bool {
+        if self.left == 0 {
+            return false;
+        }
         while let Some(tree) = self.trees.get_mut(self.at) {
             if let Some(Tree(tree)) = tree {
                 let before = tree.current();
@@ -73,6 +79,7 @@ impl ValueTree for Operations {
                     // A step that does not show in the operation is no candidate.
                     if tree.current() != before {
                         self.stepped = true;
+                        self.left -= 1;
                         return true;
                     }
                 }
@@ -88,8 +95,9 @@ impl ValueTree for Operations {
             return false;
         }
         let Some(Some(Tree(tree))) = self.trees.get_mut(self.at) else { return false };
-        if tree.complicate() {
+        if self.left > 0 && tree.complicate() {
             self.stepped = true;
+            self.left -= 1;
             return true;
         }
         // It cannot be made simpler after that: on to the next.
@@ -117,13 +125,14 @@ pub(super) fn simplify(
     };
     let budget = shrinker.limits.runs.saturating_sub(shrinker.runs).min(RUNS.into()) as u32;
     let simpler = run::with_drawn_operations(registry, original, run, |drawn| {
-        let tree = Operations::new(plan.operations.clone(), drawn);
+        let tree = Operations::new(plan.operations.clone(), drawn, budget);
         if tree.trees.iter().all(Option::is_none) {
             return None;
         }
         let config = Config {
             failure_persistence: None,
-            max_shrink_iters: budget,
+            // The budget is the value's own, which ends without a word where proptest would print one.
+            max_shrink_iters: u32::MAX,
             max_shrink_time: 0,
             ..Config::default()
         };
