@@ -136,8 +136,8 @@ pub fn is_expected(spec: &Spec, report: &RunReport) -> bool {
 /// Runs a seed a few times, with histories, in two processes, until two runs differ: a leak that lasts within a process
 /// shows from run to run, one that comes from the process itself shows between the two.
 fn investigate(pool: &Pool, spec: &Spec, seed: u64, limit: Duration) -> Option<Divergence> {
-    let mut reports = pool.run_apart(spec, &[seed; 3], limit, Prints::Keep);
-    reports.extend(pool.run_apart(spec, &[seed], limit, Prints::Keep));
+    let mut reports = pool.run_apart(spec, &[seed; 3], false, limit, Prints::Keep);
+    reports.extend(pool.run_apart(spec, &[seed], false, limit, Prints::Keep));
     let first = reports.first()?;
     let other = reports.iter().find(|other| !same(first, other) && !other.history.is_empty())?;
     Some(Divergence::between(first, other))

@@ -8,6 +8,8 @@ mod execute;
 mod record;
 mod shape;
 mod throttle;
+mod trigger;
+mod watch;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -18,13 +20,15 @@ pub use self::{
     execute::{execute, explain},
 };
 pub(crate) use self::{cluster::CLIENTS, shape::loss_model};
-use crate::{check::Violation, history::Record};
+use crate::{check::Violation, history::Record, trace::Traced};
 
 /// How to execute a run. None of it changes what happens in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecuteOptions {
     /// Whether the report of a run that passed carries its history too.
     pub keep_history: bool,
+    /// Whether the report carries a [trace](crate::trace).
+    pub trace: bool,
 }
 
 /// How a run ended.
@@ -113,6 +117,9 @@ pub struct RunReport {
     pub coverage: Coverage,
     /// The history, when it was asked for, or the run did not pass.
     pub history: Vec<Record>,
+    /// Each packet, call and sync, when it was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trace: Vec<Traced>,
 }
 
 impl RunReport {
@@ -126,6 +133,7 @@ impl RunReport {
             wall_us: 0,
             coverage: Coverage::default(),
             history: Vec::new(),
+            trace: Vec::new(),
         }
     }
 

@@ -137,7 +137,7 @@ pub(crate) fn shrink(
 }
 
 fn run_one(pool: &Pool, spec: &Spec, seed: u64, limits: Limits) -> RunReport {
-    let reports = pool.run_apart(spec, &[seed], limits.run_timeout, Prints::Keep);
+    let reports = pool.run_apart(spec, &[seed], false, limits.run_timeout, Prints::Keep);
     reports.into_iter().next().expect("one seed makes one report")
 }
 

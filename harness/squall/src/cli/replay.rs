@@ -10,12 +10,13 @@ use crate::{
     explore::{Pool, is_expected},
     history::Record,
     report::{
-        Style, failure,
+        Style, failure, message,
         record::{self, Line},
     },
     run::{self, Verdict},
     spec,
     system::Registry,
+    trace::Traced,
     worker::Prints,
 };
 
@@ -25,11 +26,15 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         Err(error) => return load::complain(&[error]),
     };
     let pool = Pool::new(registry, 1, args.in_process);
-    let reports = pool.run_apart(&loaded.spec, &[args.seed], args.run_timeout, Prints::PassOn);
+    let reports = pool.run_apart(&loaded.spec, &[args.seed], args.messages, args.run_timeout, Prints::PassOn);
     let report = reports.first().expect("one seed makes one report");
     let mut out = anstream::stdout().lock();
     let mut hidden = 0;
+    let mut messages = report.trace.iter().peekable();
     for record in &report.history {
+        while let Some(traced) = messages.next_if(|traced| traced.after <= record.seq) {
+            write_message(&mut out, args, traced)?;
+        }
         if shows(args, record) {
             let evidence =
                 matches!(&report.verdict, Verdict::Violated(v) if v.evidence.contains(&record.seq));
@@ -38,6 +43,9 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         } else {
             hidden += 1;
         }
+    }
+    for traced in messages {
+        write_message(&mut out, args, traced)?;
     }
     if report.history.is_empty() {
         writeln!(
@@ -64,6 +72,19 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         _ if expected => Exit::AsExpected,
         _ => Exit::Failed,
     })
+}
+
+/// Writes a line of the trace, if it is to be shown.
+fn write_message(out: &mut impl Write, args: &ReplayArgs, traced: &Traced) -> io::Result<()> {
+    let nodes = traced.event.nodes();
+    let by_node = args.node.is_empty()
+        || args.node.iter().any(|name| nodes.iter().any(|node| of_node(node, name)));
+    let name = message::name(traced);
+    let by_event = args.events.is_empty() || args.events.iter().any(|text| name.contains(text.as_str()));
+    if by_node && by_event && args.until.is_none_or(|until| traced.at <= until) {
+        writeln!(out, "  {}", message::Line(traced))?;
+    }
+    Ok(())
 }
 
 fn shows(args: &ReplayArgs, record: &Record) -> bool {

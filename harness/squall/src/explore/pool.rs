@@ -121,17 +121,19 @@ impl Pool {
         Ticket { pool: self, id, task }
     }
 
-    /// Runs these seeds one after the other in one fresh process, with their histories, apart from all explorations.
+    /// Runs these seeds one after the other in one fresh process, with their histories and, if asked for, their traces, apart from all explorations.
     pub(crate) fn run_apart(
         &self,
         spec: &Spec,
         seeds: &[u64],
+        trace: bool,
         limit: Duration,
         prints: Prints,
     ) -> Vec<RunReport> {
+        let options = ExecuteOptions { keep_history: true, trace };
         let task = Arc::new(Task::new(spec, limit));
         let mut reports = Vec::new();
-        self.shared.run(&mut Lane::default(), &task, seeds, true, prints, |report| reports.push(report));
+        self.shared.run(&mut Lane::default(), &task, seeds, options, prints, |report| reports.push(report));
         reports
     }
 }
@@ -246,16 +248,16 @@ impl Driver {
             match work {
                 Work::Runs(seeds) => {
                     let store = |queue: &mut Queue, report| queue.store(report, self.number);
-                    self.shared.run(&mut lane, &task, &seeds, false, Prints::Keep, |r| deliver(&store, r));
+                    self.shared.run(&mut lane, &task, &seeds, ExecuteOptions::default(), Prints::Keep, |r| deliver(&store, r));
                 }
                 Work::Repeat(seed) => {
-                    self.shared.run(&mut lane, &task, &[seed], false, Prints::Keep, |r| {
+                    self.shared.run(&mut lane, &task, &[seed], ExecuteOptions::default(), Prints::Keep, |r| {
                         deliver(&Queue::store_again, r)
                     });
                 }
                 Work::Confirm(seed) => {
                     let mut fresh = Lane::default();
-                    self.shared.run(&mut fresh, &task, &[seed], false, Prints::Keep, |r| {
+                    self.shared.run(&mut fresh, &task, &[seed], ExecuteOptions::default(), Prints::Keep, |r| {
                         deliver(&Queue::store_again, r)
                     });
                 }
@@ -293,13 +295,13 @@ impl Shared {
         lane: &mut Lane,
         task: &Arc<Task>,
         mut seeds: &[u64],
-        keep_history: bool,
+        options: ExecuteOptions,
         prints: Prints,
         mut deliver: impl FnMut(RunReport),
     ) {
         if self.in_process {
             for seed in seeds.iter().take_while(|_| task.wanted()) {
-                deliver(run::execute(&self.registry, &task.spec, *seed, ExecuteOptions { keep_history }));
+                deliver(run::execute(&self.registry, &task.spec, *seed, options));
             }
             return;
         }
@@ -321,7 +323,7 @@ impl Shared {
             let known = lane.knows.as_ref().is_some_and(|known| Arc::ptr_eq(known, task));
             let spec = (!known).then_some(task.json.as_str());
             let mut delivered = 0;
-            let end = worker.run(spec, seeds, keep_history, task.limit, &|| task.wanted(), |report| {
+            let end = worker.run(spec, seeds, options, task.limit, &|| task.wanted(), |report| {
                 delivered += 1;
                 deliver(report);
             });

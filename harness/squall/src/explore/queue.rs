@@ -195,6 +195,7 @@ mod tests {
             wall_us: 1_000,
             coverage: Default::default(),
             history: Vec::new(),
+            trace: Vec::new(),
         }
     }
 

@@ -22,17 +22,19 @@ use super::{
     cluster::{CLIENTS, Cluster, Setting},
     engine::Engine,
     record::{Recorded, Recorder},
+    watch::Watch,
 };
 use crate::{
     check::judge::Judge,
     fault::target::{self, Among},
     history::{Kind, Phase},
-    plan::Plan,
+    plan::{Plan, Start},
     spec::{
         Spec, draws,
         model::{Heal, Target},
     },
     system::{AnySystem, Registry},
+    trace::{self, Traced},
 };
 
 /// The stack of a run's thread. Code under test gets what tokio would give its workers.
@@ -51,7 +53,9 @@ pub fn execute(registry: &Registry, spec: &Spec, seed: u64, options: ExecuteOpti
     let shared = Arc::new(Shared::default());
     let outcome = draw_plan(&shared, &*system, spec, seed).and_then(|plan| {
         on_fresh_thread(&shared, || {
-            world::run(seed, |world| supervise(world, system.clone(), spec, plan, shared.clone()))
+            world::run(seed, |world| {
+                supervise(world, system.clone(), spec, plan, shared.clone(), options.trace)
+            })
         })
     });
     let mut report = match outcome {
@@ -126,6 +130,7 @@ fn on_fresh_thread<T: Send>(
 #[derive(Default)]
 struct Shared {
     recorder: OnceLock<Arc<Recorder>>,
+    watch: OnceLock<Arc<Watch>>,
     panic: Mutex<Option<NotedPanic>>,
     done: Mutex<Option<(Recorded, Coverage, Duration)>>,
 }
@@ -185,7 +190,12 @@ impl Shared {
             wall_us: 0,
             coverage,
             history: recorded.records,
+            trace: self.trace(),
         }
+    }
+
+    fn trace(&self) -> Vec<Traced> {
+        self.watch.get().map_or_else(Vec::new, |watch| watch.take())
     }
 
     fn undecided(&self, seed: u64, stray: &StrayTasks) -> RunReport {
@@ -214,6 +224,7 @@ impl Shared {
             wall_us: 0,
             coverage: Coverage::default(),
             history,
+            trace: self.trace(),
         }
     }
 }
@@ -224,9 +235,14 @@ async fn supervise(
     spec: &Spec,
     plan: Plan,
     shared: Arc<Shared>,
+    trace: bool,
 ) {
     let params = params_of(&*system, spec, world.seed());
-    let recorder = Recorder::new(world.clone(), Judge::new(spec, &*system, &params));
+    let watch = watch(&world, &plan, trace);
+    if let Some(watch) = &watch {
+        let _ = shared.watch.set(watch.clone());
+    }
+    let recorder = Recorder::new(world.clone(), Judge::new(spec, &*system, &params), watch.clone());
     let _ = shared.recorder.set(recorder.clone());
     let clients = Clients::new(recorder.clone(), *spec.workload.clients, &plan.operations);
     let groups: Vec<(Arc<str>, u32)> = system
@@ -254,7 +270,8 @@ async fn supervise(
     recorder.record(Kind::Phase(Phase::Warmup));
     let ids = spec.faults.iter().map(|fault| fault.id.value.clone());
     let most = spec.limits.max_concurrent.as_ref().map(|most| most.value);
-    let (engine, fault_tasks) = Engine::start(cluster.clone(), recorder.clone(), plan.faults, most, ids);
+    let (engine, fault_tasks) =
+        Engine::start(cluster.clone(), recorder.clone(), watch.as_deref(), plan.faults, most, ids);
     tasks.0.extend(fault_tasks);
     cluster.start_all();
 
@@ -287,6 +304,17 @@ async fn supervise(
         ops: count_outcomes(&recorded),
     };
     *shared.done.lock().unwrap_or_else(PoisonError::into_inner) = Some((recorded, coverage, virtual_time));
+}
+
+/// Has the world watched, if anybody wants to know.
+fn watch(world: &World, plan: &Plan, trace: bool) -> Option<Arc<Watch>> {
+    let waits = |start: &Start| matches!(start, Start::When(t) if trace::world_event(&t.event).is_some());
+    let wanted = trace || plan.faults.iter().any(|fault| waits(&fault.start));
+    wanted.then(|| {
+        let watch = Watch::new(trace);
+        world.watch(watch.clone());
+        watch
+    })
 }
 
 /// Tasks of the supervisor, which no crash of a node ends.

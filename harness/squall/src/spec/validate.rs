@@ -21,6 +21,7 @@ mod place;
 mod plan;
 mod setting;
 mod target;
+mod trigger;
 
 pub(crate) use self::{place::Place, target::Use};
 

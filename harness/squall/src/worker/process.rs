@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{MARK, Reply, tail::Tail};
-use crate::run::{RunReport, Verdict};
+use crate::run::{ExecuteOptions, RunReport, Verdict};
 
 /// How often the parent looks up from waiting, to see whether anybody still wants the result.
 const TICK: Duration = Duration::from_millis(50);
@@ -82,15 +82,16 @@ impl Worker {
         &mut self,
         spec: Option<&str>,
         seeds: &[u64],
-        keep_history: bool,
+        options: ExecuteOptions,
         limit: Duration,
         wanted: &dyn Fn() -> bool,
         mut deliver: impl FnMut(RunReport),
     ) -> Result<(), Died> {
         let job = format!(
-            "{{\"spec\":{},\"seeds\":{},\"keep_history\":{keep_history}}}\n",
+            "{{\"spec\":{},\"seeds\":{},\"options\":{}}}\n",
             spec.unwrap_or("null"),
             serde_json::to_string(seeds).expect("numbers serialise"),
+            serde_json::to_string(&options).expect("flags serialise"),
         );
         // If it is dead already, the pipe of replies says so below, and the first seed is blamed.
         let _ = self.jobs.write_all(job.as_bytes());
