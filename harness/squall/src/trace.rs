@@ -118,9 +118,7 @@ impl From<PacketFate> for MessageFate {
 }
 
 /// What kind of packet.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageKind {
     /// UDP.
@@ -199,8 +197,16 @@ pub const WORLD_EVENTS: &[EventKind] = &[
         about: "a packet is about to leave its node",
     },
     EventKind { name: "rpc.called", fields: CALL, about: "a call is about to leave its caller" },
-    EventKind { name: "rpc.arrived", fields: CALL, about: "a call has arrived, and its handler is about to run" },
-    EventKind { name: "rpc.replied", fields: CALL, about: "a handler has run, and its reply is about to leave" },
+    EventKind {
+        name: "rpc.arrived",
+        fields: CALL,
+        about: "a call has arrived, and its handler is about to run",
+    },
+    EventKind {
+        name: "rpc.replied",
+        fields: CALL,
+        about: "a handler has run, and its reply is about to leave",
+    },
     EventKind { name: "disk.sync", fields: &["node"], about: "a file or a directory is about to be synced" },
     EventKind { name: "disk.synced", fields: &["node"], about: "a sync has reported success" },
 ];

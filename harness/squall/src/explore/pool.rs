@@ -248,18 +248,30 @@ impl Driver {
             match work {
                 Work::Runs(seeds) => {
                     let store = |queue: &mut Queue, report| queue.store(report, self.number);
-                    self.shared.run(&mut lane, &task, &seeds, ExecuteOptions::default(), Prints::Keep, |r| deliver(&store, r));
+                    self.shared.run(&mut lane, &task, &seeds, ExecuteOptions::default(), Prints::Keep, |r| {
+                        deliver(&store, r)
+                    });
                 }
                 Work::Repeat(seed) => {
-                    self.shared.run(&mut lane, &task, &[seed], ExecuteOptions::default(), Prints::Keep, |r| {
-                        deliver(&Queue::store_again, r)
-                    });
+                    self.shared.run(
+                        &mut lane,
+                        &task,
+                        &[seed],
+                        ExecuteOptions::default(),
+                        Prints::Keep,
+                        |r| deliver(&Queue::store_again, r),
+                    );
                 }
                 Work::Confirm(seed) => {
                     let mut fresh = Lane::default();
-                    self.shared.run(&mut fresh, &task, &[seed], ExecuteOptions::default(), Prints::Keep, |r| {
-                        deliver(&Queue::store_again, r)
-                    });
+                    self.shared.run(
+                        &mut fresh,
+                        &task,
+                        &[seed],
+                        ExecuteOptions::default(),
+                        Prints::Keep,
+                        |r| deliver(&Queue::store_again, r),
+                    );
                 }
             }
             state = self.shared.lock();

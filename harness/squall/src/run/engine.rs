@@ -12,13 +12,7 @@ use squall_rt::{
 };
 use tokio::sync::oneshot;
 
-use super::{
-    FaultCount,
-    cluster::Cluster,
-    record::Recorder,
-    trigger::ArmedTrigger,
-    watch::Watch,
-};
+use super::{FaultCount, cluster::Cluster, record::Recorder, trigger::ArmedTrigger, watch::Watch};
 use crate::{
     check::pattern::Pattern,
     fault::{Hold, Strike},

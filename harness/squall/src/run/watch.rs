@@ -99,7 +99,9 @@ impl Watcher for Watch {
             let event = state.traced(event)?;
             state.trace.push(Traced { at, after, event });
         }
-        if self.traces && let WorldEvent::Sent { message, .. } = event {
+        if self.traces
+            && let WorldEvent::Sent { message, .. } = event
+        {
             let last = state.trace.len() - 1;
             state.open.insert(message, last);
         }
@@ -186,10 +188,9 @@ impl State {
                 .with("from", self.name(from))
                 .with("to", self.name(to))
                 .with("kind", kind.name()),
-            WorldEvent::Call { from, to, method, .. } => Fields::new()
-                .with("from", self.name(from))
-                .with("to", self.name(to))
-                .with("method", method),
+            WorldEvent::Call { from, to, method, .. } => {
+                Fields::new().with("from", self.name(from)).with("to", self.name(to)).with("method", method)
+            }
             WorldEvent::Sync { node, .. } | WorldEvent::Synced { node, .. } => {
                 Fields::new().with("node", self.name(node))
             }

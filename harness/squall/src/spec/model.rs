@@ -11,8 +11,8 @@ pub use super::spanned::{Span, Spanned};
 pub use crate::fault::{
     Cancel, ClockDrift, ClockJump, ClockSkew, ClockStrobe, Corrupt, Crash, Delay, DiskCorrupt, DiskError,
     DiskFate, DiskFull, DiskLyingSync, DiskOp, DiskShortRead, DiskStall, DiskTorn, Duplicate, Fault,
-    HalfOpen, HoldPackets, Join, KINDS, Leave, Loss, Message, MessageOutcome, NarrowLink, Partition, PartitionMode, Pause, Reorder,
-    Replay, Reset, Restart, Rpc, RpcCode, RpcOutcome, Slow, Tamper,
+    HalfOpen, HoldPackets, Join, KINDS, Leave, Loss, Message, MessageOutcome, NarrowLink, Partition,
+    PartitionMode, Pause, Reorder, Replay, Reset, Restart, Rpc, RpcCode, RpcOutcome, Slow, Tamper,
 };
 pub use crate::{plan::PlannedOperation, trace::MessageKind};
 

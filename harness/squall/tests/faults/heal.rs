@@ -35,7 +35,12 @@ check:
     );
     let registry = Registry::new().with::<Register>();
     let loaded = spec::parse("test.yaml", &yaml, &registry).unwrap_or_else(|errors| panic!("{errors}"));
-    let report = execute(&registry, &loaded.spec, seed, ExecuteOptions { keep_history: true, ..ExecuteOptions::default() });
+    let report = execute(
+        &registry,
+        &loaded.spec,
+        seed,
+        ExecuteOptions { keep_history: true, ..ExecuteOptions::default() },
+    );
     let verdict = report.verdict.clone();
     (Told { report }, verdict)
 }

@@ -106,8 +106,11 @@ fn single_packets_come_twice_or_late() {
         run_seed("", &format!("  - {{ id: it, {fault} {outcome} }}, at: 1s, for: 3s }}\n"), 1)
     };
     let told = with("outcome: duplicated, by: 30ms");
-    let doubled: Vec<_> =
-        told.datagrams(LINK.0, LINK.1, 0..5900).into_iter().filter(|datagram| datagram.got.len() == 2).collect();
+    let doubled: Vec<_> = told
+        .datagrams(LINK.0, LINK.1, 0..5900)
+        .into_iter()
+        .filter(|datagram| datagram.got.len() == 2)
+        .collect();
     assert_eq!(doubled.len(), 2);
     for datagram in doubled {
         assert_eq!(round(datagram.got[1] - datagram.got[0]), ms(30));

@@ -68,7 +68,7 @@ impl Kind for Message {
             }
             (None, MessageOutcome::Delayed) if !at.key("by").is_damaged() => {
                 let help = "say by how much, as `by: 100ms..300ms`";
-                context.report(at.error(Code::MissingKey, "delayed by how much?", help));
+                context.report(at.error(Code::MissingKey, "a packet that is `delayed` needs `by`", help));
             }
             (Some(by), MessageOutcome::Delayed) if by.max.is_zero() => {
                 let help = "write how long, as `by: 100ms..300ms`";
