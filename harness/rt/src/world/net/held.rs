@@ -65,7 +65,7 @@ impl Fabric {
         // What a link says of itself, and what stays within a node, is no message.
         let Some(watched) = self.watched.as_ref().filter(|_| packet.number > 0) else { return };
         let fate = match fate {
-            Fate::Delivered => PacketFate::Delivered(Duration::from_nanos(at - packet.sent)),
+            Fate::Delivered => PacketFate::Delivered(Duration::from_nanos(at.saturating_sub(packet.sent))),
             Fate::Lost => PacketFate::Lost,
             Fate::LostToFault => PacketFate::LostToFault,
             Fate::Blocked => PacketFate::Blocked,
