@@ -47,6 +47,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 mod client;
 mod frame;
 mod server;
+mod watched;
 
 pub use self::{
     client::Client,

@@ -35,6 +35,7 @@ pub mod net;
 mod process;
 pub mod rpc;
 mod stream;
+pub mod watch;
 
 pub(crate) use self::clock::wall_clock;
 use self::{
@@ -44,6 +45,7 @@ use self::{
     net::{LinkPolicy, Net},
     process::Control,
     rpc::Calls,
+    watch::Watch,
 };
 pub use self::{disk::DiskFate, stream::Stream};
 
@@ -129,6 +131,7 @@ pub struct World {
     disks: Disks,
     calls: Calls,
     clocks: Clocks,
+    watch: Watch,
 }
 
 impl Simulator for World {
@@ -142,6 +145,7 @@ impl Simulator for World {
             disks: Disks::default(),
             calls: Calls::default(),
             clocks: Clocks::new(time.clone()),
+            watch: Watch::default(),
         }
     }
 }

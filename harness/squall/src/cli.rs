@@ -278,6 +278,9 @@ struct ReplayArgs {
     /// Show records up to this virtual time.
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<Duration>,
+    /// Show each packet, call and sync too, with its number and what became of it.
+    #[arg(long)]
+    messages: bool,
     /// How much real time the run may take before it counts as hung.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time)]
     run_timeout: Duration,

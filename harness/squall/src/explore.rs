@@ -176,8 +176,9 @@ pub fn is_expected(spec: &Spec, report: &RunReport) -> bool {
 /// Executes a run a few times, with histories, in two processes, until two runs differ: a leak that lasts within a process
 /// shows from run to run, one that comes from the process itself shows between the two.
 fn investigate(pool: &Pool, spec: &Spec, run: &RunId, limit: Duration) -> Option<Divergence> {
-    let mut reports = pool.run_apart(spec, &[run.clone(), run.clone(), run.clone()], limit, Prints::Keep);
-    reports.extend(pool.run_apart(spec, std::slice::from_ref(run), limit, Prints::Keep));
+    let mut reports =
+        pool.run_apart(spec, &[run.clone(), run.clone(), run.clone()], false, limit, Prints::Keep);
+    reports.extend(pool.run_apart(spec, std::slice::from_ref(run), false, limit, Prints::Keep));
     let first = reports.first()?;
     let other = reports.iter().find(|other| !same(first, other) && !other.history.is_empty())?;
     Some(Divergence::between(first, other))

@@ -39,6 +39,8 @@ pub mod system;
 #[cfg(madsim)]
 pub mod testing;
 #[cfg(madsim)]
+pub mod trace;
+#[cfg(madsim)]
 pub mod worker;
 
 #[cfg(madsim)]

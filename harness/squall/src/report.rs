@@ -14,6 +14,7 @@ use crate::{
 
 pub(crate) mod failure;
 pub(crate) mod json;
+pub(crate) mod message;
 pub(crate) mod progress;
 pub(crate) mod record;
 mod reproduce;

@@ -9,6 +9,8 @@ mod record;
 mod shape;
 mod states;
 mod throttle;
+mod trigger;
+mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,13 +25,15 @@ pub use self::{
     execute::{execute, explain},
 };
 pub(crate) use self::{cluster::CLIENTS, execute::with_drawn_operations, shape::loss_model};
-use crate::{check::Violation, history::Record, plan::RunId};
+use crate::{check::Violation, history::Record, plan::RunId, trace::Traced};
 
 /// How to execute a run. None of it changes what happens in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecuteOptions {
     /// Whether the report of a run that passed carries its history too.
     pub keep_history: bool,
+    /// Whether the report carries a [trace](crate::trace).
+    pub trace: bool,
 }
 
 /// How a run ended.
@@ -120,6 +124,9 @@ pub struct RunReport {
     pub coverage: Coverage,
     /// The history, when it was asked for, or the run did not pass.
     pub history: Vec<Record>,
+    /// Each packet, call and sync, when it was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trace: Vec<Traced>,
 }
 
 impl RunReport {
@@ -133,6 +140,7 @@ impl RunReport {
             wall_us: 0,
             coverage: Coverage::default(),
             history: Vec::new(),
+            trace: Vec::new(),
         }
     }
 

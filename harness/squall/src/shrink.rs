@@ -186,7 +186,7 @@ pub(crate) fn shrink(
 }
 
 fn run_one(pool: &Pool, spec: &Spec, run: &RunId, limits: Limits) -> RunReport {
-    let reports = pool.run_apart(spec, std::slice::from_ref(run), limits.run_timeout, Prints::Keep);
+    let reports = pool.run_apart(spec, std::slice::from_ref(run), false, limits.run_timeout, Prints::Keep);
     reports.into_iter().next().expect("one seed makes one report")
 }
 

@@ -38,7 +38,7 @@ struct Job {
     /// The spec; none if it is the one of the job before.
     spec: Option<Spec>,
     runs: Vec<RunId>,
-    keep_history: bool,
+    options: ExecuteOptions,
 }
 
 /// What a worker says.
@@ -103,7 +103,7 @@ fn serve(registry: &Registry, jobs: File, mut replies: File) -> std::io::Result<
             tail::mark_start();
             replies.write_all(&pending)?;
             pending.clear();
-            let report = run::execute(registry, spec, id, ExecuteOptions { keep_history: job.keep_history });
+            let report = run::execute(registry, spec, id, job.options);
             // Half a line that it printed is its own, and not the next run's.
             let _ = std::io::stdout().flush();
             push(&mut pending, &Reply::Done(Box::new(report)));

@@ -182,7 +182,7 @@ fn registry() -> Registry {
 fn run(yaml: &str, seed: u64) -> RunReport {
     let registry = registry();
     let loaded = spec::parse("test.yaml", yaml, &registry).unwrap_or_else(|errors| panic!("{errors}"));
-    execute(&registry, &loaded.spec, seed, ExecuteOptions { keep_history: true })
+    execute(&registry, &loaded.spec, seed, ExecuteOptions { keep_history: true, ..ExecuteOptions::default() })
 }
 
 /// The history without beats: one line a record, with the time.

@@ -15,7 +15,16 @@ fn runs(ended: &Ended) -> Vec<(String, String)> {
 
 fn explore(strategy: &str, jobs: &str) -> Ended {
     let args = [
-        "run", "fixtures/crash.yaml", "--seeds", "5..65", "--strategy", strategy, "--jobs", jobs, "--format", "json",
+        "run",
+        "fixtures/crash.yaml",
+        "--seeds",
+        "5..65",
+        "--strategy",
+        strategy,
+        "--jobs",
+        jobs,
+        "--format",
+        "json",
     ];
     run(squall(&args))
 }
@@ -72,11 +81,14 @@ pub fn the_spec_says_which_strategy_and_the_command_line_another() {
 /// Swarm leaves out faults and operations; over all runs none is left out.
 pub fn swarm_leaves_something_out() {
     let spec = "../specs/saga/services_crash.yaml";
-    let plans: Vec<String> =
-        (0..12).map(|seed| run(systems(&["explain", spec, "--seed", &format!("swarm:{seed}")])).with(0).out).collect();
+    let plans: Vec<String> = (0..12)
+        .map(|seed| run(systems(&["explain", spec, "--seed", &format!("swarm:{seed}")])).with(0).out)
+        .collect();
     let faults = |plan: &String| plan.matches("- fault:").count();
     let drawn = run(systems(&["explain", spec, "--seed", "0"])).with(0).out;
-    assert!(plans.iter().any(|plan| faults(plan) == 0) && plans.iter().any(|plan| faults(plan) >= faults(&drawn)));
+    assert!(
+        plans.iter().any(|plan| faults(plan) == 0) && plans.iter().any(|plan| faults(plan) >= faults(&drawn))
+    );
     for operation in ["place", "cancel", "read"] {
         let with = plans.iter().filter(|plan| plan.contains(operation)).count();
         assert!((1..12).contains(&with), "{operation} is in {with} of 12 plans");
@@ -86,7 +98,8 @@ pub fn swarm_leaves_something_out() {
 /// Clean runs that are independent bound the chance of a failure; runs that depend on each other do not.
 pub fn clean_runs_bound_the_chance_of_a_failure() {
     let bound = |strategy: &str| {
-        let args = ["run", "fixtures/calm.yaml", "--seeds", "300", "--strategy", strategy, "--format", "json"];
+        let args =
+            ["run", "fixtures/calm.yaml", "--seeds", "300", "--strategy", strategy, "--format", "json"];
         run(squall(&args)).with(0).of_kind("spec")[0]["failure_bound"].clone()
     };
     assert_eq!(bound("random"), 0.01);
@@ -99,7 +112,8 @@ pub fn clean_runs_bound_the_chance_of_a_failure() {
 pub fn a_sweep_says_what_it_covered() {
     let spec = "../specs/saga/calm.yaml";
     let swept = |seeds: &str| {
-        let ended = run(systems(&["run", spec, "--strategy", "sweep", "--seeds", seeds, "--format", "json"])).with(0);
+        let ended =
+            run(systems(&["run", spec, "--strategy", "sweep", "--seeds", seeds, "--format", "json"])).with(0);
         let spec = ended.of_kind("spec")[0].clone();
         (spec["runs"].as_u64().expect("a number"), spec["covered"]["sweep"].clone())
     };
@@ -110,17 +124,25 @@ pub fn a_sweep_says_what_it_covered() {
     assert_eq!(few["pairs_covered"], 0);
     assert_eq!(runs, singles + 1, "and the run without faults");
     let (runs, more) = swept(&(singles + 21).to_string());
-    assert_eq!((more["single_faults_covered"].as_u64(), more["pairs_covered"].as_u64()), (Some(singles), Some(20)));
+    assert_eq!(
+        (more["single_faults_covered"].as_u64(), more["pairs_covered"].as_u64()),
+        (Some(singles), Some(20))
+    );
     assert_eq!(runs, singles + 21);
     let text = run(systems(&["run", spec, "--strategy", "sweep", "--seeds", "1"])).with(0);
-    assert!(text.out.contains("single faults: ") && text.out.contains("covered, 0 violations; pairs: 0 of "), "{}", text.out);
+    assert!(
+        text.out.contains("single faults: ") && text.out.contains("covered, 0 violations; pairs: 0 of "),
+        "{}",
+        text.out
+    );
 }
 
 /// What takes a single fault is found by the sweep from wherever it begins, and what it found can be shrunk and kept.
 pub fn a_sweep_finds_what_a_single_fault_breaks() {
     let spec = "../specs/saga/flaw_charges_without_key.yaml";
     for seeds in ["0..1", "1000..1001", "777777..777778"] {
-        let ended = run(systems(&["run", spec, "--strategy", "sweep", "--seeds", seeds, "--format", "json"])).with(0);
+        let ended =
+            run(systems(&["run", spec, "--strategy", "sweep", "--seeds", seeds, "--format", "json"])).with(0);
         let caught = ended.of_kind("spec")[0]["caught"]["run"].as_str().expect("it was caught").to_owned();
         assert!(caught.starts_with("sweep:"), "{caught}");
         if seeds == "0..1" {
@@ -134,8 +156,19 @@ pub fn a_sweep_finds_what_a_single_fault_breaks() {
 pub fn bugs_measures_the_same_every_time() {
     let measured = |jobs: &str| {
         let args = [
-            "bugs", "../specs/cqrs/flaw_double_count.yaml", "../specs/saga/flaw_unfenced.yaml", "--bases", "4", "--runs",
-            "60", "--strategy", "random,swarm,guided", "--jobs", jobs, "--format", "json",
+            "bugs",
+            "../specs/cqrs/flaw_double_count.yaml",
+            "../specs/saga/flaw_unfenced.yaml",
+            "--bases",
+            "4",
+            "--runs",
+            "60",
+            "--strategy",
+            "random,swarm,guided",
+            "--jobs",
+            jobs,
+            "--format",
+            "json",
         ];
         run(systems(&args)).with(0).json()
     };

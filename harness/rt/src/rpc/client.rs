@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use self::connection::{Answer, Connection, Refused};
-use super::{CallError, Method, frame};
+use super::{CallError, Method, frame, watched};
 use crate::time::{self, Instant};
 
 mod connection;
@@ -81,6 +81,7 @@ impl Client {
     pub async fn call<M: Method>(&self, request: &M, within: Duration) -> Result<M::Reply, CallError> {
         let deadline = Instant::now() + within;
         let body = frame::encode_body(request).map_err(|reason| CallError::NotSent { reason })?;
+        watched::call_leaves(&self.0.address, M::NAME);
         let (mut in_flight, answer) = self.enqueue(M::NAME, body, deadline)?;
         let reply = match time::timeout_at(deadline, answer).await {
             Ok(Ok(outcome)) => outcome?,

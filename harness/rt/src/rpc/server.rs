@@ -15,6 +15,7 @@ use self::treatment::Treatment;
 use super::{
     Code, Method, Status,
     frame::{self, FromClient, FromServer, Inbox},
+    watched,
 };
 use crate::{
     accept::accept,
@@ -151,6 +152,7 @@ async fn read_requests(
                     if let Some(later) = treatment.again {
                         task::spawn(request.begin(later, None));
                     }
+                    let handled_as = request.handled_as(treatment.answer.as_ref());
                     let outcome = request.begin(treatment.later, treatment.answer);
                     let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
                     if running.len() >= 2 * MAX_CONCURRENT {
@@ -166,7 +168,10 @@ async fn read_requests(
                             outcome = outcome => outcome,
                             _ = cancelled, if !treatment.detached => return,
                         };
-                        if let (Some(outcome), true) = (outcome, treatment.replies) {
+                        let leaves = || handled_as.is_none_or(|method| watched::reply_leaves(peer, method));
+                        if let (Some(outcome), true) = (outcome, treatment.replies)
+                            && leaves()
+                        {
                             // No receiver: the connection has ended, and with it whoever waits for this.
                             let _ = replies.send((encode_reply(id, outcome), place)).await;
                         }
@@ -188,6 +193,12 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
+    /// The method whose handler is to run, if one is.
+    fn handled_as(&self, answer: Option<&Status>) -> Option<&'static str> {
+        let known = self.methods.get_key_value(self.method).filter(|_| answer.is_none());
+        known.map(|(name, _)| *name)
+    }
+
     /// Has it handled, from so much later on, or answered with this error. The future gives nothing if the caller's time ran out
     /// first.
     fn begin(
@@ -196,6 +207,7 @@ impl Request<'_> {
         answer: Option<Status>,
     ) -> impl Future<Output = Option<Outcome>> + Send + use<> {
         let deadline = deadline_in(self.within_us) + later;
+        let (peer, handled_as) = (self.peer, self.handled_as(answer.as_ref()));
         let call = Call { peer: self.peer, deadline };
         let unknown = || Status::new(Code::Invalid, format!("no method {:?} here", self.method));
         let outcome = match (answer, self.methods.get(self.method)) {
@@ -208,6 +220,9 @@ impl Request<'_> {
         async move {
             if !later.is_zero() {
                 time::sleep(later).await;
+            }
+            if handled_as.is_some_and(|method| !watched::call_arrived(peer, method)) {
+                return None;
             }
             tokio::select! {
                 biased;

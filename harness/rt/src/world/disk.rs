@@ -186,6 +186,19 @@ impl Mount {
 
     /// Makes a call to the disk, if the process still lives.
     pub(crate) fn with<R>(&self, call: Call, f: impl FnOnce(&mut Drive) -> io::Result<R>) -> io::Result<R> {
+        if call != Call::Sync {
+            return self.make(call, f);
+        }
+        let world = World::current();
+        let number = world.tell_sync(self.life);
+        let result = self.make(call, f);
+        if let Some(number) = number.filter(|_| result.is_ok()) {
+            world.tell_synced(self.life.node, number);
+        }
+        result
+    }
+
+    fn make<R>(&self, call: Call, f: impl FnOnce(&mut Drive) -> io::Result<R>) -> io::Result<R> {
         let (result, stall) = {
             let mut state = self.disk.state.lock();
             if let Some(PowerCut { at, fate }) = state.power_cut

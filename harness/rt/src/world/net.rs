@@ -22,7 +22,6 @@ use std::{
 use madsim::time::TimeHandle;
 use spin::Mutex;
 
-pub use self::link::{BlockMode, Latency, LinkEffect, LinkPolicy, LossModel};
 pub(crate) use self::{
     errno::Errno,
     sockets::here,
@@ -30,11 +29,16 @@ pub(crate) use self::{
     tcp::{Ends, Options, Side},
 };
 use self::{fabric::Fabric, queue::Queue};
-use super::{Death, Life, NodeId, Stream};
+pub use self::{
+    link::{BlockMode, Latency, LinkEffect, LinkPolicy, LossModel, MessageOutcome},
+    packet::PacketKind,
+};
+use super::{Death, Life, NodeId, Stream, watch::Watcher};
 
 mod buffers;
 mod errno;
 mod fabric;
+mod held;
 mod host;
 mod link;
 mod packet;
@@ -86,6 +90,7 @@ impl Net {
         let result = f(&mut fabric);
         let first = fabric.woken.take_first();
         let rest = fabric.woken.take_rest();
+        let wanted = fabric.wants_attention();
         drop(fabric);
         if let Some(waker) = first {
             waker.wake();
@@ -93,7 +98,21 @@ impl Net {
         if let Some(rest) = rest {
             rest.wake();
         }
+        if wanted {
+            self.attend();
+        }
         result
+    }
+
+    /// Has the watcher act on the packets it wants to, and lets go of them.
+    #[cold]
+    fn attend(&self) {
+        while let Some(ticket) = self.with(Fabric::next_ticket) {
+            let watcher = self.fabric.lock().watcher();
+            if let Some(watcher) = watcher {
+                watcher.act(ticket);
+            }
+        }
     }
 
     /// A timer fired.
@@ -102,7 +121,9 @@ impl Net {
             fabric.queue.in_callback = true;
             fabric.advance();
             fabric.queue.in_callback = false;
-            let pump = fabric.queue.call_pump();
+            // Nobody may act under madsim's lock: the pump sees to it.
+            let wanted = fabric.wants_attention();
+            let pump = fabric.queue.call_pump(wanted);
             fabric.woken.push(pump);
         });
     }
@@ -118,6 +139,7 @@ impl Net {
         self.with(|fabric| {
             let replaced = fabric.queue.pump(cx);
             fabric.woken.silent.extend(replaced);
+            fabric.pump_attends();
             if fabric.is_closed() { Poll::Ready(()) } else { Poll::Pending }
         })
     }
@@ -138,6 +160,10 @@ impl Net {
         self.with(Fabric::shut_down);
     }
 
+    pub(super) fn watch(&self, watcher: Arc<dyn Watcher>) {
+        self.with(|fabric| fabric.watch(watcher));
+    }
+
     /// The address of a node: 10.0.0.1 for the first.
     pub fn address(&self, node: NodeId) -> IpAddr {
         IpAddr::V4(Fabric::ip(node.0))
@@ -146,6 +172,12 @@ impl Net {
     /// The node with that host name.
     pub fn node_named(&self, name: &str) -> Option<NodeId> {
         self.with(|fabric| fabric.node_named(name))
+    }
+
+    /// The node with that address.
+    pub(super) fn node_at(&self, ip: IpAddr) -> Option<NodeId> {
+        let IpAddr::V4(ip) = ip else { return None };
+        self.with(|fabric| fabric.node_at(ip)).map(NodeId)
     }
 
     /// Sets what every link without a policy of its own does.

@@ -34,6 +34,11 @@ impl Pattern {
         }
     }
 
+    /// Whether events of that name may be meant.
+    pub fn is_of(&self, name: &str) -> bool {
+        self.event == name
+    }
+
     /// Whether the event is meant.
     pub fn matches(&self, name: &str, fields: &Fields) -> bool {
         self.event == name

@@ -11,12 +11,13 @@ use crate::{
     history::Record,
     plan::RunId,
     report::{
-        Style, failure,
+        Style, failure, message,
         record::{self, Line},
     },
-    run::{self, Verdict},
+    run::{self, RunReport, Verdict},
     spec,
     system::Registry,
+    trace::Traced,
     worker::Prints,
 };
 
@@ -26,21 +27,16 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         Err(error) => return load::complain(&[error]),
     };
     let pool = Pool::new(registry, 1, args.in_process);
-    let reports =
-        pool.run_apart(&loaded.spec, std::slice::from_ref(&args.seed), args.run_timeout, Prints::PassOn);
+    let reports = pool.run_apart(
+        &loaded.spec,
+        std::slice::from_ref(&args.seed),
+        args.messages,
+        args.run_timeout,
+        Prints::PassOn,
+    );
     let report = reports.first().expect("one seed makes one report");
     let mut out = anstream::stdout().lock();
-    let mut hidden = 0;
-    for record in &report.history {
-        if shows(args, record) {
-            let evidence =
-                matches!(&report.verdict, Verdict::Violated(v) if v.evidence.contains(&record.seq));
-            let mark = if evidence { Style::Bad.paint(">") } else { Style::Faint.paint(" ") };
-            writeln!(out, "{mark} {}", Line(record))?;
-        } else {
-            hidden += 1;
-        }
-    }
+    let hidden = write_history(&mut out, args, report)?;
     if report.history.is_empty() {
         writeln!(
             out,
@@ -66,6 +62,42 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         _ if expected => Exit::AsExpected,
         _ => Exit::Failed,
     })
+}
+
+/// Writes the records that are to be shown, with the lines of the trace between them. Returns how many records are not shown.
+fn write_history(out: &mut impl Write, args: &ReplayArgs, report: &RunReport) -> io::Result<usize> {
+    let mut hidden = 0;
+    let mut messages = report.trace.iter().peekable();
+    for record in &report.history {
+        while let Some(traced) = messages.next_if(|traced| traced.after <= record.seq) {
+            write_message(out, args, traced)?;
+        }
+        if shows(args, record) {
+            let evidence =
+                matches!(&report.verdict, Verdict::Violated(v) if v.evidence.contains(&record.seq));
+            let mark = if evidence { Style::Bad.paint(">") } else { Style::Faint.paint(" ") };
+            writeln!(out, "{mark} {}", Line(record))?;
+        } else {
+            hidden += 1;
+        }
+    }
+    for traced in messages {
+        write_message(out, args, traced)?;
+    }
+    Ok(hidden)
+}
+
+/// Writes a line of the trace, if it is to be shown.
+fn write_message(out: &mut impl Write, args: &ReplayArgs, traced: &Traced) -> io::Result<()> {
+    let nodes = traced.event.nodes();
+    let by_node =
+        args.node.is_empty() || args.node.iter().any(|name| nodes.iter().any(|node| of_node(node, name)));
+    let name = message::name(traced);
+    let by_event = args.events.is_empty() || args.events.iter().any(|text| name.contains(text.as_str()));
+    if by_node && by_event && args.until.is_none_or(|until| traced.at <= until) {
+        writeln!(out, "  {}", message::Line(traced))?;
+    }
+    Ok(())
 }
 
 fn shows(args: &ReplayArgs, record: &Record) -> bool {
@@ -97,4 +129,107 @@ pub(super) fn explain(
     writeln!(out, "# {}, seed {seed}", path.display())?;
     write!(out, "{yaml}")?;
     Ok(Exit::AsExpected)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        history::{Fields, Kind},
+        trace::{MessageFate, MessageKind, TraceEvent, TracedCall, TracedSync},
+    };
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    /// Two records, with a packet, a call and a sync before, between and after them.
+    fn report() -> RunReport {
+        let mut report = RunReport::lost(1, Verdict::Passed);
+        for (seq, node) in [(0, "orders[0]"), (1, "payments[1]")] {
+            let kind = Kind::Event {
+                node: node.into(),
+                incarnation: 1,
+                name: "saga.step".into(),
+                fields: Fields::new(),
+            };
+            report.history.push(Record { seq, at: ms(10 * (seq + 1)), kind });
+        }
+        let message = |number, fate| TraceEvent::Message {
+            from: "orders[0]".into(),
+            to: "payments[1]".into(),
+            kind: MessageKind::Data,
+            number,
+            bytes: 84,
+            fate,
+        };
+        let call = TracedCall {
+            from: "clients[0]".into(),
+            to: "orders[0]".into(),
+            method: "place".into(),
+            number: 3,
+        };
+        let sync = TracedSync { node: "payments[1]".into(), number: 4 };
+        report.trace = vec![
+            Traced {
+                at: ms(5),
+                after: 0,
+                event: message(12, MessageFate::Delivered(Duration::from_micros(2_100))),
+            },
+            Traced { at: ms(15), after: 1, event: message(13, MessageFate::LostToFault) },
+            Traced { at: ms(16), after: 1, event: TraceEvent::Called(call) },
+            Traced { at: ms(25), after: 2, event: TraceEvent::Sync(sync) },
+        ];
+        report
+    }
+
+    /// What is shown, without colours and with single spaces.
+    fn shown(narrow: impl FnOnce(&mut ReplayArgs)) -> Vec<String> {
+        let mut args = ReplayArgs {
+            spec: "x.yaml".into(),
+            case: None,
+            seed: 1,
+            node: Vec::new(),
+            events: Vec::new(),
+            until: None,
+            messages: true,
+            run_timeout: ms(1),
+            in_process: false,
+        };
+        narrow(&mut args);
+        let mut out = Vec::new();
+        write_history(&mut out, &args, &report()).expect("memory takes it");
+        let plain = anstream::adapter::strip_bytes(&out).into_vec();
+        let text = String::from_utf8(plain).expect("text");
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    }
+
+    #[test]
+    fn messages_stand_between_the_records_they_came_between() {
+        assert_eq!(
+            shown(|_| {}),
+            [
+                "0.005000s orders[0] -> payments[1] data #12, 84 bytes, arrives after 2.1 ms",
+                "0.010000s orders[0] saga.step",
+                "0.015000s orders[0] -> payments[1] data #13, 84 bytes, lost by a fault",
+                "0.016000s clients[0] -> orders[0] call of place #3 leaves",
+                "0.020000s payments[1] saga.step",
+                "0.025000s payments[1] sync #4 begins",
+            ]
+        );
+    }
+
+    #[test]
+    fn messages_are_narrowed_down_as_records_are() {
+        let all = shown(|_| {});
+        assert_eq!(shown(|args| args.node = vec!["payments".into()]), [&*all[0], &all[2], &all[4], &all[5]]);
+        assert_eq!(shown(|args| args.events = vec!["net.sent data".into()]), [&*all[0], &all[2]]);
+        assert_eq!(
+            shown(|args| args.events = vec!["rpc".into(), "saga".into()]),
+            [&*all[1], &all[3], &all[4]]
+        );
+        assert_eq!(shown(|args| args.until = Some(ms(15))), all[..3]);
+    }
 }

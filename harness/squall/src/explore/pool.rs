@@ -133,17 +133,20 @@ impl Pool {
         Ticket { pool: self, id, task }
     }
 
-    /// Executes these runs one after the other in one fresh process, with their histories, apart from all explorations.
+    /// Executes these runs one after the other in one fresh process, with their histories and, if asked for, their traces, apart from all
+    /// explorations.
     pub(crate) fn run_apart(
         &self,
         spec: &Spec,
         runs: &[RunId],
+        trace: bool,
         limit: Duration,
         prints: Prints,
     ) -> Vec<RunReport> {
+        let options = ExecuteOptions { keep_history: true, trace };
         let task = Arc::new(Task::new(spec, limit));
         let mut reports = Vec::new();
-        self.shared.run(&mut Lane::default(), &task, runs, true, prints, |report| reports.push(report));
+        self.shared.run(&mut Lane::default(), &task, runs, options, prints, |report| reports.push(report));
         reports
     }
 
@@ -165,7 +168,8 @@ impl Apart {
         let task = Arc::new(Task::new(spec, limit));
         let mut done = None;
         let one = std::slice::from_ref(run);
-        self.shared.run(&mut self.lane, &task, one, true, Prints::Keep, |report| done = Some(report));
+        let options = ExecuteOptions { keep_history: true, trace: false };
+        self.shared.run(&mut self.lane, &task, one, options, Prints::Keep, |report| done = Some(report));
         done.expect("one run makes one report")
     }
 }
@@ -293,7 +297,7 @@ impl Driver {
                 Work::Confirm(place, id) => (&mut fresh, std::slice::from_ref(id), *place),
             };
             let mut places = first..;
-            self.shared.run(lane, &task, runs, false, Prints::Keep, |report| {
+            self.shared.run(lane, &task, runs, ExecuteOptions::default(), Prints::Keep, |report| {
                 let place = places.next().expect("there is no end to them");
                 if let Some(exploration) = self.shared.lock().explorations.get_mut(&id) {
                     match &work {
@@ -336,13 +340,13 @@ impl Shared {
         lane: &mut Lane,
         task: &Arc<Task>,
         mut runs: &[RunId],
-        keep_history: bool,
+        options: ExecuteOptions,
         prints: Prints,
         mut deliver: impl FnMut(RunReport),
     ) {
         if self.in_process {
             for id in runs.iter().take_while(|_| task.wanted()) {
-                deliver(run::execute(&self.registry, &task.spec, id, ExecuteOptions { keep_history }));
+                deliver(run::execute(&self.registry, &task.spec, id, options));
             }
             return;
         }
@@ -367,7 +371,7 @@ impl Shared {
             let known = lane.knows.as_ref().is_some_and(|known| Arc::ptr_eq(known, task));
             let spec = (!known).then_some(task.json.as_str());
             let mut delivered = 0;
-            let end = worker.run(spec, runs, keep_history, task.limit, &|| task.wanted(), |report| {
+            let end = worker.run(spec, runs, options, task.limit, &|| task.wanted(), |report| {
                 delivered += 1;
                 deliver(report);
             });

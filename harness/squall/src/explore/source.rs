@@ -16,6 +16,9 @@ use crate::{
 };
 
 mod guided;
+mod pct;
+mod survey;
+mod sweep;
 
 /// What a source has next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,8 +85,8 @@ fn one(spec: &Spec, strategy: Strategy, seeds: Seeds, nth: u64, of: u64) -> Box<
             left: count,
             total: count,
         }),
-        Strategy::Sweep => todo!(),
-        Strategy::Pct => todo!(),
+        Strategy::Sweep => Box::new(sweep::Sweep::new(spec, first, count)),
+        Strategy::Pct => Box::new(pct::Pct::new(first, count)),
         Strategy::Guided => Box::new(guided::Guided::new(first, count)),
     }
 }

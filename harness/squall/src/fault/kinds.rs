@@ -34,7 +34,7 @@ macro_rules! kinds {
             /// Strike again and again, within `between`.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub every: Option<Spanned<Every>>,
-            /// Strike when a node reports something.
+            /// Strike when a node reports something, or sends, calls or syncs.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub when: Option<Spanned<Trigger>>,
             /// For `every`: the first and the last moment to strike. Default: the chaos phase.
@@ -146,6 +146,8 @@ kinds! {
     half_open: HalfOpen(HalfOpen),
     /// Break single calls, by method and number.
     rpc: Rpc(Rpc),
+    /// Lose, double or delay single packets, by kind and number.
+    message: Message(Message),
     /// Change what is sent, as an attacker on the way does.
     tamper: Tamper(Tamper),
     /// Send again what was sent, as an attacker on the way does.

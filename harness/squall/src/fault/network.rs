@@ -1,5 +1,5 @@
 //! Network faults. Each puts effects on directed links and takes exactly those off again, breaks connections, or decides what
-//! becomes of calls.
+//! becomes of calls and of single packets.
 
 mod bandwidth;
 mod corrupt;
@@ -8,6 +8,7 @@ mod duplicate;
 mod half_open;
 mod hold;
 mod loss;
+mod message;
 mod partition;
 mod reorder;
 mod replay;
@@ -23,6 +24,7 @@ pub use self::{
     half_open::HalfOpen,
     hold::HoldPackets,
     loss::Loss,
+    message::{Message, MessageOutcome},
     partition::{Partition, PartitionMode},
     reorder::Reorder,
     replay::Replay,

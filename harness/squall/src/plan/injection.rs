@@ -8,9 +8,12 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use super::{Action, PlannedFault, PlannedTrigger, Start};
-use crate::spec::model::{
-    Cancel, CountRange, Crash, DiskFate, Dur, DurationRange, Partition, Pause, Rpc, RpcOutcome, Scalar,
-    Spanned, Target,
+use crate::{
+    spec::model::{
+        Cancel, CountRange, Crash, DiskFate, Dur, DurationRange, Link, Message, MessageOutcome, Partition,
+        Pause, Rpc, RpcOutcome, Scalar, Spanned, Target,
+    },
+    trace::MessageKind,
 };
 
 /// How long a packet or a call is held up: longer than services wait.
@@ -54,8 +57,8 @@ pub enum Point {
         from: String,
         /// The receiver.
         to: String,
-        /// The kind of packet: `data`, `syn`, `datagram`.
-        kind: String,
+        /// The kind of packet.
+        kind: MessageKind,
         /// Which of them, from 1.
         number: u64,
     },
@@ -117,9 +120,13 @@ impl Point {
     pub(crate) fn harms(&self) -> impl Iterator<Item = Harm> + use<> {
         // Only a client has an operation to give up. A pause is between a delay and an isolation, which are both tried.
         let client = matches!(self, Point::Call { from, .. } if from.starts_with("clients"));
+        let datagram = matches!(self, Point::Message { kind: MessageKind::Datagram, .. });
+        let segment = matches!(self, Point::Message { .. }) && !datagram;
         self.possible().iter().copied().filter(move |harm| match harm {
             Harm::Cancel => client,
             Harm::Pause => false,
+            // TCP discards what it has.
+            Harm::Duplicate => !segment,
             _ => true,
         })
     }
@@ -158,7 +165,7 @@ impl fmt::Display for Injection {
         write!(f, "{}@", self.harm.name())?;
         match &self.point {
             Point::Message { from, to, kind, number } => {
-                write!(f, "message:{}:{}:{}:{number}", escaped(from), escaped(to), escaped(kind))
+                write!(f, "message:{}:{}:{kind}:{number}", escaped(from), escaped(to))
             }
             Point::Call { from, to, method, number } => {
                 write!(f, "call:{}:{}:{}:{number}", escaped(from), escaped(to), escaped(method))
@@ -192,7 +199,9 @@ impl FromStr for Injection {
         let owned = |text: &str| text.to_owned();
         let point = match parts[..] {
             ["message", from, to, kind, n] => {
-                Point::Message { from: owned(from), to: owned(to), kind: owned(kind), number: count(n)? }
+                let kind = MessageKind::named(kind)
+                    .ok_or_else(|| bad(&format!("no packets are called `{kind}`")))?;
+                Point::Message { from: owned(from), to: owned(to), kind, number: count(n)? }
             }
             ["call", from, to, method, n] => {
                 Point::Call { from: owned(from), to: owned(to), method: owned(method), number: count(n)? }
@@ -227,7 +236,14 @@ impl Injection {
             vec![PlannedFault { fault, strike: 1, start, action, lasts }]
         };
         match &self.point {
-            Point::Message { .. } => Vec::new(),
+            Point::Message { from, to, kind, number } => {
+                let (outcome, by) = match self.harm {
+                    Harm::Duplicate => (MessageOutcome::Duplicated, None),
+                    Harm::Delay => (MessageOutcome::Delayed, Some(HELD_UP)),
+                    _ => (MessageOutcome::Lost, None),
+                };
+                one(packet(from, to, *kind, *number, outcome, by), Start::At(Dur(Duration::ZERO)))
+            }
             Point::Fault(id) => own.iter().filter(|planned| planned.fault == *id).cloned().collect(),
             Point::Call { from, to, method, number } => {
                 let of_call = |event: &str| {
@@ -305,6 +321,24 @@ fn call(
         outcome,
         by: by.map(|by| DurationRange::exactly(by).into()),
         code: None,
+    })
+}
+
+fn packet(
+    from: &str,
+    to: &str,
+    kind: MessageKind,
+    number: u64,
+    outcome: MessageOutcome,
+    by: Option<Duration>,
+) -> Action {
+    let link = Link { from: target(from).value, to: target(to).value, both: false };
+    Action::Message(Message {
+        link: link.into(),
+        kind,
+        numbers: CountRange { min: number, max: number }.into(),
+        outcome,
+        by: by.map(|by| DurationRange::exactly(by).into()),
     })
 }
 

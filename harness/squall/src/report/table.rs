@@ -90,7 +90,9 @@ fn verdict_cell(report: &SpecReport<'_>) -> String {
     match (&report.outcome.verdict, &report.outcome.caught) {
         (SpecVerdict::Passed, Some(_)) => "caught".to_owned(),
         (verdict @ SpecVerdict::Passed, None) => match report.outcome.bound() {
-            Some(bound) if report.loaded.spec.plan.is_none() => format!("{}\np<{}", word(verdict), percent(bound)),
+            Some(bound) if report.loaded.spec.plan.is_none() => {
+                format!("{}\np<{}", word(verdict), percent(bound))
+            }
             _ => word(verdict).to_owned(),
         },
         (verdict, _) => word(verdict).to_uppercase(),
@@ -137,7 +139,13 @@ fn short(n: u64) -> String {
 /// A probability in per cent, with as many digits as it takes to be more than zero.
 fn percent(p: f64) -> String {
     let percent = p * 100.0;
-    let digits = if percent >= 10.0 { 0 } else if percent >= 1.0 { 1 } else { (1.0 - percent.log10().floor()) as usize };
+    let digits = if percent >= 10.0 {
+        0
+    } else if percent >= 1.0 {
+        1
+    } else {
+        (1.0 - percent.log10().floor()) as usize
+    };
     format!("{percent:.digits$}%")
 }
 
@@ -145,7 +153,8 @@ fn percent(p: f64) -> String {
 pub(crate) fn statements(reports: &[SpecReport<'_>]) -> String {
     let of = |report: &SpecReport<'_>| {
         let title = report.title();
-        let line = |said: &Statement| format!("{} {}: {}\n", Style::Strong.paint(&title), said.strategy, said.text);
+        let line =
+            |said: &Statement| format!("{} {}: {}\n", Style::Strong.paint(&title), said.strategy, said.text);
         report.outcome.statements.iter().map(line).collect::<String>()
     };
     reports.iter().map(of).collect()

@@ -12,16 +12,13 @@ use squall_rt::{
 };
 use tokio::sync::oneshot;
 
-use super::{
-    FaultCount,
-    cluster::Cluster,
-    record::{ArmedTrigger, Recorder},
-};
+use super::{FaultCount, cluster::Cluster, record::Recorder, trigger::ArmedTrigger, watch::Watch};
 use crate::{
     check::pattern::Pattern,
     fault::{Hold, Strike},
     history::Kind,
     plan::{PlannedFault, Start},
+    trace,
 };
 
 /// Where a planned fault stands.
@@ -53,6 +50,7 @@ impl Engine {
     pub fn start(
         cluster: Arc<Cluster>,
         recorder: Arc<Recorder>,
+        watch: Option<&Watch>,
         faults: Vec<PlannedFault>,
         max_concurrent: Option<u32>,
         ids: impl Iterator<Item = String>,
@@ -70,6 +68,8 @@ impl Engine {
             faults,
         });
         let mut triggers = Vec::new();
+        // Of these the recorder knows nothing.
+        let mut on_world = Vec::new();
         let mut tasks = Vec::new();
         for (i, planned) in engine.faults.iter().enumerate() {
             let engine = engine.clone();
@@ -85,7 +85,9 @@ impl Engine {
                 Start::When(trigger) => {
                     let (fire, fired) = oneshot::channel();
                     let after = trigger.after.0;
-                    triggers.push(ArmedTrigger {
+                    let of_world = trace::world_event(&trigger.event).is_some();
+                    let among = if of_world { &mut on_world } else { &mut triggers };
+                    among.push(ArmedTrigger {
                         fault: i,
                         pattern: Pattern::planned(trigger),
                         remaining: trigger.nth,
@@ -104,6 +106,9 @@ impl Engine {
             });
         }
         recorder.arm(&engine, triggers);
+        if let Some(watch) = watch {
+            watch.arm(&engine, on_world);
+        }
         (engine, tasks)
     }
 

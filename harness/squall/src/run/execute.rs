@@ -23,17 +23,19 @@ use super::{
     engine::Engine,
     record::{Recorded, Recorder},
     states::states,
+    watch::Watch,
 };
 use crate::{
     check::judge::Judge,
     fault::target::{self, Among},
     history::{Kind, Phase},
-    plan::{Drawn, Plan, RunId},
+    plan::{Drawn, Plan, RunId, Start},
     spec::{
         Spec, draws,
         model::{Heal, Target},
     },
     system::{AnySystem, Registry},
+    trace::{self, Traced},
 };
 
 /// The stack of a run's thread. Code under test gets what tokio would give its workers.
@@ -55,12 +57,14 @@ pub fn execute(
     let run = run.into();
     let system = system_of(registry, spec);
     let started = Instant::now();
+    // Of a run that others are made of, everything is told.
+    let options = if run.is_survey() { ExecuteOptions { keep_history: true, trace: true } } else { options };
     let shared = Arc::new(Shared::default());
     let outcome = draw_plan(&shared, &*system, spec, &run).and_then(|plan| {
         on_fresh_thread(&shared, || {
             let schedule = spec.plan.as_ref().and_then(|plan| plan.schedule);
             world::run_scheduled(plan.seed, schedule, |world| {
-                supervise(world, system.clone(), spec, plan, shared.clone())
+                supervise(world, system.clone(), spec, plan, shared.clone(), options.trace)
             })
         })
     });
@@ -160,6 +164,7 @@ fn on_fresh_thread<T: Send>(
 #[derive(Default)]
 struct Shared {
     recorder: OnceLock<Arc<Recorder>>,
+    watch: OnceLock<Arc<Watch>>,
     panic: Mutex<Option<NotedPanic>>,
     done: Mutex<Option<(Recorded, Coverage, Duration)>>,
 }
@@ -219,7 +224,12 @@ impl Shared {
             wall_us: 0,
             coverage,
             history: recorded.records,
+            trace: self.trace(),
         }
+    }
+
+    fn trace(&self) -> Vec<Traced> {
+        self.watch.get().map_or_else(Vec::new, |watch| watch.take())
     }
 
     fn undecided(&self, run: RunId, stray: &StrayTasks) -> RunReport {
@@ -248,6 +258,7 @@ impl Shared {
             wall_us: 0,
             coverage: Coverage::default(),
             history,
+            trace: self.trace(),
         }
     }
 }
@@ -258,9 +269,14 @@ async fn supervise(
     spec: &Spec,
     plan: Plan,
     shared: Arc<Shared>,
+    trace: bool,
 ) {
     let params = params_of(&*system, spec, world.seed());
-    let recorder = Recorder::new(world.clone(), Judge::new(spec, &*system, &params));
+    let watch = watch(&world, &plan, trace);
+    if let Some(watch) = &watch {
+        let _ = shared.watch.set(watch.clone());
+    }
+    let recorder = Recorder::new(world.clone(), Judge::new(spec, &*system, &params), watch.clone());
     let _ = shared.recorder.set(recorder.clone());
     let clients = Clients::new(recorder.clone(), *spec.workload.clients, &plan.operations);
     let groups: Vec<(Arc<str>, u32)> = system
@@ -288,7 +304,8 @@ async fn supervise(
     recorder.record(Kind::Phase(Phase::Warmup));
     let ids = spec.faults.iter().map(|fault| fault.id.value.clone());
     let most = spec.limits.max_concurrent.as_ref().map(|most| most.value);
-    let (engine, fault_tasks) = Engine::start(cluster.clone(), recorder.clone(), plan.faults, most, ids);
+    let (engine, fault_tasks) =
+        Engine::start(cluster.clone(), recorder.clone(), watch.as_deref(), plan.faults, most, ids);
     tasks.0.extend(fault_tasks);
     cluster.start_all();
 
@@ -322,6 +339,17 @@ async fn supervise(
         ops: count_outcomes(&recorded),
     };
     *shared.done.lock().unwrap_or_else(PoisonError::into_inner) = Some((recorded, coverage, virtual_time));
+}
+
+/// Has the world watched, if anybody wants to know.
+fn watch(world: &World, plan: &Plan, trace: bool) -> Option<Arc<Watch>> {
+    let waits = |start: &Start| matches!(start, Start::When(t) if trace::world_event(&t.event).is_some());
+    let wanted = trace || plan.faults.iter().any(|fault| waits(&fault.start));
+    wanted.then(|| {
+        let watch = Watch::new(trace);
+        world.watch(watch.clone());
+        watch
+    })
 }
 
 /// Tasks of the supervisor, which no crash of a node ends.

@@ -9,33 +9,25 @@ use std::{
 };
 
 use squall_rt::world::{Life, NodeId, World};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{Digest, engine::Engine};
+use super::{
+    Digest,
+    engine::Engine,
+    trigger::{ArmedTrigger, Triggers},
+    watch::Watch,
+};
 use crate::{
-    check::{End, Violation, judge::Judge, pattern::Pattern},
+    check::{End, Violation, judge::Judge},
     history::{Fields, Kind, Lifecycle, Phase, Record},
 };
-
-/// A fault that waits for an event.
-pub(crate) struct ArmedTrigger {
-    /// Which planned fault.
-    pub fault: usize,
-    pub pattern: Pattern,
-    /// How many more matches it takes.
-    pub remaining: u64,
-    /// Whether it strikes right at the event.
-    pub at_once: bool,
-    /// Tells the fault's task when the event was.
-    pub fire: Option<oneshot::Sender<Duration>>,
-}
 
 struct State {
     records: Vec<Record>,
     hasher: Xxh3,
     judge: Judge,
-    triggers: Vec<ArmedTrigger>,
+    triggers: Triggers,
     roles: BTreeMap<String, BTreeSet<NodeId>>,
     incarnations: BTreeMap<NodeId, u32>,
     names: Vec<Arc<str>>,
@@ -50,17 +42,19 @@ pub(crate) struct Recorder {
     state: Mutex<State>,
     stopped: Notify,
     engine: OnceLock<Weak<Engine>>,
+    /// Whoever has to know how far the history is.
+    watch: Option<Arc<Watch>>,
 }
 
 impl Recorder {
-    pub fn new(world: Arc<World>, judge: Judge) -> Arc<Self> {
+    pub fn new(world: Arc<World>, judge: Judge, watch: Option<Arc<Watch>>) -> Arc<Self> {
         Arc::new(Recorder {
             world,
             state: Mutex::new(State {
                 records: Vec::new(),
                 hasher: Xxh3::new(),
                 judge,
-                triggers: Vec::new(),
+                triggers: Triggers::default(),
                 roles: BTreeMap::new(),
                 incarnations: BTreeMap::new(),
                 names: Vec::new(),
@@ -69,6 +63,7 @@ impl Recorder {
             }),
             stopped: Notify::new(),
             engine: OnceLock::new(),
+            watch,
         })
     }
 
@@ -78,6 +73,9 @@ impl Recorder {
 
     /// Adds a node, in order of creation.
     pub fn add_node(&self, name: Arc<str>) {
+        if let Some(watch) = &self.watch {
+            watch.add_node(name.clone());
+        }
         self.state().names.push(name);
     }
 
@@ -94,7 +92,7 @@ impl Recorder {
 
     /// Hands over the faults that wait for events, and who lets them strike.
     pub fn arm(&self, engine: &Arc<Engine>, triggers: Vec<ArmedTrigger>) {
-        self.state().triggers = triggers;
+        self.state().triggers = Triggers(triggers);
         self.engine.set(Arc::downgrade(engine)).unwrap_or_else(|_| unreachable!("a run is armed once"));
     }
 
@@ -112,6 +110,9 @@ impl Recorder {
             self.stopped.notify_one();
         }
         state.records.push(record);
+        if let Some(watch) = &self.watch {
+            watch.count_record();
+        }
     }
 
     /// A node reported something.
@@ -131,30 +132,11 @@ impl Recorder {
                 }
                 _ => {}
             }
-            let mut due = Vec::new();
-            for trigger in &mut state.triggers {
-                if trigger.remaining > 0 && trigger.pattern.matches(&name, &fields) {
-                    trigger.remaining -= 1;
-                    if trigger.remaining == 0 {
-                        due.push((trigger.fault, trigger.at_once, trigger.fire.take()));
-                    }
-                }
-            }
-            state.triggers.retain(|trigger| trigger.remaining > 0);
-            due
+            state.triggers.due(|pattern| pattern.matches(&name, &fields))
         };
         let node = self.node_name(life.node);
         self.record(Kind::Event { node, incarnation: life.incarnation, name, fields });
-        let now = self.world.now();
-        for (fault, at_once, fire) in due {
-            if at_once && let Some(engine) = self.engine.get().and_then(Weak::upgrade) {
-                engine.strike(fault);
-            }
-            if let Some(fire) = fire {
-                // The fault's task is gone only when the run is over.
-                let _ = fire.send(now);
-            }
-        }
+        due.strike(&self.engine, self.world.now());
     }
 
     fn node_name(&self, node: NodeId) -> Cow<'static, str> {

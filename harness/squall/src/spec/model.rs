@@ -11,10 +11,10 @@ pub use super::spanned::{Span, Spanned};
 pub use crate::fault::{
     Cancel, ClockDrift, ClockJump, ClockSkew, ClockStrobe, Corrupt, Crash, Delay, DiskCorrupt, DiskError,
     DiskFate, DiskFull, DiskLyingSync, DiskOp, DiskShortRead, DiskStall, DiskTorn, Duplicate, Fault,
-    HalfOpen, HoldPackets, Join, KINDS, Leave, Loss, NarrowLink, Partition, PartitionMode, Pause, Reorder,
-    Replay, Reset, Restart, Rpc, RpcCode, RpcOutcome, Slow, Tamper,
+    HalfOpen, HoldPackets, Join, KINDS, Leave, Loss, Message, MessageOutcome, NarrowLink, Partition,
+    PartitionMode, Pause, Reorder, Replay, Reset, Restart, Rpc, RpcCode, RpcOutcome, Slow, Tamper,
 };
-pub use crate::plan::PlannedOperation;
+pub use crate::{plan::PlannedOperation, trace::MessageKind};
 
 /// A duration that is drawn anew for each seed: `2s`, or `1s..3s`, uniform with both ends included.
 /// Units: `ns`, `us`, `ms`, `s`, `m`, `h`; `1.5s` is fine, a bare number is not.
@@ -409,19 +409,21 @@ pub enum Every {
     Poisson(Duration),
 }
 
-/// Strike when a node reports something.
+/// Strike when a node reports something, or sends, calls or syncs.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Trigger {
-    /// The event's name.
+    /// The event's name: one of the system's; or `net.sent` (with `from`, `to`, `kind`), `rpc.called`, `rpc.arrived`, `rpc.replied` (with
+    /// `from`, `to`, `method`), `disk.sync`, `disk.synced` (with `node`).
     pub event: Spanned<String>,
-    /// Fields that must have these values.
+    /// Fields that must have these values. Nodes are written as `orders[0]`.
     #[serde(default, rename = "where", skip_serializing_if = "IndexMap::is_empty")]
     pub fields: IndexMap<Spanned<String>, Scalar>,
     /// Which occurrence, from 1; drawn once a run. Default: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nth: Option<CountRange>,
-    /// How long after it. Default: 0ms, before the node's next step.
+    /// How long after it. Default: 0ms, before the node's next step: before the packet leaves, the handler runs, the reply leaves, the
+    /// sync begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<DurationRange>,
 }

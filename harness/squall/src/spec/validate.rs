@@ -12,7 +12,7 @@ use super::{
     model::{Dur, EventPattern, Scalar, Spanned},
     path::Step,
 };
-use crate::{EventKind, Registry, Transport, check::consistency, system::AnySystem};
+use crate::{EventKind, Registry, Transport, check::consistency, system::AnySystem, trace};
 
 mod check;
 mod fault;
@@ -21,6 +21,7 @@ mod place;
 mod plan;
 mod setting;
 mod target;
+mod trigger;
 
 pub(crate) use self::{place::Place, target::Use};
 
@@ -162,7 +163,13 @@ impl<'a> Context<'a> {
         if found.is_none() {
             let known: Vec<_> = system.events.iter().map(|event| event.name).collect();
             let message = format!("no node of `{}` emits `{name}`", system.name);
-            let error = at.error(Code::UnknownEvent, message, name_help(name, "its events", &known));
+            let help = match trace::world_event(name) {
+                Some(_) => {
+                    format!("`{name}` is an event of the world: faults can wait for it, no check sees it")
+                }
+                None => name_help(name, "its events", &known),
+            };
+            let error = at.error(Code::UnknownEvent, message, help);
             self.report(error);
         }
         found

@@ -12,6 +12,7 @@ use crate::{
     check::{Condition, Invariant},
     run::ClientDriver,
     spec::{self, Diagnostic, Tree},
+    trace,
 };
 
 /// A boxed future of code under test.
@@ -208,10 +209,14 @@ impl Registry {
     /// Adds a system.
     ///
     /// # Panics
-    /// When there is one of that name already.
+    /// When there is one of that name already, or it declares an event under the name of a [world event](trace::WORLD_EVENTS).
     pub fn with<S: System>(mut self) -> Self {
         let old = self.systems.insert(S::NAME, Arc::new(Erased::<S>(PhantomData)));
         assert!(old.is_none(), "two systems are named {}", S::NAME);
+        for event in S::events() {
+            let taken = trace::world_event(event.name).is_some();
+            assert!(!taken, "{} declares `{}`, which is an event of the world", S::NAME, event.name);
+        }
         self
     }
 

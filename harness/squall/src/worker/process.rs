@@ -11,7 +11,7 @@ use std::{
 use super::{MARK, Reply, tail::Tail};
 use crate::{
     plan::RunId,
-    run::{RunReport, Verdict},
+    run::{ExecuteOptions, RunReport, Verdict},
 };
 
 /// How often the parent looks up from waiting, to see whether anybody still wants the result.
@@ -85,15 +85,16 @@ impl Worker {
         &mut self,
         spec: Option<&str>,
         runs: &[RunId],
-        keep_history: bool,
+        options: ExecuteOptions,
         limit: Duration,
         wanted: &dyn Fn() -> bool,
         mut deliver: impl FnMut(RunReport),
     ) -> Result<(), Died> {
         let job = format!(
-            "{{\"spec\":{},\"runs\":{},\"keep_history\":{keep_history}}}\n",
+            "{{\"spec\":{},\"runs\":{},\"options\":{}}}\n",
             spec.unwrap_or("null"),
             serde_json::to_string(runs).expect("names serialise"),
+            serde_json::to_string(&options).expect("flags serialise"),
         );
         // If it is dead already, the pipe of replies says so below, and the first run is blamed.
         let _ = self.jobs.write_all(job.as_bytes());

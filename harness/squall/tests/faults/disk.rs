@@ -23,7 +23,7 @@ fn no_errors(told: &Told, name: &str, from: u64, to: u64) {
 /// Before and after the fault, and on other disks all the time, calls succeed at once and read what was written.
 fn is_calm_around(told: &Told) {
     for (node, from, to) in [("store[0]", 0, 1990), ("store[0]", 3060, 6000), ("store[1]", 0, 6000)] {
-        for name in ["disk.wrote", "disk.synced", "disk.read"] {
+        for name in ["disk.wrote", "disk.flushed", "disk.read"] {
             let all = told.events_on(node, name, from..to);
             assert!(all.len() > 30, "{name} on {node}");
             for seen in all {
@@ -43,7 +43,7 @@ fn stalls_block_the_process_for_as_long_as_they_say() {
         "disk: stalls of 30ms..40ms on store[0]",
         "disk: stalls of 30ms..40ms on store[0]",
     );
-    for seen in of(&told, "disk.synced", 2000, 3000) {
+    for seen in of(&told, "disk.flushed", 2000, 3000) {
         assert!((30_000..=40_100).contains(&seen.int("took_us")), "{seen:?}");
     }
     for name in ["disk.wrote", "disk.read"] {
@@ -67,7 +67,7 @@ fn calls_fail_with_eio() {
     is_calm_around(&told);
     let told = run("disk_error: { node: 'store[0]', ops: [sync] }");
     assert!(
-        of(&told, "disk.synced", 2000, 2999).iter().all(|seen| seen.text("error").contains("os error 5"))
+        of(&told, "disk.flushed", 2000, 2999).iter().all(|seen| seen.text("error").contains("os error 5"))
     );
     no_errors(&told, "disk.wrote", 2000, 2999);
     no_errors(&told, "disk.read", 2000, 2999);
@@ -77,7 +77,7 @@ fn calls_fail_with_eio() {
         "  - { id: it, disk_error: { node: 'store[0]', rate: 50%, ops: [sync] }, at: 1s }",
         1,
     );
-    let all = of(&told, "disk.synced", 1000, 5000);
+    let all = of(&told, "disk.flushed", 1000, 5000);
     let failed = all.iter().filter(|seen| !seen.text("error").is_empty()).count();
     assert!((all.len() / 4..all.len() * 3 / 4).contains(&failed), "{failed} of {}", all.len());
 }
@@ -89,7 +89,7 @@ fn a_full_disk_takes_no_more_and_what_was_there_stays() {
     for seen in of(&told, "disk.wrote", 2000, 2999) {
         assert!(seen.text("error").contains("os error 28"), "{seen:?}");
     }
-    no_errors(&told, "disk.synced", 2000, 2999);
+    no_errors(&told, "disk.flushed", 2000, 2999);
     let after = of(&told, "disk.wrote", 3060, 6000);
     assert!(after.iter().all(|seen| seen.text("error").is_empty()));
     // Each record is on a page of its own: two of them fit.
@@ -188,8 +188,8 @@ fn a_disk_outlasts_its_process() {
   - { id: down, crash: { node: 'store[0]', restart_after: 500ms }, at: 2.5s }",
         1,
     );
-    let after_restart = told.events_on("store[0]", "disk.synced", 3000..3990);
+    let after_restart = told.events_on("store[0]", "disk.flushed", 3000..3990);
     assert!(!after_restart.is_empty());
     assert!(after_restart.iter().all(|seen| !seen.text("error").is_empty()), "the machine's disk is bad");
-    no_errors(&told, "disk.synced", 4060, 6000);
+    no_errors(&told, "disk.flushed", 4060, 6000);
 }

@@ -22,6 +22,7 @@ pub const EACH: &[&str] = &[
     "reset: { link: 'store[2] -> source' }",
     "half_open: { node: 'store[2]', peer: rest }",
     "rpc: { to: 'store[2]', method: put, calls: 1..3, outcome: late, by: 10ms..20ms }",
+    "message: { link: 'store[2] -> store[1]', kind: datagram, numbers: 1..9999, outcome: delayed, by: 5ms..9ms }",
     "tamper: { link: 'store[2] -> store[1]', rate: 30% }",
     "replay: { link: 'store[2] -> store[1]', rate: 30%, after: 10ms..200ms }",
     "crash: { node: 'store[2]', disk: torn, restart_after: 100ms..300ms }",

@@ -35,7 +35,12 @@ check:
     );
     let registry = Registry::new().with::<Register>();
     let loaded = spec::parse("test.yaml", &yaml, &registry).unwrap_or_else(|errors| panic!("{errors}"));
-    let report = execute(&registry, &loaded.spec, seed, ExecuteOptions { keep_history: true });
+    let report = execute(
+        &registry,
+        &loaded.spec,
+        seed,
+        ExecuteOptions { keep_history: true, ..ExecuteOptions::default() },
+    );
     let verdict = report.verdict.clone();
     (Told { report }, verdict)
 }
@@ -129,7 +134,7 @@ params: { files: true }";
     }
     let told = run_seed(extra, "  - { id: it, disk_error: { node: store, ops: [sync] }, at: 2s }", 1);
     let failed = |node| {
-        told.events_on(node, "disk.synced", 4500..6000).iter().any(|seen| !seen.text("error").is_empty())
+        told.events_on(node, "disk.flushed", 4500..6000).iter().any(|seen| !seen.text("error").is_empty())
     };
     assert!(!failed("store[0]") && failed("store[1]"));
     let told = run_seed(extra, "  - { id: it, clock_jump: { node: store, by: 1h }, at: 2s }", 1);

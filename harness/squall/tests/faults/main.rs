@@ -8,6 +8,7 @@ mod disk;
 mod draws;
 mod heal;
 mod limits;
+mod messages;
 mod netsim;
 mod network;
 mod partition;

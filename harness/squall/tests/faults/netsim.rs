@@ -81,6 +81,7 @@ const REFUSED: &[&str] = &[
     "reset",
     "half_open",
     "rpc",
+    "message",
     "tamper",
     "replay",
 ];
@@ -106,6 +107,19 @@ fn each_kind_that_netsim_cannot_do_is_refused_by_name() {
     }
     for fault in ["delay: { link: all <-> all, by: 10ms }", "loss: { link: all -> all, rate: 10% }"] {
         assert!(errors(&format!("faults:\n  - {{ id: it, {fault}, at: 2s }}")).is_empty(), "{fault}");
+    }
+}
+
+#[test]
+fn packets_and_calls_that_netsim_does_not_know_are_nothing_to_wait_for() {
+    let fault = |event: &str| {
+        format!("faults:\n  - {{ id: it, pause: {{ node: store }}, when: {{ event: {event} }}, for: 1s }}")
+    };
+    for event in ["net.sent", "rpc.called", "rpc.arrived", "rpc.replied"] {
+        is_refused(&fault(event), &format!("`{event}`"));
+    }
+    for event in ["disk.sync", "disk.synced"] {
+        assert!(errors(&fault(event)).is_empty(), "{event}: {:?}", errors(&fault(event)));
     }
 }
 

@@ -116,7 +116,7 @@ impl System for Rig {
                 event("line.wrote", &[]),
                 event("store.tick", &["wall_us", "mono_us"]),
                 event("disk.wrote", &["error", "took_us"]),
-                event("disk.synced", &["error", "took_us"]),
+                event("disk.flushed", &["error", "took_us"]),
                 event("disk.read", &["error", "took_us", "bytes", "intact"]),
                 event("member.seen", &["stores"]),
                 event("end.asked", &[]),
@@ -362,7 +362,7 @@ async fn use_files(n: u64) {
     let synced = file.sync_all();
     next_poll().await;
     let took_us = start.elapsed().as_micros() as u64;
-    tracing::info!(target: "disk", error = error(&synced), took_us, "synced");
+    tracing::info!(target: "disk", error = error(&synced), took_us, "flushed");
     let start = Instant::now();
     let mut buffer = [0; RECORD.len()];
     let (read, bytes) = match file.read_at(&mut buffer, n * 4096) {

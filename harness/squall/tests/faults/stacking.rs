@@ -81,7 +81,7 @@ fn two_faults_of_one_disk_heal_apart() {
     );
     let syncs = |from, to| {
         let mut all: Vec<_> = told
-            .events_on("store[0]", "disk.synced", from..to)
+            .events_on("store[0]", "disk.flushed", from..to)
             .iter()
             .map(|seen| (seen.int("took_us") >= 20_000, !seen.text("error").is_empty()))
             .collect();

@@ -47,7 +47,12 @@ pub fn run_seed(extra: &str, faults: &str, seed: u64) -> Told {
     let yaml = spec_of(extra, faults);
     let loaded =
         spec::parse("test.yaml", &yaml, &registry).unwrap_or_else(|errors| panic!("{yaml}\n{errors}"));
-    let report = execute(&registry, &loaded.spec, seed, ExecuteOptions { keep_history: true });
+    let report = execute(
+        &registry,
+        &loaded.spec,
+        seed,
+        ExecuteOptions { keep_history: true, ..ExecuteOptions::default() },
+    );
     assert!(report.passed(), "{:?}", report.verdict);
     Told { report }
 }

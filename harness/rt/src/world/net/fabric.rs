@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{
     BlockMode, EffectId, LinkEffect, LinkPolicy, NodeId, Stream,
     buffers::Buffers,
+    held::Watched,
     host::Host,
     link::{Change, Link, Verdict},
     packet::{Body, Digest, Fate, Packet},
@@ -57,7 +58,7 @@ pub(super) struct Fabric {
     pub(super) woken: Woken,
     /// The latest time anything happened at. A packet may be handled a few scheduler steps late (see [`Queue`]); time
     /// does not run backwards for the sockets then.
-    now: u64,
+    pub(super) now: u64,
     pub(super) hosts: Vec<Host>,
     pub(super) names: BTreeMap<String, u32>,
     default: LinkPolicy,
@@ -78,6 +79,8 @@ pub(super) struct Fabric {
     pub(super) acknowledgements: VecDeque<(u64, Key)>,
     /// When the event for them comes, or `NEVER`.
     pub(super) acknowledge_event: u64,
+    /// Who watches, if anybody does.
+    pub(super) watched: Option<Box<Watched>>,
 }
 
 impl Fabric {
@@ -103,6 +106,7 @@ impl Fabric {
             lingering: VecDeque::new(),
             acknowledgements: VecDeque::new(),
             acknowledge_event: NEVER,
+            watched: None,
         }
     }
 
@@ -124,6 +128,7 @@ impl Fabric {
 
     pub(super) fn shut_down(&mut self) {
         self.closed = true;
+        self.watched = None;
         self.woken.push(self.queue.clear());
         self.packets = slab::Slab::new();
         self.buffers = Buffers::default();
@@ -142,7 +147,7 @@ impl Fabric {
 
     /// The link between two different nodes, in that direction.
     #[inline]
-    fn link(&mut self, from: u32, to: u32) -> &mut Link {
+    pub(super) fn link(&mut self, from: u32, to: u32) -> &mut Link {
         self.link_and_default(from, to).0
     }
 
@@ -180,7 +185,16 @@ impl Fabric {
     /// Sends a packet on its way. It arrives no earlier than the one it is `behind`. Returns what the next packet is
     /// behind, if it is to keep the order: this one, or the same as this one if it is lost.
     #[inline]
-    pub(super) fn transmit(&mut self, now: u64, mut packet: Packet, behind: Behind) -> Behind {
+    pub(super) fn transmit(&mut self, now: u64, packet: Packet, behind: Behind) -> Behind {
+        if self.watched.is_some() {
+            return self.transmit_watched(now, packet, behind);
+        }
+        self.forward(now, packet, behind)
+    }
+
+    /// As [`Fabric::transmit`], for a packet that nothing holds back any more.
+    #[inline]
+    pub(super) fn forward(&mut self, now: u64, mut packet: Packet, behind: Behind) -> Behind {
         packet.sent = now;
         self.order += 1;
         packet.order = self.order;
@@ -210,6 +224,10 @@ impl Fabric {
             Verdict::ArrivesChanged(change) => self.transmit_changed(packet, *change, behind),
             Verdict::Lost => {
                 self.discard(packet, Fate::Lost, now);
+                behind
+            }
+            Verdict::LostToFault => {
+                self.discard(packet, Fate::LostToFault, now);
                 behind
             }
             Verdict::Blocked => {
@@ -246,8 +264,17 @@ impl Fabric {
     }
 
     fn discard(&mut self, packet: Packet, fate: Fate, at: u64) {
-        self.digest.record(&packet, fate, at);
+        self.note(&packet, fate, at);
         self.buffers.put(packet.data);
+    }
+
+    /// What became of a packet, for the digest and for whoever watches.
+    #[inline]
+    fn note(&mut self, packet: &Packet, fate: Fate, at: u64) {
+        self.digest.record(packet, fate, at);
+        if self.watched.is_some() {
+            self.tell_fate(packet, fate, at);
+        }
     }
 
     /// Turns a packet down: its sender is told, after as long as the packet took or would have taken. The answer comes
@@ -275,6 +302,7 @@ impl Fabric {
             data: Vec::new(),
             sent: now,
             order: packet.order,
+            number: 0,
         });
         self.discard(packet, Fate::Rejected, now);
         if let Some(answer) = answer {
@@ -317,7 +345,7 @@ impl Fabric {
         if !self.hosts[to as usize].powered {
             return self.discard(packet, Fate::NoPower, now);
         }
-        self.digest.record(&packet, Fate::Delivered, now);
+        self.note(&packet, Fate::Delivered, now);
         match packet.body {
             Body::Datagram => self.datagram_arrives(now, packet),
             Body::DatagramRejected | Body::PortUnreachable => {
@@ -334,6 +362,7 @@ impl Fabric {
             BlockMode::Hold => {
                 let packet = &self.packets[slot as usize].packet;
                 self.digest.record(packet, Fate::Held, now);
+                self.tell_fate(packet, Fate::Held, now);
                 let (from, to) = (packet.from.node, packet.to.node);
                 self.link(from, to).held.push(slot);
             }

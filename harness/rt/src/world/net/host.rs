@@ -99,6 +99,9 @@ impl Fabric {
     }
 
     pub(super) fn node_down(&mut self, node: NodeId, death: Death) {
+        if death != Death::Exit {
+            self.recall(node);
+        }
         let host = &mut self.hosts[node.index()];
         host.incarnation = 0;
         for socket in std::mem::take(&mut host.udp).into_values() {
@@ -136,7 +139,7 @@ impl Fabric {
     }
 
     #[inline]
-    fn node_at(&self, ip: Ipv4Addr) -> Option<u32> {
+    pub(super) fn node_at(&self, ip: Ipv4Addr) -> Option<u32> {
         let node = ip.to_bits().checked_sub((10 << 24) + 1)?;
         ((node as usize) < self.hosts.len()).then_some(node)
     }

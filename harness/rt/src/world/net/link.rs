@@ -10,7 +10,7 @@
 use self::effect::{Imposed, Intent, change_bytes, flip_bits};
 pub(super) use self::policy::nanos;
 pub use self::{
-    effect::{BlockMode, LinkEffect},
+    effect::{BlockMode, LinkEffect, MessageOutcome},
     policy::{Latency, LinkPolicy, LossModel},
 };
 use self::{
@@ -20,7 +20,7 @@ use self::{
 };
 use super::{
     EffectId,
-    packet::{Body, IP_HEADER, Packet},
+    packet::{Body, IP_HEADER, Packet, PacketKind},
 };
 use crate::world::Stream;
 
@@ -41,6 +41,8 @@ pub(super) enum Verdict {
     ArrivesChanged(Box<Change>),
     /// It is lost on the way.
     Lost,
+    /// An effect loses it.
+    LostToFault,
     /// A block swallowed it.
     Blocked,
     /// A block turned it down; it would have arrived then.
@@ -60,6 +62,8 @@ pub(super) struct Change {
 
 pub(super) struct Link {
     stream: Stream,
+    /// How many packets of each kind were sent.
+    sent: [u32; PacketKind::ALL.len()],
     own: Option<LinkPolicy>,
     loss: Loss,
     shaper: Shaper,
@@ -86,6 +90,7 @@ impl Link {
     pub(super) fn new(stream: Stream) -> Self {
         Link {
             stream,
+            sent: [0; PacketKind::ALL.len()],
             own: None,
             loss: Loss::default(),
             shaper: Shaper::default(),
@@ -117,9 +122,20 @@ impl Link {
         self.effects.iter().find(|e| e.id == id).map_or(0, |e| e.touched)
     }
 
+    /// Gives a packet its number.
+    #[inline]
+    pub(super) fn number(&mut self, packet: &mut Packet) {
+        let sent = &mut self.sent[packet.kind() as usize];
+        *sent += 1;
+        packet.number = *sent;
+    }
+
     /// Sends a packet, which may be changed by it.
     #[inline]
     pub(super) fn send(&mut self, now: u64, packet: &mut Packet, default: &LinkPolicy) -> Verdict {
+        if packet.number == 0 {
+            self.number(packet);
+        }
         let policy = self.own.as_ref().unwrap_or(default);
         let [loss, latency, jitter, duplicate] = std::array::from_fn(|_| self.stream.next_u64());
         let mut size = packet.size();
@@ -155,7 +171,7 @@ impl Link {
     fn send_through_effects(&mut self, packet: &mut Packet, passage: Passage) -> Verdict {
         let Passage { now, size, frames, lost, mut leaves, latency, copy } = passage;
         for imposed in &mut self.effects {
-            imposed.draw(frames);
+            imposed.draw(frames, packet);
         }
         if lost {
             return Verdict::Lost;
@@ -176,7 +192,7 @@ impl Link {
             }
             let Some(left) = imposed.shape(now, size) else {
                 imposed.touched += 1;
-                return Verdict::Lost;
+                return Verdict::LostToFault;
             };
             if left <= left_link {
                 imposed.intent = Intent::Nothing;
@@ -188,7 +204,7 @@ impl Link {
             let checksum_fails = matches!(imposed.intent, Intent::Corrupt(_)) && !is_datagram;
             if imposed.intent == Intent::Lose || checksum_fails {
                 imposed.touched += 1;
-                return Verdict::Lost;
+                return Verdict::LostToFault;
             }
         }
         let mut change = Change { due: leaves.saturating_add(latency), ..Change::default() };
@@ -283,6 +299,7 @@ mod tests {
                     data,
                     sent: 0,
                     order: 0,
+                    number: 0,
                 };
                 link.send(0, &mut packet, &policy);
             }

@@ -30,6 +30,54 @@ pub(super) struct Packet {
     pub(super) sent: u64,
     /// Its place in the order of sending.
     pub(super) order: u64,
+    /// Which of its kind on its link, from 1; 0 for what travels over none and before it is sent.
+    pub(super) number: u32,
+}
+
+/// What kinds of packets there are to those who count them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PacketKind {
+    /// UDP.
+    Datagram,
+    /// TCP: asks for a connection.
+    Syn,
+    /// TCP: grants it.
+    SynAck,
+    /// TCP: a segment with payload, acknowledgements that ride on it included.
+    Data,
+    /// TCP: an acknowledgement without payload.
+    Ack,
+    /// TCP: the end of the stream, with the last of the data if both are sent again.
+    Fin,
+    /// TCP: a segment without payload that asks for an acknowledgement, for a keepalive or of a closed window.
+    Probe,
+    /// TCP: a reset.
+    Rst,
+    /// ICMP: no socket was there for a datagram.
+    Unreachable,
+}
+
+impl PacketKind {
+    /// All of them.
+    pub const ALL: [PacketKind; 9] = {
+        use PacketKind::*;
+        [Datagram, Syn, SynAck, Data, Ack, Fin, Probe, Rst, Unreachable]
+    };
+
+    /// Its name, as in traces and specs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            PacketKind::Datagram => "datagram",
+            PacketKind::Syn => "syn",
+            PacketKind::SynAck => "syn_ack",
+            PacketKind::Data => "data",
+            PacketKind::Ack => "ack",
+            PacketKind::Fin => "fin",
+            PacketKind::Probe => "probe",
+            PacketKind::Rst => "rst",
+            PacketKind::Unreachable => "unreachable",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +113,24 @@ impl Packet {
         headers + self.data.len()
     }
 
-    fn kind(&self) -> u64 {
+    /// What it is to those who watch.
+    #[inline]
+    pub(super) fn kind(&self) -> PacketKind {
+        match self.body {
+            Body::Datagram => PacketKind::Datagram,
+            Body::Syn { .. } => PacketKind::Syn,
+            Body::SynAck { .. } => PacketKind::SynAck,
+            Body::Segment { fin: true, .. } => PacketKind::Fin,
+            Body::Segment { probe: true, .. } => PacketKind::Probe,
+            Body::Segment { .. } if self.data.is_empty() => PacketKind::Ack,
+            Body::Segment { .. } => PacketKind::Data,
+            Body::Reset { .. } | Body::ConnectionRejected { .. } => PacketKind::Rst,
+            Body::DatagramRejected | Body::PortUnreachable => PacketKind::Unreachable,
+        }
+    }
+
+    /// What it is in the digest.
+    fn code(&self) -> u64 {
         match self.body {
             Body::Datagram => 0,
             Body::Syn { .. } => 1,
@@ -88,6 +153,8 @@ pub(super) enum Fate {
     Delivered,
     /// The link lost it.
     Lost,
+    /// An effect on the link lost it.
+    LostToFault,
     /// A block swallowed it.
     Blocked,
     /// A block turned it down.
@@ -96,6 +163,20 @@ pub(super) enum Fate {
     Held,
     /// The machine had no power.
     NoPower,
+}
+
+impl Fate {
+    /// What it is in the digest, to which it makes no difference who lost it.
+    fn code(self) -> u64 {
+        match self {
+            Fate::Delivered => 0,
+            Fate::Lost | Fate::LostToFault => 1,
+            Fate::Blocked => 2,
+            Fate::Rejected => 3,
+            Fate::Held => 4,
+            Fate::NoPower => 5,
+        }
+    }
 }
 
 /// A rolling hash: two folded multiplications for a packet (as in wyhash), and xxh3 for what it carries.
@@ -115,7 +196,7 @@ impl Digest {
     pub(super) fn record(&mut self, packet: &Packet, fate: Fate, at: u64) {
         let ends = u64::from(packet.from.node) << 32 | u64::from(packet.to.node);
         let ports = u64::from(packet.from.port) << 16 | u64::from(packet.to.port);
-        let rest = ports << 32 | (packet.data.len() as u64) << 8 | packet.kind() << 4 | fate as u64;
+        let rest = ports << 32 | (packet.data.len() as u64) << 8 | packet.code() << 4 | fate.code();
         let payload = if packet.data.is_empty() { 0 } else { xxh3_64(&packet.data) };
         let times = fold(self.0 ^ packet.sent ^ 0x8EBC_6AF0_9C88_C6E3, at ^ 0x5895_65DA_CE71_6E8F);
         self.0 = fold(times ^ payload ^ ends ^ 0x1D8E_4E27_C47D_124F, rest ^ 0xEB44_ACCA_B455_D165);

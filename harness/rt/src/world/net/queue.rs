@@ -139,10 +139,10 @@ impl Queue {
         self.pump.replace(cx.waker().clone())
     }
 
-    /// The waker of the pump, if there is something for it to do.
+    /// The waker of the pump, if there is something for it to do: here, or `elsewhere`.
     #[inline]
-    pub(super) fn call_pump(&mut self) -> Option<Waker> {
-        if self.unarmed.is_empty() { None } else { self.pump.take() }
+    pub(super) fn call_pump(&mut self, elsewhere: bool) -> Option<Waker> {
+        if self.unarmed.is_empty() && !elsewhere { None } else { self.pump.take() }
     }
 
     /// Forgets everything, and gives the waker of the pump so that it can end.

@@ -152,7 +152,8 @@ impl Fabric {
         let now = self.tick();
         let from_loopback = face == Face::Loopback || (loopback && face == Face::All);
         let body = Body::Datagram;
-        let packet = Packet { from, to, loopback, from_loopback, body, data: payload, sent: now, order: 0 };
+        let packet =
+            Packet { from, to, loopback, from_loopback, body, data: payload, sent: now, order: 0, number: 0 };
         self.transmit(now, packet, Behind::NOTHING);
         Ok(data.len())
     }

@@ -35,6 +35,7 @@ impl Fabric {
             data: Vec::new(),
             sent: now,
             order: 0,
+            number: 0,
         };
         self.transmit(now, answer, Behind::NOTHING);
     }

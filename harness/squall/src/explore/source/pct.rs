@@ -95,7 +95,8 @@ impl Source for Pct {
     }
 
     fn statements(&self) -> Vec<Statement> {
-        let tried: Vec<_> = self.blocks.iter().filter(|(points, runs)| *points >= DEPTH && *runs > 0).collect();
+        let tried: Vec<_> =
+            self.blocks.iter().filter(|(points, runs)| *points >= DEPTH && *runs > 0).collect();
         let Some((points, runs)) = tried.iter().max() else { return Vec::new() };
         let sets = *points as f64 * (*points as f64 - 1.0) / 2.0;
         let hit = -libm::expm1(*runs as f64 * libm::log1p(-1.0 / sets));

@@ -10,7 +10,7 @@ use crate::{
     history::{Kind, Record},
     plan::Point,
     run::RunReport,
-    trace::{TraceEvent, Traced},
+    trace::{MessageFate, MessageKind, TraceEvent, Traced, TracedCall, TracedSync},
 };
 
 /// A point, and which operations it can have had a part in.
@@ -50,24 +50,28 @@ pub(super) fn survey(report: &RunReport) -> Vec<Site> {
 /// When, where and what, of a traced event that is a point.
 fn of_trace(traced: &Traced) -> Option<(Duration, String, Point)> {
     let (node, point) = match &traced.event {
-        TraceEvent::Packet { kind, bytes, .. } if *bytes == 0 && !kind.opens() => return None,
-        TraceEvent::Packet { from, to, kind, number, .. } => (
+        TraceEvent::Message { from, to, kind, number, .. } if carries(*kind) => (
             from.clone(),
-            Point::Message {
-                from: from.clone(),
-                to: to.clone(),
-                kind: kind.to_string(),
-                number: *number,
-            },
+            Point::Message { from: from.clone(), to: to.clone(), kind: *kind, number: *number },
         ),
-        TraceEvent::Arrived { from, to, method, number } => (
+        TraceEvent::Arrived(TracedCall { from, to, method, number }) => (
             to.clone(),
             Point::Call { from: from.clone(), to: to.clone(), method: method.clone(), number: *number },
         ),
-        TraceEvent::Sync { node, number } => (node.clone(), Point::Sync { node: node.clone(), number: *number }),
+        TraceEvent::Sync(TracedSync { node, number }) => {
+            (node.clone(), Point::Sync { node: node.clone(), number: *number })
+        }
         _ => return None,
     };
     Some((traced.at, node, point))
+}
+
+/// Whether a packet of this kind is one that anybody waits for. Acknowledgements and the like are sent again and again by themselves.
+fn carries(kind: MessageKind) -> bool {
+    matches!(
+        kind,
+        MessageKind::Datagram | MessageKind::Syn | MessageKind::SynAck | MessageKind::Data | MessageKind::Fin
+    )
 }
 
 /// The steps that nodes reported, each with its number among the events of its name.
@@ -101,8 +105,8 @@ fn pasts(report: &RunReport) -> Vec<Past> {
         .trace
         .iter()
         .filter_map(|traced| match &traced.event {
-            TraceEvent::Packet { from, to, arrives, .. } => {
-                Some((arrives.as_ref().map(|after| traced.at + *after)?, to.as_str(), traced.at, from.as_str()))
+            TraceEvent::Message { from, to, fate: MessageFate::Delivered(after), .. } => {
+                Some((traced.at + *after, to.as_str(), traced.at, from.as_str()))
             }
             _ => None,
         })

@@ -64,7 +64,8 @@ impl Sweep {
     /// What to try, when the run without faults is known.
     fn prepare(&self, report: &RunReport) -> Ready {
         let sites = survey(report);
-        let own = self.faults.iter().map(|id| Site { point: Point::Fault(id.clone()), operations: Vec::new() });
+        let own =
+            self.faults.iter().map(|id| Site { point: Point::Fault(id.clone()), operations: Vec::new() });
         let all: Vec<(Injection, Site)> = own
             .chain(sites)
             .flat_map(|site| {
@@ -127,7 +128,10 @@ fn symmetric(first: &Injection, second: &Injection) -> u64 {
         let name = part.trim_end_matches([':', '+']);
         match name.split_once('[') {
             Some((group, _)) => {
-                let nth = members.iter().filter(|member| member.starts_with(group)).position(|member| *member == name);
+                let nth = members
+                    .iter()
+                    .filter(|member| member.starts_with(group))
+                    .position(|member| *member == name);
                 let nth = nth.unwrap_or_else(|| {
                     let count = members.iter().filter(|member| member.starts_with(group)).count();
                     members.push(name);

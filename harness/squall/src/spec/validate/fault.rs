@@ -158,7 +158,7 @@ impl Context<'_> {
         }
         if let Some(trigger) = &fault.when {
             let when = at.key("when");
-            self.event_where(&trigger.event, &trigger.fields, &when);
+            self.trigger(trigger, &when);
             if trigger.nth.is_some_and(|nth| nth.min == 0 || nth.max > MAX_NTH) {
                 let help = "the first occurrence is 1, and a billion is more than any run has";
                 self.report(when.key("nth").error(Code::OutOfRange, "there is no such occurrence", help));

@@ -6,7 +6,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    super::EffectId,
+    super::{
+        EffectId,
+        packet::{Packet, PacketKind},
+    },
     loss::Loss,
     policy::{LossModel, between, nanos, unit},
     shaper::Shaper,
@@ -86,6 +89,29 @@ pub enum LinkEffect {
         /// The most.
         max: Duration,
     },
+    /// Something becomes of single packets, by their number. Draws nothing.
+    Message {
+        /// Of this kind.
+        kind: PacketKind,
+        /// The number of the first on the link since the start of the run, from 1, as those who [watch](crate::world::World::watch)
+        /// are told it.
+        first: u64,
+        /// The number of the last.
+        last: u64,
+        /// What becomes of them.
+        outcome: MessageOutcome,
+    },
+}
+
+/// What becomes of a single packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageOutcome {
+    /// It is lost.
+    Lost,
+    /// It arrives once more, so much later.
+    Duplicated(Duration),
+    /// It arrives so much later, and those behind it may overtake it.
+    Delayed(Duration),
 }
 
 /// What an effect has drawn for the packet at hand.
@@ -136,7 +162,7 @@ impl Imposed {
     }
 
     /// Draws for a packet of so many frames.
-    pub(super) fn draw(&mut self, frames: u32) {
+    pub(super) fn draw(&mut self, frames: u32, packet: &Packet) {
         let stream = &mut self.stream;
         self.intent = match self.effect {
             // Tested on arrival.
@@ -164,6 +190,15 @@ impl Imposed {
             }
             LinkEffect::Corrupt { probability } => chance(stream, probability, Intent::Corrupt),
             LinkEffect::Tamper { probability } => chance(stream, probability, Intent::Tamper),
+            LinkEffect::Message { kind, first, last, outcome } => {
+                let is_meant = packet.kind() == kind && (first..=last).contains(&packet.number.into());
+                match outcome {
+                    _ if !is_meant => Intent::Nothing,
+                    MessageOutcome::Lost => Intent::Lose,
+                    MessageOutcome::Duplicated(later) => Intent::Copy(nanos(later)),
+                    MessageOutcome::Delayed(by) => Intent::HoldBack(nanos(by)),
+                }
+            }
         };
     }
 
@@ -213,7 +248,10 @@ pub(super) fn change_bytes(data: &mut [u8], key: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::super::packet::{Body, Endpoint},
+        *,
+    };
 
     #[test]
     fn damage_is_small_and_never_none() {
@@ -249,13 +287,32 @@ mod tests {
                 Replay { probability, min: by, max: by },
             ]
         };
+        let end = Endpoint { node: 0, port: 0 };
+        let packet = Packet {
+            from: end,
+            to: end,
+            loopback: false,
+            from_loopback: false,
+            body: Body::Datagram,
+            data: Vec::new(),
+            sent: 0,
+            order: 0,
+            number: 1,
+        };
         let drawn = |effect| {
             let mut imposed = Imposed::new(EffectId(0), effect, Stream::new(1, "effect", ""));
-            (1..=100).for_each(|frames| imposed.draw(frames));
+            (1..=100).for_each(|frames| imposed.draw(frames, &packet));
             imposed.stream.next_u64()
         };
         for (never, always) in of_probability(0.0).into_iter().zip(of_probability(1.0)) {
             assert_eq!(drawn(never), drawn(always), "{always:?}");
         }
+        let single = |first| Message {
+            kind: PacketKind::Datagram,
+            first,
+            last: 9,
+            outcome: MessageOutcome::Duplicated(by),
+        };
+        assert_eq!(drawn(single(1)), drawn(single(2)), "it is meant, or not, and draws nothing");
     }
 }

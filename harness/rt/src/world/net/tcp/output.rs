@@ -28,8 +28,25 @@ impl Fabric {
     fn send_on(&mut self, now: u64, key: Key, body: Body, data: Vec<u8>) {
         let Some(connection) = self.connections.get(key) else { return };
         let &Connection { local: from, peer: to, loopback, behind, .. } = connection;
-        let packet = Packet { from, to, loopback, from_loopback: loopback, body, data, sent: now, order: 0 };
+        let packet = Packet {
+            from,
+            to,
+            loopback,
+            from_loopback: loopback,
+            body,
+            data,
+            sent: now,
+            order: 0,
+            number: 0,
+        };
         let behind = self.transmit(now, packet, behind);
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.behind = behind;
+        }
+    }
+
+    /// The last packet of a connection, if it is there still, is this one.
+    pub(in super::super) fn keep_behind(&mut self, key: Key, behind: Behind) {
         if let Some(connection) = self.connections.get_mut(key) {
             connection.behind = behind;
         }
@@ -72,6 +89,7 @@ impl Fabric {
             data,
             sent: now,
             order: 0,
+            number: 0,
         };
         let behind = self.transmit(now, packet, behind);
         if let Some(connection) = self.connections.get_mut(key) {
@@ -182,6 +200,7 @@ impl Fabric {
             data: Vec::new(),
             sent: now,
             order: 0,
+            number: 0,
         };
         self.transmit(now, answer, Behind::NOTHING);
     }
