@@ -98,12 +98,17 @@ impl<E: Event> EventLog<E> {
             });
         }
         let (head, changed) = (staging.head, staging.changed);
+        let rejected = std::mem::take(&mut staging.rejected);
         drop(staging);
         if !changed {
             write.abort()?;
             return Ok(results);
         }
         write.commit()?;
+        // Not before: a refusal that is not durable may come out otherwise after a crash.
+        for (stream, cause) in rejected {
+            tracing::info!(target: "event_log", stream, cause = %cause, "rejected");
+        }
         if head > before {
             tracing::info!(target: "effect", first = before + 1, last = head, "committed");
             self.head.send_replace(head);
@@ -173,6 +178,8 @@ struct Staging<'t> {
     causes: Table<'t, u128, (u64, &'static str, u64, u64, &'static [u8])>,
     head: u64,
     changed: bool,
+    /// What was refused for good, once it is committed.
+    rejected: Vec<(String, Cause)>,
 }
 
 impl<'t> Staging<'t> {
@@ -185,6 +192,7 @@ impl<'t> Staging<'t> {
             causes: write.open_table(CAUSES)?,
             head,
             changed: false,
+            rejected: Vec::new(),
         })
     }
 
@@ -204,7 +212,7 @@ impl<'t> Staging<'t> {
                     .insert(cause.id, (cause.fingerprint, stream.as_str(), 0, 0, reason.as_slice()))
                     .map_err(LogError::from)?;
                 self.changed = true;
-                tracing::info!(target: "event_log", stream, cause = %cause, "rejected");
+                self.rejected.push((stream, cause));
                 Ok(Settled::Rejected(reason))
             }
         }

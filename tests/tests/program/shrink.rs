@@ -75,7 +75,7 @@ pub fn what_is_left_is_a_spec_that_fails_the_same_way() {
 pub fn run_makes_each_failure_small_and_says_how_to_keep_it() {
     let ended = run(squall(&["run", STRIKE]))
         .with(1)
-        .says("shrunk to 0 of 0 strikes of faults and 0 of 5 operations");
+        .says("shrunk to nothing (0 of 0 strikes of faults, 0 of 5 operations)");
     assert!(ended.out.contains("keep it: ") && ended.out.contains(" --save"), "{}", ended.out);
     let json = run(squall(&["run", STRIKE, "--format", "json"])).with(1);
     assert_eq!(json.of_kind("spec")[0]["shrunk"][0]["minimal"], true);

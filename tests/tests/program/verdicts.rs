@@ -116,7 +116,7 @@ pub fn json_is_one_object_a_line() {
         object.as_object().expect("an object").keys().cloned().collect()
     };
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-    let passed = ["kind", "spec", "case", "seed", "verdict", "digest", "virtual_ms", "wall_us"];
+    let passed = ["kind", "spec", "case", "seed", "run", "verdict", "digest", "virtual_ms", "wall_us"];
     let runs = ended.of_kind("run");
     assert_eq!(runs.len(), 32);
     for run in &runs {

@@ -20,6 +20,8 @@ use crate::{
 const HELD_UP: Duration = Duration::from_secs(3);
 /// How long a crashed node is down.
 const DOWN: Duration = Duration::from_millis(700);
+/// What a node does without waiting takes no virtual time.
+const MOMENT: Duration = Duration::from_micros(1);
 /// How long a node is cut off, or stands still.
 const AWAY: Duration = Duration::from_secs(3);
 
@@ -36,7 +38,7 @@ pub enum Harm {
     Delay,
     /// The node crashes before it happens; unsynced writes are lost.
     CrashBefore,
-    /// The node crashes as soon as it has happened; unsynced writes are lost.
+    /// The node crashes when it has happened and was reported; unsynced writes are lost.
     CrashAfter,
     /// The node is cut off from all others for a while.
     Isolate,
@@ -267,8 +269,11 @@ impl Injection {
                 }
             }
             Point::Sync { node, number } => {
-                let event = if self.harm == Harm::CrashBefore { "disk.sync" } else { "disk.synced" };
-                one(crash(node), when(event, &[("node", node)], *number))
+                let fields = [("node", node)];
+                match self.harm {
+                    Harm::CrashBefore => one(crash(node), when("disk.sync", &fields, *number)),
+                    _ => one(crash(node), soon_after(when("disk.synced", &fields, *number))),
+                }
             }
             Point::Step { node, event, number } => one(self.harm.to_node(node), when(event, &[], *number)),
         }
@@ -322,6 +327,15 @@ fn call(
         by: by.map(|by| DurationRange::exactly(by).into()),
         code: None,
     })
+}
+
+/// A moment after it, when what the node does without waiting is done: what it has made durable it has reported, too. Nobody could tell
+/// otherwise whether an effect that was not reported was lost, or durable and about to be.
+fn soon_after(mut start: Start) -> Start {
+    if let Start::When(trigger) = &mut start {
+        trigger.after = Dur(MOMENT);
+    }
+    start
 }
 
 fn packet(

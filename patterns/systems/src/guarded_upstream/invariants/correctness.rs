@@ -21,7 +21,7 @@
 //! | `late_result_counted`, `result_discarded` | a result counted in another generation than its own, or not in its own |
 //! | `wrong_generation` | a decision that names another generation than the current one |
 //! | `unknown_permit` | a permit given twice, or used without having been given |
-//! | `unguarded_call` | a call that reached the upstream without a permit of its own |
+//! | `unguarded_call` | a call that reached the upstream without a permit |
 //! | `unreadable_event` | an event without what it must tell, or of a breaker that was never created |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,14 +39,14 @@ use self::model::Model;
 pub(crate) struct Correctness {
     config: Config,
     models: BTreeMap<Breaker, Model>,
-    /// Permits whose call has not reached the upstream, of all breakers that ever were.
-    not_received: BTreeMap<Breaker, BTreeSet<i64>>,
+    /// The permits that were given, of all breakers that ever were.
+    given: BTreeMap<Breaker, BTreeSet<i64>>,
     judged: u64,
 }
 
 impl Correctness {
     pub(crate) fn new(config: Config) -> Self {
-        Correctness { config, models: BTreeMap::new(), not_received: BTreeMap::new(), judged: 0 }
+        Correctness { config, models: BTreeMap::new(), given: BTreeMap::new(), judged: 0 }
     }
 }
 
@@ -66,8 +66,8 @@ impl Invariant for Correctness {
             Said::CallEnded { .. } => return Ok(()),
             Said::Received { permit } => {
                 self.judged += 1;
-                let permits = self.not_received.get_mut(&breaker);
-                if permits.is_some_and(|permits| permits.remove(&permit)) {
+                // One that comes twice was doubled on the way, which is not up to the breaker.
+                if self.given.get(&breaker).is_some_and(|given| given.contains(&permit)) {
                     return Ok(());
                 }
                 let Breaker { node, incarnation, name } = breaker;
@@ -77,7 +77,7 @@ impl Invariant for Correctness {
                 return Err(Breach::new("unguarded_call", message));
             }
             Said::Admitted { permit, .. } => {
-                self.not_received.entry(breaker.clone()).or_default().insert(permit);
+                self.given.entry(breaker.clone()).or_default().insert(permit);
             }
             _ => {}
         }
