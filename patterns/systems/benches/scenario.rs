@@ -37,6 +37,8 @@ mod on_squall;
 mod on_turmoil;
 #[path = "scenario/register.rs"]
 mod register;
+#[path = "scenario/streams.rs"]
+mod streams;
 
 use self::register::{MESSAGES, Op};
 
@@ -55,7 +57,7 @@ const DOWN: Range<Duration> = Duration::from_secs(12)..Duration::from_millis(12_
 const END: Duration = Duration::from_secs(20);
 
 /// How many runs a sample has.
-const RUNS: u64 = 40;
+const RUNS: u64 = 10;
 
 /// One operation that a test by hand performs.
 #[derive(Clone, Copy)]
@@ -93,10 +95,16 @@ fn tally(run: impl Fn(u64) -> u64) -> Tally {
     Tally { ok, messages: MESSAGES.load(Ordering::Relaxed) - before }
 }
 
-/// That the three scenarios are one.
+/// That the scenarios are one.
 fn prove_equal() {
-    let all = [tally(on_squall::Runner::new().by_seed()), tally(on_madsim::run), tally(on_turmoil::run)];
-    println!("squall, madsim, turmoil over 20 runs: {all:?}");
+    let all = [
+        tally(on_squall::Runner::new::<on_squall::Streams>().by_seed()),
+        tally(on_madsim::run::<on_madsim::Streams>),
+        tally(on_turmoil::run),
+        tally(on_squall::Runner::new::<on_squall::Calls>().by_seed()),
+        tally(on_madsim::run::<on_madsim::Messages>),
+    ];
+    println!("TCP on squall, madsim, turmoil, calls on squall, madsim; 20 runs each: {all:?}");
     let most = all.iter().map(|tally| tally.messages).max().unwrap_or(0);
     for Tally { ok, messages } in &all {
         assert!(*ok >= 20 * u64::from(OPERATIONS) * 98 / 100, "operations fail: {all:?}");
@@ -118,17 +126,36 @@ fn measure(bencher: Bencher<'_, '_>, run: impl Fn(u64) -> u64) {
     });
 }
 
-#[divan::bench(sample_count = 20, sample_size = 1)]
-fn squall(bencher: Bencher<'_, '_>) {
-    measure(bencher, on_squall::Runner::new().by_seed());
+mod tcp {
+    use super::*;
+
+    #[divan::bench(sample_count = 100, sample_size = 1)]
+    fn squall(bencher: Bencher<'_, '_>) {
+        measure(bencher, on_squall::Runner::new::<on_squall::Streams>().by_seed());
+    }
+
+    #[divan::bench(sample_count = 100, sample_size = 1)]
+    fn madsim(bencher: Bencher<'_, '_>) {
+        measure(bencher, on_madsim::run::<on_madsim::Streams>);
+    }
+
+    #[divan::bench(sample_count = 10, sample_size = 1)]
+    fn turmoil(bencher: Bencher<'_, '_>) {
+        measure(bencher, on_turmoil::run);
+    }
 }
 
-#[divan::bench(sample_count = 20, sample_size = 1)]
-fn madsim(bencher: Bencher<'_, '_>) {
-    measure(bencher, on_madsim::run);
-}
+/// Calls over what each has for them. turmoil has nothing.
+mod calls {
+    use super::*;
 
-#[divan::bench(sample_count = 4, sample_size = 1)]
-fn turmoil(bencher: Bencher<'_, '_>) {
-    measure(bencher, on_turmoil::run);
+    #[divan::bench(sample_count = 100, sample_size = 1)]
+    fn squall(bencher: Bencher<'_, '_>) {
+        measure(bencher, on_squall::Runner::new::<on_squall::Calls>().by_seed());
+    }
+
+    #[divan::bench(sample_count = 100, sample_size = 1)]
+    fn madsim(bencher: Bencher<'_, '_>) {
+        measure(bencher, on_madsim::run::<on_madsim::Messages>);
+    }
 }

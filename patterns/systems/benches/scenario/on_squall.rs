@@ -1,6 +1,6 @@
 //! The scenario on squall: a [`System`], its invariant and a spec, as a team has them.
 
-use std::{io, path::Path, time::Duration};
+use std::{io, marker::PhantomData, path::Path, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 use squall::{
@@ -12,13 +12,15 @@ use squall::{
 };
 use squall_rt::{
     net::{TcpListener, TcpStream},
+    rpc::{self, Call, Code, Method, Server, Status},
     task, time,
 };
 
 use super::{
     KEYS, SERVERS,
     ledger::Ledger,
-    register::{self, Client, Op, PORT, Platform},
+    register::{self, Client, Op, PATIENCE, PORT, Platform, Replica, Request, Stamped},
+    streams::{self, Link, Sockets},
 };
 
 /// The spec, read once as the `squall` program reads it once.
@@ -28,9 +30,9 @@ pub struct Runner {
 }
 
 impl Runner {
-    pub fn new() -> Self {
+    pub fn new<P: Platform>() -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/scenario/register.yaml");
-        let registry = Registry::new().with::<Register>();
+        let registry = Registry::new().with::<Register<P>>();
         let spec = spec::load(&path, &registry).unwrap_or_else(|errors| panic!("{errors}")).spec;
         Runner { registry, spec }
     }
@@ -46,9 +48,10 @@ impl Runner {
     }
 }
 
-struct Squall;
+/// Over TCP.
+pub struct Streams;
 
-impl Platform for Squall {
+impl Sockets for Streams {
     type Stream = TcpStream;
     type Listener = TcpListener;
 
@@ -60,6 +63,20 @@ impl Platform for Squall {
     }
     async fn connect(server: usize) -> io::Result<TcpStream> {
         TcpStream::connect((format!("servers-{server}"), PORT)).await
+    }
+}
+
+impl Platform for Streams {
+    type Link = Link<TcpStream>;
+
+    fn link(server: usize) -> Link<TcpStream> {
+        Link::new(server)
+    }
+    async fn ask(link: &mut Link<TcpStream>, request: Request) -> Option<Stamped> {
+        streams::ask::<Self>(link, request).await
+    }
+    async fn answer(replica: Arc<Replica<Self>>) -> io::Result<()> {
+        streams::answer(replica).await
     }
     async fn sleep(time: Duration) {
         time::sleep(time).await;
@@ -75,9 +92,49 @@ impl Platform for Squall {
     }
 }
 
-struct Register;
+/// Over squall's RPC.
+pub struct Calls;
 
-impl System for Register {
+impl Method for Request {
+    const NAME: &'static str = "ask";
+    type Reply = Stamped;
+}
+
+impl Platform for Calls {
+    type Link = rpc::Client;
+
+    fn link(server: usize) -> rpc::Client {
+        rpc::Client::new(format!("servers-{server}:{PORT}"))
+    }
+    async fn ask(link: &mut rpc::Client, request: Request) -> Option<Stamped> {
+        link.call(&request, PATIENCE).await.ok()
+    }
+    async fn answer(replica: Arc<Replica<Self>>) -> io::Result<()> {
+        let unready = || Status::new(Code::Unavailable, "still copying");
+        let server = Server::new().on(move |request: Request, _: Call| {
+            let answered = replica.answer(request).ok_or_else(unready);
+            async move { answered }
+        });
+        server.serve(TcpListener::bind(("0.0.0.0", PORT)).await?).await
+    }
+    async fn sleep(time: Duration) {
+        Streams::sleep(time).await;
+    }
+    async fn timeout<T>(within: Duration, work: impl Future<Output = T> + Send) -> Option<T> {
+        Streams::timeout(within, work).await
+    }
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+        task::spawn(task);
+    }
+    fn stored(server: usize, key: u8, stamp: u64) {
+        Streams::stored(server, key, stamp);
+    }
+}
+
+/// The system, whose messages go over `P`.
+struct Register<P>(PhantomData<fn() -> P>);
+
+impl<P: Platform> System for Register<P> {
     const NAME: &'static str = "register";
     const ABOUT: &'static str = "a register on a majority of servers";
     type Params = ();
@@ -105,13 +162,13 @@ impl System for Register {
     fn apply_variant((): &mut (), _: &'static str) {}
 
     async fn run_node(node: Node, (): ()) -> Result<(), BoxError> {
-        Ok(register::serve::<Squall>(node.index() as usize).await?)
+        Ok(register::serve::<P>(node.index() as usize).await?)
     }
     async fn open_session(client: Node, (): ()) -> Client {
-        Client::open::<Squall>(client.index() as usize)
+        Client::open::<P>(client.index() as usize)
     }
     async fn perform(client: &mut Client, op: Op) -> Outcome {
-        match client.perform::<Squall>(op).await {
+        match client.perform::<P>(op).await {
             Some(at) => Outcome::ok().with("key", op.key()).with("stamp", at.stamp).with("value", at.value),
             None => Outcome::unknown("no majority answered in time"),
         }

@@ -16,7 +16,8 @@ use super::{
     CLIENTS, CUT_OFF, DOWN, END, LATENCY, SERVERS,
     ledger::Ledger,
     plan,
-    register::{Client, PORT, Platform, serve},
+    register::{Client, PORT, Platform, Replica, Request, Stamped, serve},
+    streams::{self, Link, Sockets},
 };
 
 thread_local! {
@@ -28,9 +29,9 @@ fn with_ledger<T>(act: impl FnOnce(MutexGuard<'_, Ledger>) -> T) -> T {
     LEDGER.with(|ledger| act(ledger.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
-struct Turmoil;
+struct Streams;
 
-impl Platform for Turmoil {
+impl Sockets for Streams {
     type Stream = TcpStream;
     type Listener = TcpListener;
 
@@ -42,6 +43,20 @@ impl Platform for Turmoil {
     }
     async fn connect(server: usize) -> io::Result<TcpStream> {
         TcpStream::connect((format!("server-{server}"), PORT)).await
+    }
+}
+
+impl Platform for Streams {
+    type Link = Link<TcpStream>;
+
+    fn link(server: usize) -> Link<TcpStream> {
+        Link::new(server)
+    }
+    async fn ask(link: &mut Link<TcpStream>, request: Request) -> Option<Stamped> {
+        streams::ask::<Self>(link, request).await
+    }
+    async fn answer(replica: Arc<Replica<Self>>) -> io::Result<()> {
+        streams::answer(replica).await
     }
     async fn sleep(time: Duration) {
         time::sleep(time).await;
@@ -67,7 +82,7 @@ pub fn run(seed: u64) -> u64 {
         .rng_seed(seed)
         .build();
     for server in 0..SERVERS {
-        sim.host(format!("server-{server}"), move || async move { Ok(serve::<Turmoil>(server).await?) });
+        sim.host(format!("server-{server}"), move || async move { Ok(serve::<Streams>(server).await?) });
     }
     let planned = plan(seed);
     for index in 0..CLIENTS {
@@ -75,11 +90,11 @@ pub fn run(seed: u64) -> u64 {
         sim.host(format!("client-{index}"), move || {
             let own = own.clone();
             async move {
-                let client = Client::open::<Turmoil>(index);
+                let client = Client::open::<Streams>(index);
                 for planned in own {
                     time::sleep(planned.at.saturating_sub(turmoil::elapsed())).await;
                     with_ledger(|mut ledger| ledger.invoked(index, planned.op.key()));
-                    if let Some(at) = client.perform::<Turmoil>(planned.op).await {
+                    if let Some(at) = client.perform::<Streams>(planned.op).await {
                         with_ledger(|mut ledger| ledger.completed(index, planned.op.key(), at.stamp))?;
                     }
                 }

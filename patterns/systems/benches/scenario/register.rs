@@ -12,15 +12,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    sync::mpsc,
-};
+use tokio::sync::mpsc;
 
 use crate::{KEYS, SERVERS};
 
 /// How long a client waits for one server, and in all for a majority of them.
-const PATIENCE: Duration = Duration::from_millis(200);
+pub const PATIENCE: Duration = Duration::from_millis(200);
 const DEADLINE: Duration = Duration::from_millis(600);
 /// Before a server that could not copy from another tries again.
 const AGAIN: Duration = Duration::from_millis(50);
@@ -30,14 +27,16 @@ pub const PORT: u16 = 80;
 /// Requests and replies of all runs so far.
 pub static MESSAGES: AtomicU64 = AtomicU64::new(0);
 
-/// The simulator: its sockets, timers and tasks.
-pub trait Platform: 'static {
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    type Listener: Send + Sync;
+/// The simulator: its messages, timers and tasks.
+pub trait Platform: Sized + 'static {
+    /// What a process keeps to ask one server.
+    type Link: Send;
 
-    fn bind() -> impl Future<Output = io::Result<Self::Listener>> + Send;
-    fn accept(listener: &Self::Listener) -> impl Future<Output = io::Result<Self::Stream>> + Send;
-    fn connect(server: usize) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn link(server: usize) -> Self::Link;
+    /// Asks a server. None when it does not answer within [`PATIENCE`].
+    fn ask(link: &mut Self::Link, request: Request) -> impl Future<Output = Option<Stamped>> + Send;
+    /// Answers, until the process ends, with what the replica has to say.
+    fn answer(replica: Arc<Replica<Self>>) -> impl Future<Output = io::Result<()>> + Send;
     fn sleep(time: Duration) -> impl Future<Output = ()> + Send;
     fn timeout<T>(
         within: Duration,
@@ -64,25 +63,28 @@ impl Op {
 }
 
 /// A value with the stamp that orders it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct Stamped {
     pub stamp: u64,
     pub value: u32,
 }
 
 impl Stamped {
-    fn encode(self, frame: &mut [u8]) {
+    pub fn encode(self, frame: &mut [u8]) {
         frame[..8].copy_from_slice(&self.stamp.to_le_bytes());
         frame[8..12].copy_from_slice(&self.value.to_le_bytes());
     }
-    fn decode(frame: &[u8]) -> Self {
+    pub fn decode(frame: &[u8]) -> Self {
         let stamp = u64::from_le_bytes(frame[..8].try_into().expect("eight bytes"));
         Stamped { stamp, value: u32::from_le_bytes(frame[8..12].try_into().expect("four bytes")) }
     }
 }
 
-#[derive(Clone, Copy)]
-enum Request {
+/// What a server is asked.
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
+pub enum Request {
     Read(u8),
     Write(u8, Stamped),
     /// A read that a server answers from its start on.
@@ -90,10 +92,10 @@ enum Request {
 }
 
 /// Requests and replies have this many bytes.
-const FRAME: usize = 16;
+pub const FRAME: usize = 16;
 
 impl Request {
-    fn encode(self) -> [u8; FRAME] {
+    pub fn encode(self) -> [u8; FRAME] {
         let mut frame = [0; FRAME];
         let (tag, key) = match self {
             Request::Read(key) => (0, key),
@@ -106,7 +108,7 @@ impl Request {
         frame[..2].copy_from_slice(&[tag, key]);
         frame
     }
-    fn decode(frame: [u8; FRAME]) -> Self {
+    pub fn decode(frame: [u8; FRAME]) -> Self {
         match frame[0] {
             0 => Request::Read(frame[1]),
             1 => Request::Write(frame[1], Stamped::decode(&frame[2..])),
@@ -116,7 +118,7 @@ impl Request {
 }
 
 /// What a server holds.
-struct Replica<P> {
+pub struct Replica<P> {
     server: usize,
     ready: AtomicBool,
     values: Mutex<[Stamped; KEYS]>,
@@ -137,7 +139,7 @@ impl<P: Platform> Replica<P> {
     }
 
     /// The reply, if the server has one to give already.
-    fn answer(&self, request: Request) -> Option<Stamped> {
+    pub fn answer(&self, request: Request) -> Option<Stamped> {
         match request {
             Request::Copy(key) => Some(self.values()[usize::from(key)]),
             _ if !self.ready.load(Ordering::Relaxed) => None,
@@ -158,37 +160,16 @@ pub async fn serve<P: Platform>(server: usize) -> io::Result<()> {
         values: Mutex::default(),
         platform: std::marker::PhantomData,
     });
-    let listener = P::bind().await?;
     P::spawn(copy_from_others(replica.clone()));
-    loop {
-        let stream = P::accept(&listener).await?;
-        let replica = replica.clone();
-        P::spawn(async move {
-            // The end of a connection is its client's business.
-            let _ = answer(&replica, stream).await;
-        });
-    }
-}
-
-async fn answer<P: Platform>(replica: &Replica<P>, mut stream: P::Stream) -> io::Result<()> {
-    let mut frame = [0; FRAME];
-    loop {
-        stream.read_exact(&mut frame).await?;
-        // A server that does not answer yet ends the connection.
-        let Some(stamped) = replica.answer(Request::decode(frame)) else { return Ok(()) };
-        let mut reply = [0; FRAME];
-        stamped.encode(&mut reply);
-        stream.write_all(&reply).await?;
-        stream.flush().await?;
-    }
+    P::answer(replica).await
 }
 
 async fn copy_from_others<P: Platform>(replica: Arc<Replica<P>>) {
     for other in (0..SERVERS).filter(|other| *other != replica.server) {
-        let mut connection = None;
+        let mut link = P::link(other);
         for key in 0..KEYS as u8 {
             let stamped = loop {
-                match ask_one::<P>(other, &mut connection, Request::Copy(key)).await {
+                match ask_one::<P>(&mut link, Request::Copy(key)).await {
                     Some(stamped) => break stamped,
                     None => P::sleep(AGAIN).await,
                 }
@@ -199,27 +180,11 @@ async fn copy_from_others<P: Platform>(replica: Arc<Replica<P>>) {
     replica.ready.store(true, Ordering::Relaxed);
 }
 
-/// Asks one server. When it does not answer in time, the connection is given up.
-async fn ask_one<P: Platform>(
-    server: usize,
-    connection: &mut Option<P::Stream>,
-    request: Request,
-) -> Option<Stamped> {
-    let exchange = async {
-        let mut stream = match connection.take() {
-            Some(stream) => stream,
-            None => P::connect(server).await?,
-        };
-        MESSAGES.fetch_add(1, Ordering::Relaxed);
-        stream.write_all(&request.encode()).await?;
-        stream.flush().await?;
-        let mut reply = [0; FRAME];
-        stream.read_exact(&mut reply).await?;
-        MESSAGES.fetch_add(1, Ordering::Relaxed);
-        *connection = Some(stream);
-        io::Result::Ok(Stamped::decode(&reply))
-    };
-    P::timeout(PATIENCE, exchange).await?.ok()
+async fn ask_one<P: Platform>(link: &mut P::Link, request: Request) -> Option<Stamped> {
+    MESSAGES.fetch_add(1, Ordering::Relaxed);
+    let reply = P::ask(link, request).await?;
+    MESSAGES.fetch_add(1, Ordering::Relaxed);
+    Some(reply)
 }
 
 /// A request to one server, and who waits for the reply.
@@ -237,9 +202,9 @@ impl Client {
         let link = |server| {
             let (requests, mut inbox) = mpsc::unbounded_channel::<Ask>();
             P::spawn(async move {
-                let mut connection = None;
+                let mut link = P::link(server);
                 while let Some((request, waits)) = inbox.recv().await {
-                    if let Some(reply) = ask_one::<P>(server, &mut connection, request).await {
+                    if let Some(reply) = ask_one::<P>(&mut link, request).await {
                         // Nobody waits once a majority has answered.
                         let _ = waits.send(reply);
                     }
