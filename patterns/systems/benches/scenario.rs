@@ -4,19 +4,24 @@
 //! 20 s of virtual time over links of 1 to 8 ms; one server is cut off from 5 s to 9 s, another crashes at 12 s and is back, without
 //! memory, half a second later. No acknowledged write may be lost: reads are judged as they come, the copies at the end.
 //!
-//! What nodes do ([`register`]) and what is judged ([`ledger`]) is the same code on all three, over TCP; what is written three times
-//! is the rest, which is what a test is: the cluster, the faults, the operations and the hand-over to the judge. `main` proves that
-//! the three do the same before anything is measured: over 20 seeds, all operations end well but for a few, and the numbers of requests
-//! and replies are within 5 % of each other. What differs:
+//! What nodes do ([`register`]) and what is judged ([`ledger`]) is the same code on all three, and over TCP so are requests and replies
+//! ([`streams`]). What is written three times is the rest, which is what a test is: the cluster, the faults, the operations and the
+//! hand-over to the judge. `calls` has squall's RPC against the barest that madsim has for it, messages between endpoints, each
+//! request with a task and each reply with a tag of its own. `main` proves that all do the same before anything is measured: over 20
+//! seeds, all operations end well but for a few, and the numbers of requests and replies are within 5 % of each other. What differs:
 //!
 //! - squall reads the scenario from a spec, draws the operations by its strategies, keeps a history with a digest, counts what each
 //!   fault touched and checks that nothing ran outside the simulation. By hand there is none of this: the ledger is called directly.
 //! - Latencies are uniform on squall and madsim. turmoil's are exponential between the same bounds.
 //! - squall's TCP has acknowledgements and retransmission, which are packets of their own. madsim's and turmoil's pass messages on; under
 //!   a partition madsim holds them back and turmoil drops them.
+//! - squall's RPC shares one TCP connection among calls, carries deadlines, cancels what nobody waits for and tells what was not sent.
+//!   madsim's endpoints send bare datagrams.
 //! - madsim and squall jump from event to event. turmoil ticks each host each millisecond, its default.
 //! - A run has a thread of its own on squall and on madsim, as `madsim::runtime::Builder` has it. turmoil needs none.
 //! - What is left of a run on madsim is freed, by killing its nodes. Few tests do so, and without it each run leaks.
+//!
+//! On a machine that does other things too, compare the fastest samples, not the medians.
 //!
 //! `cargo bench -p squall-systems --bench scenario`
 //!
