@@ -7,7 +7,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -147,7 +147,9 @@ impl TcpStream {
     /// # Errors
     /// `WouldBlock` if there is nothing; as reading.
     pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        at_once(self.net.tcp_read(self.key, None, buf))
+        let mut buf = ReadBuf::new(buf);
+        at_once(self.net.tcp_read(self.key, None, &mut buf))?;
+        Ok(buf.filled().len())
     }
 
     /// Writes what there is room for already.
@@ -191,9 +193,7 @@ impl TcpStream {
     }
 
     fn read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let count = ready!(self.net.tcp_read(self.key, Some(cx.waker()), buf.initialize_unfilled()))?;
-        buf.advance(count);
-        Poll::Ready(Ok(()))
+        self.net.tcp_read(self.key, Some(cx.waker()), buf)
     }
 
     fn write(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {

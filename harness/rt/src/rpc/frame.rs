@@ -5,7 +5,7 @@
 
 use std::{fmt, io};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use postcard::ser_flavors::Size;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -17,7 +17,7 @@ use super::Status;
 pub const MAX_FRAME: usize = 16 << 20;
 
 const LENGTH: usize = 4;
-/// How much of a frame may be allocated before any of it has arrived.
+/// How much one read gets at most; up to twice as much is allocated before any of it has arrived.
 const READ_AHEAD: usize = 8 << 10;
 
 /// What a client says.
@@ -96,9 +96,12 @@ pub(super) struct Inbox(BytesMut);
 impl Inbox {
     /// Waits for more bytes and says how many came; 0 is the end of the stream. May be dropped and called again.
     pub async fn fill(&mut self, from: &mut (impl AsyncRead + Unpin)) -> io::Result<usize> {
-        // Not by what the peer announces: memory is given for bytes that came, not for bytes that were promised.
-        self.0.reserve(READ_AHEAD);
-        from.read_buf(&mut self.0).await
+        // Not by what the peer announces: memory is given for bytes that came, not for bytes that were promised. Twice what
+        // one read gets, so that not every small frame costs a new buffer.
+        if self.0.capacity() - self.0.len() < READ_AHEAD {
+            self.0.reserve(2 * READ_AHEAD);
+        }
+        from.read_buf(&mut (&mut self.0).limit(READ_AHEAD)).await
     }
 
     /// The next frame, if all of it is there.

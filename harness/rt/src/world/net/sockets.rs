@@ -7,6 +7,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use tokio::io::ReadBuf;
+
 use super::{
     Errno, Key, Life, Net,
     tcp::{Ends, Options, Side},
@@ -142,8 +144,8 @@ impl Net {
         &self,
         key: Key,
         waker: Option<&Waker>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         self.with(|fabric| fabric.tcp_read(key, waker, buffer))
     }
 

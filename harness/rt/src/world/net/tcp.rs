@@ -24,6 +24,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use tokio::io::ReadBuf;
+
 use self::{inbox::Inbox, keepalive::Keepalive, nagle::Small, readiness::Watchers, rto::Rto};
 pub(super) use self::{listener::Listener, socket::BoundSocket};
 pub(crate) use self::{options::Options, readiness::Side};
@@ -354,18 +356,18 @@ impl Fabric {
         }
     }
 
-    /// Reads what has arrived, up to the length of `buffer`. 0 at the end of the stream.
+    /// Reads what has arrived, as far as there is room in `buffer`. Nothing at the end of the stream.
     #[inline]
     pub(super) fn tcp_read(
         &mut self,
         key: Key,
         waker: Option<&Waker>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let held = self.connections.get_mut(key).filter(|c| c.owner == Owner::Process);
         let connection = held.ok_or_else(dead)?;
         if connection.inbox.waiting() > 0 {
-            let count = connection.inbox.read(buffer, &mut self.buffers);
+            connection.inbox.read(buffer, &mut self.buffers);
             if connection.phase == Phase::Open
                 && !connection.inbox.is_complete()
                 && connection.inbox.has_news()
@@ -373,9 +375,9 @@ impl Fabric {
                 let now = self.tick();
                 self.send_acknowledgement(now, key);
             }
-            return Poll::Ready(Ok(count));
+            return Poll::Ready(Ok(()));
         }
-        self.nothing_to_read(key, waker)
+        self.nothing_to_read(key, waker).map_ok(|_| ())
     }
 
     /// Like [`Fabric::tcp_read`], but leaves the bytes to be read again.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use tokio::io::ReadBuf;
+
 use super::super::buffers::Buffers;
 
 /// How much may wait to be read, in bytes. Fixed: there is no window auto-tuning.
@@ -141,23 +143,20 @@ impl Inbox {
 
     /// Moves bytes into `buffer`, as many as there are and fit.
     #[inline]
-    pub(super) fn read(&mut self, buffer: &mut [u8], spare: &mut Buffers) -> usize {
-        let mut copied = 0;
-        while copied < buffer.len()
+    pub(super) fn read(&mut self, buffer: &mut ReadBuf<'_>, spare: &mut Buffers) {
+        while buffer.remaining() > 0
             && let Some(chunk) = self.chunks.front()
         {
             let rest = &chunk[self.read..];
-            let count = rest.len().min(buffer.len() - copied);
-            buffer[copied..copied + count].copy_from_slice(&rest[..count]);
-            copied += count;
+            let count = rest.len().min(buffer.remaining());
+            buffer.put_slice(&rest[..count]);
+            self.waiting -= count as u64;
             self.read += count;
             if self.read == chunk.len() {
                 spare.put(self.chunks.pop_front().unwrap_or_default());
                 self.read = 0;
             }
         }
-        self.waiting -= copied as u64;
-        copied
     }
 
     /// Copies bytes into `buffer` and leaves them where they are.
@@ -180,8 +179,9 @@ mod tests {
 
     fn read(inbox: &mut Inbox) -> Vec<u8> {
         let mut buffer = [0; 64];
-        let count = inbox.read(&mut buffer, &mut Buffers::default());
-        buffer[..count].to_vec()
+        let mut buffer = ReadBuf::new(&mut buffer);
+        inbox.read(&mut buffer, &mut Buffers::default());
+        buffer.filled().to_vec()
     }
 
     #[test]
@@ -216,9 +216,9 @@ mod tests {
         assert_eq!(inbox.advertise(), WINDOW);
         inbox.arrive(0, vec![0; WINDOW as usize], false, &mut Buffers::default());
         assert_eq!(inbox.advertise(), WINDOW, "full");
-        inbox.read(&mut vec![0; WINDOW as usize / 2 - 1], &mut Buffers::default());
+        inbox.read(&mut ReadBuf::new(&mut vec![0; WINDOW as usize / 2 - 1]), &mut Buffers::default());
         assert!(!inbox.has_news());
-        inbox.read(&mut [0], &mut Buffers::default());
+        inbox.read(&mut ReadBuf::new(&mut [0]), &mut Buffers::default());
         assert!(inbox.has_news());
         assert_eq!(inbox.advertise(), WINDOW + WINDOW / 2);
     }
