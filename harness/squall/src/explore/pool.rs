@@ -110,11 +110,13 @@ impl Pool {
         std::thread::available_parallelism().map_or(1, usize::from)
     }
 
-    /// Begins an exploration. `failures` is how many failing runs it will want to see.
+    /// Begins an exploration, or goes on with one whose source has issued `done` runs and been shown their reports. `failures` is how many
+    /// more failing runs it will want to see.
     pub(super) fn submit(
         &self,
         spec: &Spec,
         source: Box<dyn Source>,
+        done: u64,
         limit: Duration,
         failures: u64,
     ) -> Ticket<'_> {
@@ -124,7 +126,7 @@ impl Pool {
         state.next_id += 1;
         state
             .explorations
-            .insert(id, Exploration { task: task.clone(), queue: Queue::new(source, failures) });
+            .insert(id, Exploration { task: task.clone(), queue: Queue::new(source, done, failures) });
         drop(state);
         self.shared.changed.notify_all();
         Ticket { pool: self, id, task }
