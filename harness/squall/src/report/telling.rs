@@ -119,7 +119,7 @@ mod tests {
             at: Duration::ZERO,
             evidence: evidence.to_vec(),
         });
-        RunReport { history, ..RunReport::lost(0, verdict) }
+        RunReport { history, ..RunReport::lost(0.into(), verdict) }
     }
 
     fn shape(told: &[Told<'_>]) -> String {

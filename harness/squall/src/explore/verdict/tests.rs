@@ -179,6 +179,6 @@ fn time_that_is_up_decides_nothing() {
     let spec = spec(PASS);
     let mut judge = Judge::new(&spec, &[Strategy::Random], 2);
     assert!(judge.take(&run(0, Verdict::Passed)).is_continue());
-    let outcome = judge.finish(&Ended::Stopped("the time was up"));
+    let outcome = judge.finish(&Ended::Stopped("the time was up"), 4);
     assert!(matches!(&outcome.verdict, SpecVerdict::Undecided(why) if why.contains("1 of 4")), "{outcome:?}");
 }
