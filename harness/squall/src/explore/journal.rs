@@ -227,7 +227,7 @@ impl Journal {
             return Ok(None);
         };
         self.explored = true;
-        Ok(Some(fork))
+        Ok(Some(fork.map(|fork| *fork)))
     }
 
     /// A run was judged.
@@ -243,7 +243,7 @@ impl Journal {
 
     /// The exploration of the spec came to its end.
     pub(super) fn end(&mut self, fork: Option<Fork>) -> Result<(), Error> {
-        self.write(&Entry::Explored { fork })?;
+        self.write(&Entry::Explored { fork: fork.map(Box::new) })?;
         self.explored = true;
         Ok(())
     }
@@ -256,7 +256,7 @@ impl Journal {
     /// What an earlier session made of this run by shrinking it.
     pub(crate) fn past_shrunk(&mut self, run: &RunId) -> Result<Option<Result<Shrunk, NotShrunk>>, Error> {
         match self.take_if(|entry| matches!(entry, Entry::Shrunk { .. }))? {
-            Some(Entry::Shrunk { run: there, result }) if there == *run => Ok(Some(result)),
+            Some(Entry::Shrunk { run: there, result }) if there == *run => Ok(Some(*result)),
             None => Ok(None),
             Some(_) => Err(self.out_of_order()),
         }
@@ -264,7 +264,7 @@ impl Journal {
 
     /// A run was shrunk.
     pub(crate) fn shrunk(&mut self, run: &RunId, result: &Result<Shrunk, NotShrunk>) -> Result<(), Error> {
-        self.write(&Entry::Shrunk { run: run.clone(), result: result.clone() })
+        self.write(&Entry::Shrunk { run: run.clone(), result: Box::new(result.clone()) })
     }
 
     /// There is no more to do for the spec.

@@ -85,10 +85,10 @@ pub(super) enum Entry {
     Explored {
         /// Where two executions of a run part, if they do.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        fork: Option<Fork>,
+        fork: Option<Box<Fork>>,
     },
     /// A failing run was made small, or could not be.
-    Shrunk { run: RunId, result: Result<Shrunk, NotShrunk> },
+    Shrunk { run: RunId, result: Box<Result<Shrunk, NotShrunk>> },
     /// The spec is done.
     Done,
 }
