@@ -81,7 +81,9 @@ Examples:
   squall run                                  everything below specs/
   squall run specs/saga --seeds 1000..2000    seeds that nobody has tried
   squall run --format json | jq 'select(.kind == \"spec\") | .verdict'
-  squall run --max-time 10m --max-failures 1")]
+  squall run --max-time 10m --max-failures 1
+  squall run --seeds 1000000 --journal long.journal
+  squall run --resume long.journal            goes on where that one ended, however it ended")]
     Run(RunArgs),
     /// Run one seed of a spec and print its whole history.
     #[command(after_help = "\
@@ -230,6 +232,14 @@ struct RunArgs {
     /// Run in this process, for debuggers: a run that hangs or aborts takes everything with it.
     #[arg(long)]
     in_process: bool,
+    /// Keep a journal of the campaign in this new file, so that it can be gone on with, however it ends.
+    #[arg(long, value_name = "FILE", conflicts_with = "in_process")]
+    journal: Option<PathBuf>,
+    /// Go on with the campaign of a journal; what to run is what it was begun with. The report is that of one that was not interrupted.
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "paths", "filter", "seeds", "strategy", "run_timeout", "max_failures", "no_shrink", "in_process", "journal",
+    ])]
+    resume: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod divergence;
+pub(crate) mod journal;
 mod pool;
 mod queue;
 mod seeds;
@@ -31,7 +32,9 @@ pub(crate) use self::pool::Apart;
 pub(crate) use self::verdict::count;
 use self::{
     divergence::same,
+    journal::Journal,
     pool::Next,
+    source::Issue,
     verdict::{Ended, Judge},
 };
 pub use self::{
@@ -104,6 +107,8 @@ pub enum Progress<'a> {
         states: usize,
         /// How many runs there will be, as far as that is known.
         total: u64,
+        /// It was done in an earlier session.
+        past: bool,
     },
     /// Nothing new for a tenth of a second.
     Waiting,
@@ -120,12 +125,57 @@ pub fn explore(
     stop: &AtomicBool,
     watch: &mut dyn FnMut(Progress<'_>),
 ) -> Outcome {
+    explore_on(pool, spec, options, stop, None, watch)
+        .unwrap_or_else(|error| unreachable!("there is no journal: {error}"))
+}
+
+/// Explores a spec as [`explore`] does, and keeps a journal of it: what is in it already is judged and not executed.
+///
+/// # Errors
+/// The journal cannot be read or written, or holds runs that are not those of this exploration.
+pub(crate) fn explore_on(
+    pool: &Pool,
+    spec: &Spec,
+    options: &Options,
+    stop: &AtomicBool,
+    mut journal: Option<&mut Journal>,
+    watch: &mut dyn FnMut(Progress<'_>),
+) -> Result<Outcome, journal::Error> {
     let seeds = options.seeds_for(spec);
     let strategies = options.strategies_for(spec);
     let mut judge = Judge::new(spec, &strategies, options.max_failures.max(1));
-    let source = source::source(spec, &strategies, seeds);
-    let (ended, total, statements) = {
-        let ticket = pool.submit(spec, source, options, judge.wanted_failures());
+    let mut source = source::source(spec, &strategies, seeds);
+    let mut decided = false;
+    if let Some(journal) = &mut journal {
+        while !decided && let Some(run) = journal.past_run()? {
+            if source.next() != Issue::Run(run.report.run.clone()) {
+                return Err(journal.out_of_order());
+            }
+            source.learn(&run.report);
+            decided = judge.take(&run).is_break();
+            watch(Progress::Run {
+                report: &run.report,
+                failing: judge.failing(),
+                states: judge.states(),
+                total: source.total(),
+                past: true,
+            });
+        }
+        if let Some(fork) = journal.past_end()? {
+            let ended = if decided { Ended::Decided } else { Ended::Finished };
+            let (total, statements) = (source.total(), source.statements());
+            let mut outcome = Outcome { statements, ..judge.finish(&ended, total) };
+            if let SpecVerdict::Nondeterministic(divergence) = &mut outcome.verdict {
+                divergence.first = fork;
+            }
+            return Ok(outcome);
+        }
+    }
+    let (ended, total, statements) = if decided {
+        (Ended::Decided, source.total(), source.statements())
+    } else {
+        let wanted = judge.wanted_failures().saturating_sub(judge.failing());
+        let ticket = pool.submit(spec, source, judge.runs(), options, wanted);
         let ended = loop {
             if stop.load(Ordering::Relaxed) {
                 break Ended::Stopped("interrupted");
@@ -137,12 +187,16 @@ pub fn explore(
                 Next::Finished => break Ended::Finished,
                 Next::Waiting => watch(Progress::Waiting),
                 Next::Run(run) => {
+                    if let Some(journal) = &mut journal {
+                        journal.run(&run)?;
+                    }
                     let end = judge.take(&run);
                     watch(Progress::Run {
                         report: &run.report,
                         failing: judge.failing(),
                         states: judge.states(),
                         total: ticket.total(),
+                        past: false,
                     });
                     if end == ControlFlow::Break(()) {
                         break Ended::Decided;
@@ -160,7 +214,16 @@ pub fn explore(
     {
         divergence.first = found.first;
     }
-    outcome
+    if let Some(journal) = journal
+        && !matches!(ended, Ended::Stopped(_))
+    {
+        let fork = match &outcome.verdict {
+            SpecVerdict::Nondeterministic(divergence) => divergence.first.clone(),
+            _ => None,
+        };
+        journal.end(fork)?;
+    }
+    Ok(outcome)
 }
 
 /// Whether a run came out as the spec expects of one run: it passed, or it shows the violation that is expected.

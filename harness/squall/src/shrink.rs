@@ -13,6 +13,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     explore::{Apart, Pool},
     plan::RunId,
@@ -63,7 +65,7 @@ impl Failure {
 }
 
 /// A failing run that was made small.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Shrunk {
     /// The pinned spec of what is left.
     pub spec: Spec,
@@ -118,7 +120,7 @@ fn size(spec: &Spec) -> (usize, usize) {
 }
 
 /// Why a run was not shrunk.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum NotShrunk {
     /// It does not fail in a way that can be told from others.
     NoFailure(String),

@@ -11,6 +11,7 @@ use libtest_mimic::{Arguments, Trial};
 mod commands;
 mod determinism;
 mod harm;
+mod journal;
 mod shrink;
 mod strategies;
 mod subject;
@@ -75,6 +76,18 @@ fn main() -> ExitCode {
             the_report_does_not_depend_on_the_number_of_workers,
             a_leak_within_a_process_is_70,
             a_leak_between_processes_is_70,
+        },
+        journal::{
+            killed_ten_times_it_ends_with_the_same_report,
+            each_strategy_goes_on_with_the_same_runs,
+            what_a_person_reads_is_the_same_too,
+            nondeterminism_stays_what_it_was_found_to_be,
+            a_last_line_torn_at_any_byte_is_cut_off,
+            damage_in_the_middle_is_named_by_its_line,
+            a_journal_has_one_campaign_at_a_time,
+            what_is_run_is_what_the_journal_says,
+            a_spec_that_has_changed_is_named,
+            an_end_before_the_end_says_how_to_go_on,
         },
         shrink::{
             a_plan_written_out_makes_the_same_run,

@@ -147,7 +147,7 @@ mod tests {
 
     /// Two records, with a packet, a call and a sync before, between and after them.
     fn report() -> RunReport {
-        let mut report = RunReport::lost(1, Verdict::Passed);
+        let mut report = RunReport::lost(1.into(), Verdict::Passed);
         for (seq, node) in [(0, "orders[0]"), (1, "payments[1]")] {
             let kind = Kind::Event {
                 node: node.into(),
@@ -190,7 +190,7 @@ mod tests {
         let mut args = ReplayArgs {
             spec: "x.yaml".into(),
             case: None,
-            seed: 1,
+            seed: 1.into(),
             node: Vec::new(),
             events: Vec::new(),
             until: None,

@@ -7,12 +7,16 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use super::{Exit, Format, RunArgs, exit, load};
+use self::campaign::{Campaign, campaign, refused};
+use super::{Exit, Format, RunArgs, exit};
 use crate::{
-    explore::{Options, Pool, Progress, SpecVerdict, explore},
+    explore::{
+        Options, Pool, Progress, SpecVerdict, explore_on,
+        journal::{self, Journal},
+    },
     plan::RunId,
     report::{Reproduce, SpecReport, Tally, failure, json, progress::Bar, table},
     shrink::{self, Limits},
@@ -20,125 +24,215 @@ use crate::{
     system::Registry,
 };
 
+mod campaign;
+
 /// How many runs that fail the same way are made small, to see whether they are the same when they are, and how many runs each may
 /// take.
 const SHRUNK: usize = 4;
 const SHRINK_RUNS: u64 = 400;
 
 pub(super) fn run(registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
-    let specs = match load::specs(registry, &args.paths, args.filter.as_deref()) {
-        Ok(specs) => specs,
-        Err(errors) => return load::complain(&errors),
-    };
     let started = Instant::now();
-    let options = Options {
-        seeds: args.seeds,
-        strategy: (!args.strategy.is_empty()).then(|| args.strategy.clone()),
-        run_timeout: args.run_timeout,
-        deadline: args.max_time.map(|time| started + time),
-        max_failures: args.max_failures,
-        recheck: true,
+    let Campaign { specs, asked, mut journal } = match campaign(registry, args)? {
+        Ok(campaign) => campaign,
+        Err(exit) => return Ok(exit),
     };
-    let seeds: u64 = specs.iter().map(|spec| options.seeds_for(&spec.spec).count()).sum();
-    if seeds == 0 {
-        let what = if specs.is_empty() { "no spec" } else { "no seed" };
-        anstream::eprintln!(
-            "error: {what} was selected: --filter and --seeds choose, `squall list` shows what there is"
-        );
-        return Ok(Exit::Nothing);
-    }
+    let options = asked.options(args.max_time.map(|time| started + time));
     let jobs = args.jobs.map_or_else(|| if args.in_process { 1 } else { Pool::default_jobs() }, usize::from);
-    let pool = Pool::new(registry, jobs, args.in_process);
-    let stop = stop_on_interrupt();
     let reproduce = Reproduce::detect();
-    let mut bar = if args.format == Format::Human { Bar::new(seeds) } else { Bar::hidden() };
+    let seeds: Vec<u64> = specs.iter().map(|spec| options.seeds_for(&spec.spec).count()).collect();
+    let mut session = Session {
+        registry,
+        pool: Pool::new(registry, jobs, args.in_process),
+        options,
+        stop: stop_on_interrupt(),
+        bar: if args.format == Format::Human { Bar::new(&seeds) } else { Bar::hidden() },
+        format: args.format,
+        shrink: asked.shrink,
+    };
     let mut reports = Vec::new();
     let mut tally = Tally::default();
-    for loaded in &specs {
-        let mut report = one(&pool, loaded, &options, &stop, &mut bar, args.format)?;
-        if !args.no_shrink && !args.in_process {
-            make_small(registry, &pool, &mut report, &options, &stop);
-        }
+    // What is left of a spec that is stopped comes before the specs after it.
+    let mut stopped = false;
+    for (nth, loaded) in specs.iter().enumerate() {
+        let kept = journal.as_mut().filter(|_| !stopped);
+        let report = match session.one(nth, loaded, kept)? {
+            Ok((report, done)) => {
+                stopped |= !done;
+                report
+            }
+            Err(error) => {
+                session.bar.clear();
+                // What is in the journal is good, and what is not in it is not decided.
+                refused(&error);
+                return Ok(Exit::Undecided);
+            }
+        };
         tally.add(&report.outcome);
         if args.format == Format::Json {
             writeln!(io::stdout().lock(), "{}", json::spec(&report, &reproduce))?;
         }
         reports.push(report);
     }
-    bar.clear();
+    session.bar.clear();
     // Workers end before the last word is said.
-    drop(pool);
-    let seconds = started.elapsed().as_secs_f64();
-    if args.format == Format::Json {
-        writeln!(io::stdout().lock(), "{}", json::summary(tally, seconds))?;
-        return Ok(exit::of(tally));
+    drop(session);
+    let elapsed = journal.as_ref().map_or_else(|| started.elapsed(), Journal::elapsed);
+    report(args.format, &reports, tally, elapsed, &reproduce)?;
+    if let Some(mut journal) = journal {
+        if let Err(error) = journal.sync() {
+            return Ok(refused(&error));
+        }
+        if stopped {
+            anstream::eprintln!("resume: {}", reproduce.resume(journal.path()));
+        }
+    }
+    Ok(exit::of(tally))
+}
+
+/// Tells what came out of all specs.
+fn report(
+    format: Format,
+    reports: &[SpecReport<'_>],
+    tally: Tally,
+    elapsed: Duration,
+    reproduce: &Reproduce,
+) -> io::Result<()> {
+    let seconds = elapsed.as_secs_f64();
+    if format == Format::Json {
+        return writeln!(io::stdout().lock(), "{}", json::summary(tally, seconds));
     }
     let mut out = anstream::stdout().lock();
-    writeln!(out, "{}\n", table::table(&reports))?;
-    let covered = table::statements(&reports);
+    writeln!(out, "{}\n", table::table(reports))?;
+    let covered = table::statements(reports);
     if !covered.is_empty() {
         writeln!(out, "{covered}")?;
     }
-    for report in &reports {
-        let block = failure::block(report, &reproduce);
+    for report in reports {
+        let block = failure::block(report, reproduce);
         if !block.is_empty() {
             writeln!(out, "{block}")?;
         }
     }
-    writeln!(out, "{}", table::summary(tally, seconds))?;
-    Ok(exit::of(tally))
+    writeln!(out, "{}", table::summary(tally, seconds))
 }
 
-/// Explores one spec, and tells of it as it goes.
-fn one<'a>(
-    pool: &Pool,
-    loaded: &'a Loaded,
-    options: &Options,
-    stop: &AtomicBool,
-    bar: &mut Bar,
+/// What all specs of a campaign share.
+struct Session<'a> {
+    registry: &'a Registry,
+    pool: Pool,
+    options: Options,
+    stop: Arc<AtomicBool>,
+    bar: Bar,
     format: Format,
-) -> io::Result<SpecReport<'a>> {
-    let started = Instant::now();
-    bar.begin(&loaded.path);
-    let mut written = Ok(());
-    let outcome = explore(pool, &loaded.spec, options, stop, &mut |progress| {
-        if let (Format::Json, Progress::Run { report, .. }) = (format, progress)
-            && written.is_ok()
-        {
-            written = writeln!(io::stdout().lock(), "{}", json::run(loaded, report));
-        }
-        bar.tell(&loaded.path, progress);
-    });
-    written?;
-    bar.end(options.seeds_for(&loaded.spec).count());
-    let elapsed = started.elapsed();
-    Ok(SpecReport { loaded, path: loaded.path.clone(), outcome, elapsed, shrunk: Vec::new() })
+    shrink: bool,
 }
 
-/// Makes the first runs of each failure small, as far as there is time.
-fn make_small(
-    registry: &Registry,
-    pool: &Pool,
-    report: &mut SpecReport<'_>,
-    options: &Options,
-    stop: &AtomicBool,
-) {
-    if !matches!(report.outcome.verdict, SpecVerdict::Failed(_)) {
-        return;
-    }
-    let limits = Limits { runs: SHRINK_RUNS, run_timeout: options.run_timeout };
-    let distinct = report.distinct_failures();
-    let runs: Vec<RunId> = distinct
-        .iter()
-        .flat_map(|failure| failure.runs.iter().take(SHRUNK).map(|run| run.run.clone()))
-        .collect();
-    for run in runs {
-        let up = options.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        if up || stop.load(Ordering::Relaxed) {
-            return;
+impl Session<'_> {
+    /// Explores one spec, tells of it as it goes, and makes its failures small. Says also whether that is all there is to do for it.
+    fn one<'s>(
+        &mut self,
+        nth: usize,
+        loaded: &'s Loaded,
+        mut journal: Option<&mut Journal>,
+    ) -> io::Result<Result<(SpecReport<'s>, bool), journal::Error>> {
+        let started = Instant::now();
+        let mut written = Ok(());
+        let explored = self.explore(nth, loaded, journal.as_deref_mut(), &mut written);
+        written?;
+        let (mut report, complete) = match explored {
+            Ok((report, complete)) => (report, complete),
+            Err(error) => return Ok(Err(error)),
+        };
+        if journal.is_none() {
+            report.elapsed = started.elapsed();
         }
-        let shrunk = shrink::shrink(registry, pool, report.loaded, &run, limits, &mut |_, _| {});
-        report.shrunk.push((run, shrunk));
+        Ok(self.make_small(&mut report, journal.as_deref_mut()).and_then(|small| {
+            let done = complete && small;
+            if let Some(journal) = journal.filter(|_| done) {
+                journal.done()?;
+            }
+            Ok((report, done))
+        }))
+    }
+
+    /// Explores one spec, and says whether its exploration came to its end.
+    fn explore<'s>(
+        &mut self,
+        nth: usize,
+        loaded: &'s Loaded,
+        mut journal: Option<&mut Journal>,
+        written: &mut io::Result<()>,
+    ) -> Result<(SpecReport<'s>, bool), journal::Error> {
+        let mut began = Duration::ZERO;
+        if let Some(journal) = &mut journal {
+            journal.begin(nth, &self.options.strategies_for(&loaded.spec))?;
+            began = journal.time();
+        }
+        self.bar.begin(nth, &loaded.path);
+        let outcome = explore_on(
+            &self.pool,
+            &loaded.spec,
+            &self.options,
+            &self.stop,
+            journal.as_deref_mut(),
+            &mut |progress| {
+                if let (Format::Json, Progress::Run { report, .. }) = (self.format, progress)
+                    && written.is_ok()
+                {
+                    *written = writeln!(io::stdout().lock(), "{}", json::run(loaded, report));
+                }
+                self.bar.tell(progress);
+            },
+        )?;
+        self.bar.end(outcome.runs);
+        let (elapsed, complete) =
+            journal.map_or((Duration::ZERO, true), |journal| (journal.time() - began, journal.is_explored()));
+        let report = SpecReport { loaded, path: loaded.path.clone(), outcome, elapsed, shrunk: Vec::new() };
+        Ok((report, complete))
+    }
+
+    /// Makes the first runs of each failure small, and says whether there was time for it.
+    fn make_small(
+        &self,
+        report: &mut SpecReport<'_>,
+        mut journal: Option<&mut Journal>,
+    ) -> Result<bool, journal::Error> {
+        if !self.shrink || !matches!(report.outcome.verdict, SpecVerdict::Failed(_)) {
+            return Ok(true);
+        }
+        let limits = Limits { runs: SHRINK_RUNS, run_timeout: self.options.run_timeout };
+        let distinct = report.distinct_failures();
+        let runs: Vec<RunId> = distinct
+            .iter()
+            .flat_map(|failure| failure.runs.iter().take(SHRUNK).map(|run| run.run.clone()))
+            .collect();
+        for run in runs {
+            let past = match &mut journal {
+                Some(journal) => journal.past_shrunk(&run)?,
+                None => None,
+            };
+            let shrunk = match past {
+                Some(shrunk) => shrunk,
+                None if self.is_up() => return Ok(false),
+                None => {
+                    let (pool, loaded) = (&self.pool, report.loaded);
+                    let shrunk = shrink::shrink(self.registry, pool, loaded, &run, limits, &mut |_, _| {});
+                    if let Some(journal) = &mut journal {
+                        journal.shrunk(&run, &shrunk)?;
+                    }
+                    shrunk
+                }
+            };
+            report.shrunk.push((run, shrunk));
+        }
+        Ok(true)
+    }
+
+    /// Whether it is time to end.
+    fn is_up(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+            || self.options.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     history::Record,
     plan::RunId,
@@ -20,7 +22,7 @@ pub struct Divergence {
 }
 
 /// The first difference between two histories.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Fork {
     /// Its position in both histories.
     pub seq: usize,

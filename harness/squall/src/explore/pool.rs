@@ -111,12 +111,13 @@ impl Pool {
         std::thread::available_parallelism().map_or(1, usize::from)
     }
 
-    /// Begins an exploration; of the options it is up to the timeout and whether to check. `failures` is how many failing runs it will
-    /// want to see.
+    /// Begins an exploration, or goes on with one whose source has issued `done` runs and been shown their reports. Of the options the
+    /// timeout is up to it, and whether to execute runs twice. `failures` is how many more failing runs it will want to see.
     pub(super) fn submit(
         &self,
         spec: &Spec,
         source: Box<dyn Source>,
+        done: u64,
         options: &Options,
         failures: u64,
     ) -> Ticket<'_> {
@@ -127,7 +128,7 @@ impl Pool {
         state.next_id += 1;
         state
             .explorations
-            .insert(id, Exploration { task: task.clone(), queue: Queue::new(source, rechecks) });
+            .insert(id, Exploration { task: task.clone(), queue: Queue::new(source, done, rechecks) });
         drop(state);
         self.shared.changed.notify_all();
         Ticket { pool: self, id, task }

@@ -82,14 +82,14 @@ pub(super) enum HandOn {
 }
 
 impl Queue {
-    /// Nothing done yet. `failures` is how many failing runs are wanted: so many are confirmed ahead of their turn. Without it nothing is
-    /// executed twice.
-    pub(super) fn new(source: Box<dyn Source>, failures: Option<u64>) -> Self {
+    /// The runs of a source that has issued `done` runs and been shown their reports. `failures` is how many failing runs are wanted: so many
+    /// are confirmed ahead of their turn. Without it nothing is executed twice.
+    pub(super) fn new(source: Box<dyn Source>, done: u64, failures: Option<u64>) -> Self {
         Queue {
             source,
             ahead: None,
-            next: 0,
-            head: 0,
+            next: done,
+            head: done,
             slots: BTreeMap::new(),
             confirm: VecDeque::new(),
             repeat: VecDeque::new(),
@@ -232,7 +232,7 @@ mod tests {
 
     fn queue(seeds: Seeds, failures: u64) -> Queue {
         let spec: Spec = serde_yaml::from_str("spec: 1\nsystem: s").expect("a spec");
-        Queue::new(source(&spec, &[Strategy::Random], seeds), Some(failures))
+        Queue::new(source(&spec, &[Strategy::Random], seeds), 0, Some(failures))
     }
 
     fn report(seed: u64, verdict: Verdict) -> RunReport {

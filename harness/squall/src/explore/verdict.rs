@@ -127,6 +127,11 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// How many runs it took so far.
+    pub(super) fn runs(&self) -> u64 {
+        self.outcome.runs
+    }
+
     /// How many runs failed so far, expected or not.
     pub(super) fn failing(&self) -> u64 {
         self.outcome.failures.len() as u64 + u64::from(self.outcome.caught.is_some())

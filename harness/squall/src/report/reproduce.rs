@@ -31,6 +31,11 @@ impl Reproduce {
         self.replay(spec, case, run).replacen(" replay ", " shrink ", 1) + " --save"
     }
 
+    /// The command that goes on with a campaign.
+    pub(crate) fn resume(&self, journal: &Path) -> String {
+        format!("{} run --resume {}", self.program, quoted(journal.as_os_str()))
+    }
+
     /// The command that replays a run.
     pub(crate) fn replay(&self, spec: &Path, case: Option<&str>, run: &RunId) -> String {
         let case = case.map_or(String::new(), |case| format!(" --case {}", quoted(case.as_ref())));
