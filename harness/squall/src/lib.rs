@@ -13,6 +13,7 @@ compile_error!(
 
 // Without the flag there is nothing but the error above: what follows from it would only bury it.
 #[cfg(madsim)]
+mod blame;
 pub mod check;
 #[cfg(madsim)]
 pub mod cli;

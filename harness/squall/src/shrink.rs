@@ -26,7 +26,8 @@ mod render;
 mod tidy;
 
 pub(crate) use self::render::{build, file_name, lines, yaml};
-use self::{ddmin::ddmin, pin::pinned};
+pub(crate) use self::ddmin::ddmin;
+use self::pin::pinned;
 
 /// How far to go.
 #[derive(Clone, Copy, Debug)]

@@ -98,6 +98,12 @@ impl Recorder {
         self.engine.set(Arc::downgrade(engine)).unwrap_or_else(|_| unreachable!("a run is armed once"));
     }
 
+    /// Takes the faults that still wait for events through `change`.
+    pub fn rearm(&self, change: impl FnMut(ArmedTrigger) -> ArmedTrigger) {
+        let mut state = self.state();
+        state.triggers = std::mem::take(&mut state.triggers).into_iter().map(change).collect();
+    }
+
     /// Appends to the history. After a violation nothing is recorded any more.
     pub fn record(&self, kind: Kind) {
         let now = self.world.now();
