@@ -25,9 +25,9 @@ mod pin;
 mod render;
 mod tidy;
 
-pub(crate) use self::render::{build, file_name, lines, yaml};
 pub(crate) use self::ddmin::ddmin;
 use self::pin::pinned;
+pub(crate) use self::render::{build, file_name, lines, yaml};
 
 /// How far to go.
 #[derive(Clone, Copy, Debug)]

@@ -14,8 +14,8 @@ use crate::{
         Style, failure,
         record::{self, Line},
     },
-    run::{self, Verdict},
-    spec,
+    run::{self, RunReport, Verdict},
+    spec::{self, Spec},
     system::Registry,
     worker::Prints,
 };
@@ -30,6 +30,10 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         pool.run_apart(&loaded.spec, std::slice::from_ref(&args.seed), args.run_timeout, Prints::PassOn);
     let report = reports.first().expect("one seed makes one report");
     let mut out = anstream::stdout().lock();
+    if args.digest {
+        writeln!(out, "{}  {}", report.digest, failure::headline(&report.verdict))?;
+        return Ok(exit(&loaded.spec, report));
+    }
     let mut hidden = 0;
     for record in &report.history {
         if shows(args, record) {
@@ -61,10 +65,27 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         writeln!(out, "  as the spec expects")?;
     }
     writeln!(out, "digest {}, {:?} of virtual time", report.digest, report.virtual_time)?;
-    Ok(match report.verdict {
+    if let Some(line) = as_recorded(&loaded.spec, report) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(exit(&loaded.spec, report))
+}
+
+fn exit(spec: &Spec, report: &RunReport) -> Exit {
+    match report.verdict {
         Verdict::Undecided { .. } => Exit::Undecided,
-        _ if expected => Exit::AsExpected,
+        _ if is_expected(spec, report) => Exit::AsExpected,
         _ => Exit::Failed,
+    }
+}
+
+/// For the plan of a run that was recorded: whether this is that run.
+fn as_recorded(spec: &Spec, report: &RunReport) -> Option<String> {
+    let plan = spec.plan.as_ref().filter(|plan| report.run == RunId::drawn(*plan.seed))?;
+    let recorded = plan.digest.as_ref()?;
+    Some(match *recorded == report.digest.to_string() {
+        true => "it is the run that was recorded".to_owned(),
+        false => format!("it is not the run that was recorded: its digest was {recorded}"),
     })
 }
 

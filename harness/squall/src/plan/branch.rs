@@ -97,7 +97,9 @@ impl FromStr for Part {
             Some(("operation", id)) if id.parse::<u32>().is_ok() => {
                 Ok(Part::Operation(id.parse().expect("it just was one")))
             }
-            Some(_) => Err(format!("`{text}` is no part of a plan: write a strike's name, or `operation:12`")),
+            Some(_) => {
+                Err(format!("`{text}` is no part of a plan: write a strike's name, or `operation:12`"))
+            }
         }
     }
 }
@@ -263,7 +265,9 @@ impl Redraw<'_> {
         let mut draws: Vec<PlannedFault> = Vec::new();
         for nth in 0..WAITING {
             let same = |fault: &&PlannedFault| {
-                matches!(fault.start, Start::When(_)) && fault.fault == own.fault && fault.strike == own.strike
+                matches!(fault.start, Start::When(_))
+                    && fault.fault == own.fault
+                    && fault.strike == own.strike
             };
             if let Some(drawn) = self.plan(nth).faults.iter().find(same)
                 && !draws.contains(drawn)

@@ -262,7 +262,8 @@ async fn supervise(
     recorder.record(Kind::Phase(Phase::Warmup));
     let ids = spec.faults.iter().map(|fault| fault.id.value.clone());
     let most = spec.limits.max_concurrent.as_ref().map(|most| most.value);
-    let futures: Vec<(Duration, u64)> = plan.futures.iter().map(|future| (future.from.0, future.key)).collect();
+    let futures: Vec<(Duration, u64)> =
+        plan.futures.iter().map(|future| (future.from.0, future.key)).collect();
     let phases = plan.phases;
     let heal = plan.heal.clone();
     let (engine, fault_tasks) = Engine::start(cluster.clone(), recorder.clone(), plan, most, ids);
