@@ -165,7 +165,7 @@ mod tests {
             "guided:17~204~18446744073709551615",
             "17/3.214s/5",
             "swarm:17/without:cut#2+operation:12",
-            "17/without:crash/3214000001ns/0/4s/1",
+            "17/without:crash/3.214000001s/0/4s/1",
             "sweep:0+delay@call:a[0]:b[0]:GET %2Forders:3/1s/7",
         ] {
             assert_eq!(name.parse::<RunId>().expect(name).to_string(), name);

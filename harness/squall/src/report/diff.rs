@@ -29,7 +29,7 @@ pub(crate) struct Diff<'a> {
 }
 
 impl Diff<'_> {
-    fn rest(&self, report: &'_ RunReport) -> Vec<Record> {
+    fn rest(&self, report: &RunReport) -> Vec<Record> {
         report.history.iter().skip(self.shared).take(NEXT).cloned().collect()
     }
 
