@@ -29,7 +29,10 @@ fn run(key: Option<u64>) -> Log {
     let simulate = move || {
         world::run(7, |world: Arc<World>| async move {
             world.net().set_default(LinkPolicy {
-                latency: Latency::Exponential { min: Duration::from_millis(1), mean: Duration::from_millis(8) },
+                latency: Latency::Exponential {
+                    min: Duration::from_millis(1),
+                    mean: Duration::from_millis(8),
+                },
                 ..LinkPolicy::default()
             });
             let [a, b] = ["a", "b"].map(|name| world.add_node(name));

@@ -6,7 +6,9 @@
 //! decisive moment few of them fail, after it most do.
 //!
 //! That every branch is the same run up to where it branches off is not taken on trust: each is compared with the run, record
-//! by record ([`NotBlamed::NotOneRun`]).
+//! by record. A run without a strike that is not is an error ([`NotBlamed::NotOneRun`]). A future that is not does not count
+//! ([`End::Apart`]), and another is drawn: it takes a timer of its own to begin one, and madsim's heap of timers has no order
+//! among those that are due at the same nanosecond, so that one timer more may turn two others round.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -103,7 +105,7 @@ pub(crate) fn blame(
     };
     let mut asker = Asker { runner, run: run.clone(), history: &report.history, failure, limits, watch };
     let (strikes, together) = strike::strikes(&mut asker)?;
-    let (moments, turn) = moment::moments(&mut asker, &report.verdict)?;
+    let (moments, turn) = moment::moments(&mut asker, &report.verdict);
     let runs = asker.runner.runs;
     Ok(Blame { strikes, together, moments, turn, futures: limits.futures, runs, report })
 }
@@ -117,6 +119,8 @@ pub(crate) enum End {
     Passed,
     /// It failed, but in another way: the verdict in a line.
     Otherwise(String),
+    /// It is another run from before where it was to branch off: at this record.
+    Apart(usize),
 }
 
 /// Asks what would have happened.
@@ -132,25 +136,35 @@ struct Asker<'a> {
 
 impl Asker<'_> {
     /// How these branches of the run end, each of which is the same up to some time.
-    fn ends(&mut self, branches: &[(RunId, Duration)]) -> Result<Vec<End>, NotBlamed> {
+    fn ends(&mut self, branches: &[(RunId, Duration)]) -> Vec<End> {
         let runs: Vec<RunId> = branches.iter().map(|(run, _)| run.clone()).collect();
         let (history, failure) = (self.history, &self.failure);
         let ends = self.runner.each(&runs, &|nth, report| {
-            let (run, until) = &branches[nth];
+            let (_, until) = &branches[nth];
             // One that took its process with it left no history.
             if !report.history.is_empty()
                 && let Some(seq) = parts_before(history, &report.history, *until)
             {
-                return Err(NotBlamed::NotOneRun { run: run.clone(), seq });
+                return End::Apart(seq);
             }
-            Ok(match &report.verdict {
+            match &report.verdict {
                 Verdict::Passed => End::Passed,
                 verdict if Failure::of(verdict).as_ref() == Some(failure) => End::Same,
                 verdict => End::Otherwise(crate::report::failure::headline(verdict)),
-            })
+            }
         });
         (self.watch)(self.runner.runs);
-        ends.into_iter().collect()
+        ends
+    }
+
+    /// How these branches end, each of which has to be the same up to its time.
+    fn sure_ends(&mut self, branches: &[(RunId, Duration)]) -> Result<Vec<End>, NotBlamed> {
+        let ends = self.ends(branches);
+        let apart = ends.iter().zip(branches).find_map(|(end, (run, _))| match end {
+            End::Apart(seq) => Some(NotBlamed::NotOneRun { run: run.clone(), seq: *seq }),
+            _ => None,
+        });
+        apart.map_or(Ok(ends), Err)
     }
 
     /// The run without these strikes, and up to when it is the same.

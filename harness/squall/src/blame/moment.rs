@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, ops::Range, time::Duration};
 
-use super::{Asker, End, NotBlamed};
+use super::{Asker, End};
 use crate::{
     history::{Kind, Lifecycle, Record},
-    plan::{Branch, RunId},
+    plan::Branch,
     run::Verdict,
 };
 
@@ -48,10 +48,7 @@ pub(crate) struct Turn {
 struct Burst(Range<usize>);
 
 /// Tries moments of the run, and says which counts.
-pub(super) fn moments(
-    asker: &mut Asker<'_>,
-    verdict: &Verdict,
-) -> Result<(Vec<Moment>, Option<Turn>), NotBlamed> {
+pub(super) fn moments(asker: &mut Asker<'_>, verdict: &Verdict) -> (Vec<Moment>, Option<Turn>) {
     let history = asker.history;
     let bursts = bursts(history);
     let evidence: BTreeSet<u64> = match verdict {
@@ -61,7 +58,7 @@ pub(super) fn moments(
     // The first burst is the start of the run.
     let places: Vec<usize> = (1..bursts.len()).collect();
     let (Some(start), Some(last)) = (places.first().copied(), places.last().copied()) else {
-        return Ok((Vec::new(), None));
+        return (Vec::new(), None);
     };
     let keys: Vec<usize> = places
         .iter()
@@ -77,7 +74,7 @@ pub(super) fn moments(
     let mut next: Vec<usize> = first.into_iter().collect();
     for step in 0.. {
         let moments = next.iter().map(|place| at(history, &bursts, *place, &evidence)).collect();
-        tried.extend(futures(asker, moments)?);
+        tried.extend(futures(asker, moments));
         tried.sort_by_key(|moment| moment.place);
         let Some(turn) = turn(&tried, last, asker.limits.futures) else { break };
         if turn.exact || step == MORE {
@@ -88,7 +85,7 @@ pub(super) fn moments(
         next = vec![from.midpoint(to)];
     }
     let turn = turn(&tried, last, asker.limits.futures);
-    Ok((tried, turn))
+    (tried, turn)
 }
 
 /// When all that struck or happened at that time is over, and before anything else does.
@@ -145,25 +142,35 @@ fn between(after: Duration, before: Duration) -> Duration {
     Duration::from_nanos(time)
 }
 
-/// Has the futures of these moments run.
-fn futures(asker: &mut Asker<'_>, mut moments: Vec<Moment>) -> Result<Vec<Moment>, NotBlamed> {
+/// Has the futures of these moments run: as many of each as there are to be, of those that are futures of this run. A moment that
+/// has not enough of them, in twice as many draws, says nothing.
+fn futures(asker: &mut Asker<'_>, mut moments: Vec<Moment>) -> Vec<Moment> {
     let count = asker.limits.futures;
-    let branch = |run: &RunId, from, future| run.branched(Branch::Redrawn { from, future });
-    let branches: Vec<_> = moments
-        .iter()
-        .flat_map(|moment| (0..count).map(|future| (branch(&asker.run, moment.from, future), moment.from)))
-        .collect();
-    let ends = asker.ends(&branches)?;
-    for (moment, ends) in moments.iter_mut().zip(ends.chunks(count as usize)) {
-        for (end, future) in ends.iter().zip(0..) {
+    let mut counted = vec![0; moments.len()];
+    for draws in [0..count, count..2 * count] {
+        let mut drawn: Vec<(usize, u64)> = Vec::new();
+        for (i, counted) in counted.iter().enumerate().filter(|(_, counted)| **counted < count) {
+            drawn.extend(draws.clone().take((count - counted) as usize).map(|future| (i, future)));
+        }
+        let branches: Vec<_> = drawn
+            .iter()
+            .map(|(i, future)| {
+                let from = moments[*i].from;
+                (asker.run.branched(Branch::Redrawn { from, future: *future }), from)
+            })
+            .collect();
+        for (end, (i, future)) in asker.ends(&branches).into_iter().zip(drawn) {
+            counted[i] += u64::from(!matches!(end, End::Apart(_)));
             match end {
-                End::Same => moment.failing.push(future),
-                End::Passed => moment.passing.push(future),
-                End::Otherwise(_) => {}
+                End::Same => moments[i].failing.push(future),
+                End::Passed => moments[i].passing.push(future),
+                End::Otherwise(_) | End::Apart(_) => {}
             }
         }
     }
-    Ok(moments)
+    let mut enough = counted.into_iter().map(|counted| counted == count);
+    moments.retain(|_| enough.next().unwrap_or(false));
+    moments
 }
 
 /// Where the share rises most, the earliest if there are several; none if it never does.

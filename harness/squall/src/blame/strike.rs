@@ -43,7 +43,7 @@ impl Strike {
         match self.without {
             End::Passed => Effect::Needed,
             End::Same => Effect::NotNeeded,
-            End::Otherwise(_) => Effect::FailsOtherwise,
+            End::Otherwise(_) | End::Apart(_) => Effect::FailsOtherwise,
         }
     }
 }
@@ -59,7 +59,7 @@ pub(super) fn strikes(asker: &mut Asker<'_>) -> Result<(Vec<Strike>, Option<BTre
     }
     let alone: Vec<_> =
         strikes.iter().map(|strike| asker.without(&BTreeSet::from([strike.name.clone()]))).collect();
-    let ends = asker.ends(&alone)?;
+    let ends = asker.sure_ends(&alone)?;
     for (strike, end) in strikes.iter_mut().zip(ends) {
         strike.without = end;
     }
@@ -71,7 +71,7 @@ pub(super) fn strikes(asker: &mut Asker<'_>) -> Result<(Vec<Strike>, Option<BTre
         let futures: Vec<_> = (0..asker.limits.futures)
             .map(|future| (without.branched(Branch::Redrawn { from, future }), *until))
             .collect();
-        let failing = asker.ends(&futures)?.into_iter().filter(|end| *end == End::Same).count();
+        let failing = asker.ends(&futures).into_iter().filter(|end| *end == End::Same).count();
         strike.futures_failing = Some(failing as u64);
     }
     let together = match strikes.iter().any(|strike| strike.effect() == Effect::Needed) {
@@ -85,7 +85,7 @@ pub(super) fn strikes(asker: &mut Asker<'_>) -> Result<(Vec<Strike>, Option<BTre
 fn together(asker: &mut Asker<'_>, strikes: &[Strike]) -> Result<Option<BTreeSet<String>>, NotBlamed> {
     let names: Vec<String> = strikes.iter().map(|strike| strike.name.clone()).collect();
     let all: BTreeSet<String> = names.iter().cloned().collect();
-    if names.is_empty() || asker.ends(&[asker.without(&all)])? != [End::Passed] {
+    if names.is_empty() || asker.sure_ends(&[asker.without(&all)])? != [End::Passed] {
         return Ok(None);
     }
     if names.len() <= PAIRS {
@@ -94,7 +94,7 @@ fn together(asker: &mut Asker<'_>, strikes: &[Strike]) -> Result<Option<BTreeSet
             .map(|(i, j)| BTreeSet::from([names[i].clone(), names[j].clone()]))
             .collect();
         let branches: Vec<_> = pairs.iter().map(|pair| asker.without(pair)).collect();
-        let ends = asker.ends(&branches)?;
+        let ends = asker.sure_ends(&branches)?;
         if let Some((pair, _)) = pairs.into_iter().zip(ends).find(|(_, end)| *end == End::Passed) {
             return Ok(Some(pair));
         }
@@ -107,7 +107,7 @@ fn together(asker: &mut Asker<'_>, strikes: &[Strike]) -> Result<Option<BTreeSet
         }
         left -= 1;
         let branch = asker.without(&set.iter().cloned().collect());
-        match asker.ends(&[branch]) {
+        match asker.sure_ends(&[branch]) {
             Ok(ends) => ends == [End::Passed],
             Err(why) => {
                 wrong = Some(why);

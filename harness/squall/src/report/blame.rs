@@ -228,6 +228,7 @@ impl Told<'_> {
             };
         };
         let before = &moments[turn.before];
+        let rise = turn.after_failing - before.failing.len() as u64;
         let record = self.record(before);
         let place = format!("{} at {}", happening(record), At(record.at).to_string().trim());
         let between = match turn.after.map(|after| &moments[after]) {
@@ -242,10 +243,14 @@ impl Told<'_> {
         };
         let failing = before.failing.len() as u64;
         let after = match turn.after {
-            None => "it is the failure".to_owned(),
+            None => "and it is the failure".to_owned(),
             Some(_) => format!("after it {} of {futures}", turn.after_failing),
         };
-        let settled = format!("Settled by: {between}");
+        // A share of a few futures more or less is chance.
+        let settled = match rise * 3 >= *futures {
+            true => format!("Settled by: {between}"),
+            false => format!("No one moment settled it. It became likelier with: {between}"),
+        };
         writeln!(out, "{}", Style::Strong.paint(settled))?;
         writeln!(out, "  before it {failing} of {futures} futures fail the same way, {after}")
     }
