@@ -15,7 +15,10 @@ use std::{
     future::Future,
     ops::{Index, IndexMut},
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -33,6 +36,7 @@ pub mod clock;
 pub mod disk;
 pub mod net;
 mod process;
+mod redraw;
 pub mod rpc;
 mod stream;
 pub mod watch;
@@ -125,6 +129,8 @@ impl IndexMut<NodeId> for Nodes {
 pub struct World {
     time: TimeHandle,
     seed: OnceLock<u64>,
+    /// What streams are keyed by: the seed, until all is [drawn anew](World::redraw).
+    draws: AtomicU64,
     nodes: Mutex<Nodes>,
     net: Arc<Net>,
     bridge: Bridge,
@@ -139,6 +145,7 @@ impl Simulator for World {
         World {
             time: time.clone(),
             seed: OnceLock::new(),
+            draws: AtomicU64::new(0),
             nodes: Mutex::default(),
             net: Net::new(time.clone()),
             bridge: Bridge::default(),
@@ -212,6 +219,7 @@ pub fn run_scheduled<F: Future>(
             runtime.block_on(async {
                 let world = World::current();
                 world.seed.set(seed).expect("a world is seeded once");
+                world.draws.store(seed, Ordering::Relaxed);
                 world.net.init(seed);
                 world.bridge.set_default(LinkPolicy::default()).expect("a local network is uniform");
                 let output = main(world.clone()).await;
@@ -278,9 +286,10 @@ impl World {
         &self.clocks
     }
 
-    /// A random stream of its own for `concern` and `entity`; the same arguments give the same stream.
+    /// A random stream of its own for `concern` and `entity`; the same arguments give the same stream, until all is
+    /// [drawn anew](World::redraw).
     pub fn stream(&self, concern: &str, entity: &str) -> Stream {
-        Stream::new(self.seed(), concern, entity)
+        Stream::new(self.draws.load(Ordering::Relaxed), concern, entity)
     }
 
     /// Creates a node: an address, an empty disk, no process yet. Its name is its host name.

@@ -24,8 +24,10 @@ use crate::{
     worker,
 };
 
+mod blame;
 mod bugs;
 mod describe;
+mod diff;
 mod exit;
 mod load;
 mod replay;
@@ -101,6 +103,28 @@ Examples:
   squall shrink specs/saga/x.yaml --seed 17 --out small.yaml
   squall shrink specs/saga/x.yaml --seed 17 --save         into specs/regressions")]
     Shrink(ShrinkArgs),
+    /// Show where two runs part, or a failing run and the nearest one that passes.
+    ///
+    /// The nearest is the same run without one strike of a fault, or without one operation (two, if no such run passes): of those that
+    /// pass, the one that shares the longest history.
+    #[command(after_help = "\
+Examples:
+  squall diff specs/saga/x.yaml 17            seed 17 and the nearest run that passes
+  squall diff specs/saga/x.yaml 17 18         two seeds
+  squall diff specs/saga/x.yaml 17 17/3.2s/5  a run and one of its futures, as `blame` names them
+  squall diff small.yaml specs/saga/x.yaml    a shrunk run and the one it was")]
+    Diff(DiffArgs),
+    /// Say which faults a failure takes, and which moment settled it.
+    ///
+    /// Each strike of a fault is left out of the very run that failed. Then futures are drawn anew from moments of the run: the
+    /// moment that settled it is the one at which most of them begin to fail.
+    #[command(after_help = "\
+Examples:
+  squall blame specs/saga/x.yaml --seed 17
+  squall blame specs/saga/x.yaml --seed 17 --futures 50
+  squall replay specs/saga/x.yaml --seed 17/3.2s/5        one of the futures
+  squall replay specs/saga/x.yaml --seed 17/without:cut   the run without a strike")]
+    Blame(BlameArgs),
     /// Print the plan of one seed as YAML: every operation and every fault with its time.
     Explain {
         /// The spec.
@@ -270,6 +294,51 @@ struct ShrinkArgs {
 }
 
 #[derive(Args, Debug)]
+struct DiffArgs {
+    /// The spec.
+    spec: PathBuf,
+    /// The seed, or the run's name as reports print it; or another spec.
+    #[arg(value_name = "RUN|SPEC")]
+    one: String,
+    /// The run to compare it with. [default: the nearest that passes]
+    #[arg(value_name = "RUN")]
+    other: Option<RunId>,
+    /// Which case of its matrix, as `style=orchestrated`.
+    #[arg(long, value_name = "CASE")]
+    case: Option<String>,
+    /// How many runs to try at most in looking for the nearest.
+    #[arg(long, value_name = "N", default_value_t = 400)]
+    max_runs: u64,
+    /// How much real time a run may take before it counts as hung.
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time)]
+    run_timeout: Duration,
+    /// For people, or one JSON object.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Args, Debug)]
+struct BlameArgs {
+    /// The spec.
+    spec: PathBuf,
+    /// Which case of its matrix, as `style=orchestrated`.
+    #[arg(long, value_name = "CASE")]
+    case: Option<String>,
+    /// The seed, or the run's name as reports print it: 17, swarm:17.
+    #[arg(long, value_name = "RUN")]
+    seed: RunId,
+    /// How many futures to draw from each moment.
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    futures: u64,
+    /// How much real time a run may take before it counts as hung.
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time)]
+    run_timeout: Duration,
+    /// For people, or one JSON object.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Args, Debug)]
 struct ReplayArgs {
     /// The spec.
     spec: PathBuf,
@@ -291,6 +360,9 @@ struct ReplayArgs {
     /// Show each packet, call and sync too, with its number and what became of it.
     #[arg(long)]
     messages: bool,
+    /// Print nothing but the run's digest and how it ended, to compare builds or machines.
+    #[arg(long, conflicts_with_all = ["node", "events", "until"])]
+    digest: bool,
     /// How much real time the run may take before it counts as hung.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time)]
     run_timeout: Duration,
@@ -349,6 +421,8 @@ fn with_args(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> E
     let done = match cli.command {
         Command::Run(args) => run::run(registry, &args),
         Command::Replay(args) => replay::replay(registry, &args),
+        Command::Diff(args) => diff::diff(registry, &args),
+        Command::Blame(args) => blame::blame(registry, &args),
         Command::Shrink(args) => shrink::shrink(registry, &args),
         Command::Explain { spec, case, seed } => replay::explain(registry, &spec, case.as_deref(), &seed),
         Command::Check { paths, format } => load::check(registry, &paths, format),

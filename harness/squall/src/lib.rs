@@ -13,11 +13,15 @@ compile_error!(
 
 // Without the flag there is nothing but the error above: what follows from it would only bury it.
 #[cfg(madsim)]
+mod blame;
+#[cfg(madsim)]
 mod bugs;
 #[cfg(madsim)]
 pub mod check;
 #[cfg(madsim)]
 pub mod cli;
+#[cfg(madsim)]
+mod diff;
 #[cfg(madsim)]
 pub mod explore;
 #[cfg(madsim)]

@@ -4,12 +4,16 @@
 //! how long a packet takes). Each fault draws from a stream of its own, keyed by its id, and so does each client:
 //! adding or removing one leaves the others as they were.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall_rt::world::Stream;
 
+mod branch;
 mod injection;
 mod mutation;
 mod operations;
@@ -18,6 +22,7 @@ mod swarm;
 
 pub(crate) use self::operations::Drawn;
 pub use self::{
+    branch::{Branch, Future, Part},
     injection::{Harm, Injection, Point},
     run_id::{RunId, Variation},
 };
@@ -47,6 +52,12 @@ pub struct Plan {
     pub faults: Vec<PlannedFault>,
     /// What heals when settle begins.
     pub heal: Heal,
+    /// What of this does not happen after all.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub left_out: BTreeSet<Part>,
+    /// From when on the rest is drawn anew, by time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub futures: Vec<Future>,
 }
 
 /// When each phase ends, since the start of the run.
@@ -146,7 +157,21 @@ impl Plan {
         spec: &Spec,
         run: &RunId,
     ) -> Plan {
-        let draw = |spec: &Spec, seed: u64| Plan::draw(system, &params(seed), spec, seed);
+        Plan::drawn(system, params, spec, run, None)
+    }
+
+    /// The plan of a run, or, with a key, one that is drawn in the same way from other seeds.
+    fn drawn(
+        system: &dyn AnySystem,
+        params: &dyn Fn(u64) -> serde_json::Value,
+        spec: &Spec,
+        run: &RunId,
+        anew: Option<u64>,
+    ) -> Plan {
+        let draw = |spec: &Spec, seed: u64| {
+            let other = |key| Stream::new(key, "anew", &seed.to_string()).next_u64();
+            Plan::draw(system, &params(seed), spec, anew.map_or(seed, other))
+        };
         match &run.variation {
             Variation::None => draw(spec, run.seed),
             Variation::Swarm => draw(&swarm::varied(spec, system, run.seed), run.seed),
@@ -172,6 +197,11 @@ impl Plan {
                 steps
                     .iter()
                     .fold(first, |plan, step| mutation::mutated(plan, *step, &|seed| draw(spec, seed)))
+            }
+            Variation::Branched(of, branch) => {
+                let of = RunId { seed: run.seed, variation: (**of).clone() };
+                let plan = Plan::drawn(system, params, spec, &of, anew);
+                branch.taken(plan, spec, &|spec, key| Plan::drawn(system, params, spec, &of, Some(key)))
             }
         }
     }
@@ -208,6 +238,8 @@ impl Plan {
             },
             faults: spec.faults.iter().flat_map(|fault| draw_fault(fault, seed, warmup, chaos)).collect(),
             heal: spec.phases.heal.value.clone(),
+            left_out: BTreeSet::new(),
+            futures: Vec::new(),
         }
     }
 }

@@ -12,6 +12,8 @@ use crate::{
     spec::Loaded,
 };
 
+pub(crate) mod blame;
+pub(crate) mod diff;
 pub(crate) mod failure;
 pub(crate) mod json;
 pub(crate) mod message;

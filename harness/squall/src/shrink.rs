@@ -31,8 +31,9 @@ mod render;
 mod schedule;
 mod tidy;
 
+pub(crate) use self::ddmin::ddmin;
+use self::pin::pinned;
 pub(crate) use self::render::{build, file_name, lines, yaml};
-use self::{ddmin::ddmin, pin::pinned};
 
 /// How far to go.
 #[derive(Clone, Copy, Debug)]

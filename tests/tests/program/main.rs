@@ -10,6 +10,7 @@ use libtest_mimic::{Arguments, Trial};
 
 mod commands;
 mod determinism;
+mod diff;
 mod harm;
 mod journal;
 mod shrink;
@@ -76,6 +77,18 @@ fn main() -> ExitCode {
             the_report_does_not_depend_on_the_number_of_workers,
             a_leak_within_a_process_is_70,
             a_leak_between_processes_is_70,
+        },
+        diff::{
+            a_future_is_the_same_run_up_to_its_moment,
+            a_future_is_as_reproducible_as_any_run,
+            what_is_left_out_comes_to_its_moment_and_does_nothing,
+            what_was_to_come_is_drawn_anew,
+            two_runs_part_at_the_first_record_that_differs,
+            the_plans_of_two_runs_are_compared,
+            two_specs_are_compared,
+            without_a_neighbour_diff_is_4,
+            a_failure_that_no_fault_has_part_in,
+            the_known_culprit_is_blamed,
         },
         journal::{
             killed_ten_times_it_ends_with_the_same_report,

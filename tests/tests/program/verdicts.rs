@@ -26,7 +26,7 @@ pub fn a_violation_is_1_and_is_told() {
 }
 
 /// Without the values that a beat has by chance.
-fn without_chance(text: &str) -> String {
+pub fn without_chance(text: &str) -> String {
     let words = text.split_inclusive([' ', '\n']).map(|word| match word.split_once('=') {
         Some((name @ ("picked" | "chose" | "second"), value)) => {
             format!("{name}=_{}", value.trim_start_matches(|c: char| c.is_ascii_digit()))

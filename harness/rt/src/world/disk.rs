@@ -88,6 +88,13 @@ impl Disks {
         state.end(fate);
     }
 
+    /// Has every disk and every effect on one draw from another stream.
+    pub(super) fn redraw(&self, key: u64) {
+        for disk in &*self.disks.lock() {
+            disk.state.lock().drive.redraw(key);
+        }
+    }
+
     /// How many calls have changed the node's disk, or made changes durable, since the start of the run.
     pub fn changes(&self, node: NodeId) -> u64 {
         self.of(node).state.lock().drive.volume.changes()

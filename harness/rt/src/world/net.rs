@@ -135,6 +135,11 @@ impl Net {
         madsim::task::spawn(poll_fn(move |cx| net.upgrade().map_or(Poll::Ready(()), |net| net.pump(cx))));
     }
 
+    /// Has every link and every effect on one draw from another stream.
+    pub(super) fn redraw(&self, key: u64) {
+        self.with(|fabric| fabric.redraw(key));
+    }
+
     fn pump(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.with(|fabric| {
             let replaced = fabric.queue.pump(cx);

@@ -82,6 +82,11 @@ impl Calls {
         self.imposed.lock()[id.0].touched
     }
 
+    /// Has every fault draw from another stream.
+    pub(super) fn redraw(&self, key: u64) {
+        self.imposed.lock().iter_mut().for_each(|imposed| imposed.stream.redraw(key));
+    }
+
     fn decide(&self, at: NodeId, method: &str, is_from: impl Fn(NodeId) -> bool) -> Option<CallFate> {
         let mut fate = None;
         for imposed in self.imposed.lock().iter_mut().filter(|imposed| imposed.active) {

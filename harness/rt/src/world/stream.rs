@@ -21,6 +21,12 @@ impl Stream {
         Stream(Xoshiro256PlusPlus::seed_from_u64(key))
     }
 
+    /// From here on another stream, which `key` and what has been drawn so far decide.
+    pub(super) fn redraw(&mut self, key: u64) {
+        let key = xxh3_64_with_seed(&self.next_u64().to_le_bytes(), key);
+        *self = Stream(Xoshiro256PlusPlus::seed_from_u64(key));
+    }
+
     /// 64 uniform bits.
     #[inline]
     pub fn next_u64(&mut self) -> u64 {

@@ -15,7 +15,7 @@ use crate::{
         record::{self, Line},
     },
     run::{self, RunReport, Verdict},
-    spec,
+    spec::{self, Spec},
     system::Registry,
     trace::Traced,
     worker::Prints,
@@ -36,6 +36,10 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
     );
     let report = reports.first().expect("one seed makes one report");
     let mut out = anstream::stdout().lock();
+    if args.digest {
+        writeln!(out, "{}  {}", report.digest, failure::headline(&report.verdict))?;
+        return Ok(exit(&loaded.spec, report));
+    }
     let hidden = write_history(&mut out, args, report)?;
     if report.history.is_empty() {
         writeln!(
@@ -57,10 +61,27 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         writeln!(out, "  as the spec expects")?;
     }
     writeln!(out, "digest {}, {:?} of virtual time", report.digest, report.virtual_time)?;
-    Ok(match report.verdict {
+    if let Some(line) = as_recorded(&loaded.spec, report) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(exit(&loaded.spec, report))
+}
+
+fn exit(spec: &Spec, report: &RunReport) -> Exit {
+    match report.verdict {
         Verdict::Undecided { .. } => Exit::Undecided,
-        _ if expected => Exit::AsExpected,
+        _ if is_expected(spec, report) => Exit::AsExpected,
         _ => Exit::Failed,
+    }
+}
+
+/// For the plan of a run that was recorded: whether this is that run.
+fn as_recorded(spec: &Spec, report: &RunReport) -> Option<String> {
+    let plan = spec.plan.as_ref().filter(|plan| report.run == RunId::drawn(*plan.seed))?;
+    let recorded = plan.digest.as_ref()?;
+    Some(match *recorded == report.digest.to_string() {
+        true => "it is the run that was recorded".to_owned(),
+        false => format!("it is not the run that was recorded: its digest was {recorded}"),
     })
 }
 
@@ -194,6 +215,7 @@ mod tests {
             node: Vec::new(),
             events: Vec::new(),
             until: None,
+            digest: false,
             messages: true,
             run_timeout: ms(1),
             in_process: false,

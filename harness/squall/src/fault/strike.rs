@@ -34,7 +34,7 @@ impl<'a> Strike<'a> {
     /// `announce` takes the line of the history that tells what was done, before its consequences are.
     pub fn new(cluster: &'a Cluster, planned: &PlannedFault, announce: &'a dyn Fn(String)) -> Self {
         let name = planned.name();
-        let draws = Stream::new(cluster.seed(), "target", &name);
+        let draws = cluster.world().stream("target", &name);
         Strike { cluster, name, lasts: planned.lasts, draws, announce }
     }
 
@@ -81,7 +81,7 @@ impl<'a> Strike<'a> {
 
     /// The stream of this strike's effect on one thing.
     pub fn stream(&self, entity: &str) -> Stream {
-        Stream::new(self.cluster.seed(), "effect", &format!("{}: {entity}", self.name))
+        self.cluster.world().stream("effect", &format!("{}: {entity}", self.name))
     }
 
     /// Puts an effect on links. `what` tells it, but for the links.

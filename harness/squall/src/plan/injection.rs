@@ -149,7 +149,8 @@ impl Point {
 }
 
 /// The characters that a name's parts are told apart by, and how they are written inside of one.
-const ESCAPES: [(char, &str); 5] = [('%', "%25"), (':', "%3A"), ('+', "%2B"), ('@', "%40"), ('~', "%7E")];
+const ESCAPES: [(char, &str); 6] =
+    [('%', "%25"), (':', "%3A"), ('+', "%2B"), ('@', "%40"), ('~', "%7E"), ('/', "%2F")];
 
 fn escaped(text: &str) -> String {
     ESCAPES.iter().fold(text.to_owned(), |text, (plain, escape)| text.replace(*plain, escape))

@@ -1,13 +1,14 @@
 //! Which run of a spec: the seed, and how the run's plan departs from what the spec draws for that seed.
 //!
 //! A run's name says all there is to know, so that whoever has the spec and the name has the run: `17`, `swarm:17`,
-//! `sweep:0+crash-before@sync:orders[0]:3`, `guided:17~204~9`. It is what reports print and what `--seed` takes.
+//! `sweep:0+crash-before@sync:orders[0]:3`, `guided:17~204~9`. What follows a slash departs from the run before it at some moment:
+//! `17/3.214s/5` is run 17 until then, and its fifth future from there on. It is what reports print and what `--seed` takes.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::injection::Injection;
+use super::{branch::Branch, injection::Injection};
 
 /// The name of a run of a spec. See the [module](self).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,12 +33,20 @@ pub enum Variation {
     Pct(Vec<Injection>),
     /// It was changed, step by step; each step is keyed by a number.
     Guided(Vec<u64>),
+    /// It is that of another run up to a moment.
+    Branched(Box<Variation>, Branch),
 }
 
 impl RunId {
     /// The run that the spec draws for this seed.
     pub fn drawn(seed: u64) -> Self {
         RunId { seed, variation: Variation::None }
+    }
+
+    /// The run that departs from this one in that way.
+    pub fn branched(&self, branch: Branch) -> Self {
+        let variation = Variation::Branched(Box::new(self.variation.clone()), branch);
+        RunId { seed: self.seed, variation }
     }
 
     /// Whether what a strategy learns from it is its trace: what happened in it, point by point.
@@ -76,6 +85,9 @@ impl fmt::Display for RunId {
                 write!(f, "guided:{seed}")?;
                 steps.iter().try_for_each(|step| write!(f, "~{step}"))
             }
+            Variation::Branched(of, branch) => {
+                write!(f, "{}/{branch}", RunId { seed, variation: (**of).clone() })
+            }
         }
     }
 }
@@ -84,6 +96,11 @@ impl FromStr for RunId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if let Some((of, branches)) = text.split_once('/') {
+            return Branch::parse_all(branches)?
+                .into_iter()
+                .try_fold(of.parse::<RunId>()?, |of, branch| Ok(of.branched(branch)));
+        }
         let number = |part: &str| -> Result<u64, String> {
             let digits = part.trim();
             if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -146,6 +163,10 @@ mod tests {
             "pct:100+pause@step:orders[1]:saga.step_done:4+delay@message:a[0]:b[1]:data:12",
             "guided:17",
             "guided:17~204~18446744073709551615",
+            "17/3.214s/5",
+            "swarm:17/without:cut#2+operation:12",
+            "17/without:crash/3.214000001s/0/4s/1",
+            "sweep:0+delay@call:a[0]:b[0]:GET %2Forders:3/1s/7",
         ] {
             assert_eq!(name.parse::<RunId>().expect(name).to_string(), name);
         }
@@ -164,6 +185,13 @@ mod tests {
             ("99999999999999999999", "too large"),
             ("sweep:0+explode@sync:a[0]:1", "explode"),
             ("sweep:0+lose@sync:a[0]:1", "lose"),
+            ("17/3s", "which future"),
+            ("17/3s/", "which future"),
+            ("17/3/4", "unit"),
+            ("17/4s/0/3s/0", "later"),
+            ("17/without:", "what is left out"),
+            ("17/without:operation:x", "operation:12"),
+            ("x/3s/4", "names no run"),
         ] {
             let error = bad.parse::<RunId>().expect_err(bad);
             assert!(error.contains(why), "{bad}: {error}");

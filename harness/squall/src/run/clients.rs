@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -29,15 +29,22 @@ struct Client {
 pub(crate) struct Clients {
     recorder: Arc<Recorder>,
     clients: Vec<Mutex<Client>>,
+    /// Operations that are not performed after all.
+    left_out: BTreeSet<u32>,
 }
 
 impl Clients {
-    pub fn new(recorder: Arc<Recorder>, count: u32, operations: &[PlannedOperation]) -> Arc<Self> {
+    pub fn new(
+        recorder: Arc<Recorder>,
+        count: u32,
+        operations: &[PlannedOperation],
+        left_out: BTreeSet<u32>,
+    ) -> Arc<Self> {
         let mut clients: Vec<_> = (0..count).map(|_| Client::default()).collect();
         for (id, operation) in operations.iter().enumerate() {
             clients[operation.client as usize].planned.push_back((id as u32, operation.clone()));
         }
-        Arc::new(Clients { recorder, clients: clients.into_iter().map(Mutex::new).collect() })
+        Arc::new(Clients { recorder, clients: clients.into_iter().map(Mutex::new).collect(), left_out })
     }
 
     pub fn count(&self) -> u32 {
@@ -96,8 +103,13 @@ pub struct ClientDriver {
 impl ClientDriver {
     /// Waits for the time of the next operation, and records its invocation. `None` when there is none left.
     pub(crate) async fn next(&mut self) -> Option<serde_json::Value> {
-        let (id, planned) = self.clients.client(self.index).planned.pop_front()?;
-        self.world.sleep_until(planned.at.0).await;
+        let (id, planned) = loop {
+            let (id, planned) = self.clients.client(self.index).planned.pop_front()?;
+            self.world.sleep_until(planned.at.0).await;
+            if !self.clients.left_out.contains(&id) {
+                break (id, planned);
+            }
+        };
         let operation = Operation { id, client: self.index, name: Cow::Owned(planned.name().to_owned()) };
         self.clients.client(self.index).open = Some(operation.clone());
         let arguments = arguments(&planned.op);

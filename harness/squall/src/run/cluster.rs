@@ -155,10 +155,6 @@ impl Cluster {
         &self.clients
     }
 
-    pub fn seed(&self) -> u64 {
-        self.world.seed()
-    }
-
     /// All nodes, in order of creation.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
         (0..self.members().len()).map(|i| NodeId(i as u32))

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -17,7 +18,7 @@ use crate::{
     check::pattern::Pattern,
     fault::{Hold, Strike},
     history::Kind,
-    plan::{PlannedFault, Start},
+    plan::{Part, Plan, PlannedFault, PlannedTrigger, Start},
     trace,
 };
 
@@ -40,68 +41,65 @@ pub(crate) struct Engine {
     cluster: Arc<Cluster>,
     recorder: Arc<Recorder>,
     world: Arc<World>,
+    /// Those of the plan, then those of its futures.
     faults: Vec<PlannedFault>,
+    /// When each future begins, and which faults are its own.
+    futures: Vec<(Duration, Range<usize>)>,
+    /// What does not strike after all.
+    left_out: BTreeSet<Part>,
     max_concurrent: Option<u32>,
     state: Mutex<State>,
 }
 
 impl Engine {
-    /// Arms the faults. The tasks returned drive them, and end with the run.
+    /// Arms the faults of a plan. The tasks returned drive them, and end with the run.
     pub fn start(
         cluster: Arc<Cluster>,
         recorder: Arc<Recorder>,
         watch: Option<&Watch>,
-        faults: Vec<PlannedFault>,
+        plan: Plan,
         max_concurrent: Option<u32>,
         ids: impl Iterator<Item = String>,
     ) -> (Arc<Engine>, Vec<JoinHandle<()>>) {
+        let mut faults = plan.faults;
+        let first = faults.len();
+        let mut futures = Vec::new();
+        for future in plan.futures {
+            let from = faults.len();
+            faults.extend(future.faults);
+            futures.push((future.from.0, from..faults.len()));
+        }
+        let stages = faults.iter().enumerate().map(|(i, fault)| {
+            let there = i < first && !plan.left_out.contains(&Part::Strike(fault.name()));
+            if there { Stage::Waiting } else { Stage::Over }
+        });
         let engine = Arc::new(Engine {
             world: cluster.world().clone(),
             cluster,
             recorder: recorder.clone(),
             state: Mutex::new(State {
-                stages: faults.iter().map(|_| Stage::Waiting).collect(),
+                stages: stages.collect(),
                 counts: ids.map(|id| (id, FaultCount::default())).collect(),
                 settled: false,
             }),
             max_concurrent,
             faults,
+            futures,
+            left_out: plan.left_out,
         });
         let mut triggers = Vec::new();
         // Of these the recorder knows nothing.
         let mut on_world = Vec::new();
         let mut tasks = Vec::new();
-        for (i, planned) in engine.faults.iter().enumerate() {
-            let engine = engine.clone();
-            tasks.push(match &planned.start {
-                Start::At(at) => {
-                    let at = at.0;
-                    squall_rt::task::spawn(async move {
-                        engine.world.sleep_until(at).await;
-                        engine.strike(i);
-                        engine.heal_in_time(i, at).await;
-                    })
-                }
+        for i in 0..first {
+            tasks.push(match &engine.faults[i].start {
+                Start::At(at) => engine.strike_at(i, at.0),
                 Start::When(trigger) => {
-                    let (fire, fired) = oneshot::channel();
-                    let after = trigger.after.0;
+                    let (armed, task) = engine.await_event(i, trigger, trigger.nth);
                     let of_world = trace::world_event(&trigger.event).is_some();
                     let among = if of_world { &mut on_world } else { &mut triggers };
-                    among.push(ArmedTrigger {
-                        fault: i,
-                        pattern: Pattern::planned(trigger),
-                        remaining: trigger.nth,
-                        at_once: after.is_zero(),
-                        fire: Some(fire),
-                    });
-                    squall_rt::task::spawn(async move {
-                        let Ok(seen_at) = fired.await else { return };
-                        if !after.is_zero() {
-                            engine.world.sleep_until(seen_at + after).await;
-                            engine.strike(i);
-                        }
-                        engine.heal_in_time(i, seen_at + after).await;
-                    })
+                    among.push(armed);
+                    task
                 }
             });
         }
@@ -110,6 +108,87 @@ impl Engine {
             watch.arm(&engine, on_world);
         }
         (engine, tasks)
+    }
+
+    /// Lets a fault strike at a time and heal after its.
+    fn strike_at(self: &Arc<Self>, i: usize, at: Duration) -> JoinHandle<()> {
+        let engine = self.clone();
+        squall_rt::task::spawn(async move {
+            engine.world.sleep_until(at).await;
+            engine.strike(i);
+            engine.heal_in_time(i, at).await;
+        })
+    }
+
+    /// Lets a fault strike after the `nth` event that it waits for from now on, and heal after its time.
+    fn await_event(
+        self: &Arc<Self>,
+        i: usize,
+        trigger: &PlannedTrigger,
+        nth: u64,
+    ) -> (ArmedTrigger, JoinHandle<()>) {
+        let engine = self.clone();
+        let (fire, fired) = oneshot::channel();
+        let after = trigger.after.0;
+        let armed = ArmedTrigger {
+            fault: i,
+            pattern: Pattern::planned(trigger),
+            remaining: nth,
+            at_once: after.is_zero(),
+            fire: Some(fire),
+        };
+        let task = squall_rt::task::spawn(async move {
+            let Ok(seen_at) = fired.await else { return };
+            if !after.is_zero() {
+                engine.world.sleep_until(seen_at + after).await;
+                engine.strike(i);
+            }
+            engine.heal_in_time(i, seen_at + after).await;
+        });
+        (armed, task)
+    }
+
+    /// A future of the plan begins: faults that have not struck make way for its own. One that has seen the event it waits for, and is
+    /// about to strike, strikes; so does one that waits for an event of which no draw is still to come.
+    pub fn redraw(self: &Arc<Self>, nth: usize) -> Vec<JoinHandle<()>> {
+        let (from, own) = self.futures[nth].clone();
+        let mut tasks = Vec::new();
+        {
+            let mut state = self.state();
+            for (fault, stage) in self.faults.iter().zip(&mut state.stages) {
+                let due = matches!(fault.start, Start::At(at) if at.0 > from);
+                if due && matches!(stage, Stage::Waiting) {
+                    *stage = Stage::Over;
+                }
+            }
+            for i in own.clone() {
+                if !self.left_out.contains(&Part::Strike(self.faults[i].name())) {
+                    state.stages[i] = Stage::Waiting;
+                }
+            }
+        }
+        for i in own.clone() {
+            if let Start::At(at) = self.faults[i].start {
+                tasks.push(self.strike_at(i, at.0));
+            }
+        }
+        self.recorder.rearm(|armed| {
+            let waiting = &self.faults[armed.fault];
+            let Start::When(trigger) = &waiting.start else { return armed };
+            let seen = trigger.nth - armed.remaining;
+            let drawn = own.clone().find_map(|i| match &self.faults[i].start {
+                Start::When(trigger) if self.faults[i].name() == waiting.name() && trigger.nth > seen => {
+                    Some(self.await_event(i, trigger, trigger.nth - seen))
+                }
+                _ => None,
+            });
+            // Dropping what was armed ends its task.
+            drawn.map_or(armed, |(armed, task)| {
+                tasks.push(task);
+                armed
+            })
+        });
+        tasks
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -29,7 +29,7 @@ use crate::{
     check::judge::Judge,
     fault::target::{self, Among},
     history::{Kind, Phase},
-    plan::{Drawn, Plan, RunId, Start},
+    plan::{Drawn, Part, Plan, PlannedFault, RunId, Start},
     spec::{
         Spec, draws,
         model::{Heal, Target},
@@ -278,7 +278,7 @@ async fn supervise(
     }
     let recorder = Recorder::new(world.clone(), Judge::new(spec, &*system, &params), watch.clone());
     let _ = shared.recorder.set(recorder.clone());
-    let clients = Clients::new(recorder.clone(), *spec.workload.clients, &plan.operations);
+    let clients = Clients::new(recorder.clone(), *spec.workload.clients, &plan.operations, without(&plan));
     let groups: Vec<(Arc<str>, u32)> = system
         .groups(&params)
         .iter()
@@ -304,23 +304,37 @@ async fn supervise(
     recorder.record(Kind::Phase(Phase::Warmup));
     let ids = spec.faults.iter().map(|fault| fault.id.value.clone());
     let most = spec.limits.max_concurrent.as_ref().map(|most| most.value);
+    let futures: Vec<(Duration, u64)> =
+        plan.futures.iter().map(|future| (future.from.0, future.key)).collect();
+    let phases = plan.phases;
+    let heal = plan.heal.clone();
     let (engine, fault_tasks) =
-        Engine::start(cluster.clone(), recorder.clone(), watch.as_deref(), plan.faults, most, ids);
+        Engine::start(cluster.clone(), recorder.clone(), watch.as_deref(), plan, most, ids);
     tasks.0.extend(fault_tasks);
     cluster.start_all();
 
-    let phases = plan.phases;
+    // Not a task of its own: up to then the scheduler has as many to choose from as ever.
+    let drawn_anew = async {
+        let mut tasks = AbortOnDrop(Vec::new());
+        for (nth, (from, key)) in futures.into_iter().enumerate() {
+            world.sleep_until(from).await;
+            world.redraw(key).await;
+            tasks.0.extend(engine.redraw(nth));
+        }
+        std::future::pending::<()>().await;
+    };
     let run_through = async {
         world.sleep_until(phases.warmup.0).await;
         recorder.record(Kind::Phase(Phase::Chaos));
         world.sleep_until(phases.chaos.0).await;
-        engine.settle(core(&plan.heal, &cluster).as_ref());
+        engine.settle(core(&heal, &cluster).as_ref());
         recorder.record(Kind::Phase(Phase::Settle));
         world.sleep_until(phases.settle.0).await;
     };
     tokio::select! {
         biased;
         () = recorder.stopped() => {}
+        () = drawn_anew => {}
         () = run_through => {
             clients.close();
             recorder.finish(phases.chaos.0);
@@ -343,13 +357,23 @@ async fn supervise(
 
 /// Has the world watched, if anybody wants to know.
 fn watch(world: &World, plan: &Plan, trace: bool) -> Option<Arc<Watch>> {
-    let waits = |start: &Start| matches!(start, Start::When(t) if trace::world_event(&t.event).is_some());
-    let wanted = trace || plan.faults.iter().any(|fault| waits(&fault.start));
+    let waits = |fault: &PlannedFault| matches!(&fault.start, Start::When(t) if trace::world_event(&t.event).is_some());
+    let drawn_later = plan.futures.iter().flat_map(|future| &future.faults);
+    let wanted = trace || plan.faults.iter().chain(drawn_later).any(waits);
     wanted.then(|| {
         let watch = Watch::new(trace);
         world.watch(watch.clone());
         watch
     })
+}
+
+/// The operations that are not performed after all.
+fn without(plan: &Plan) -> BTreeSet<u32> {
+    let operation = |part: &Part| match part {
+        Part::Operation(id) => Some(*id),
+        Part::Strike(_) => None,
+    };
+    plan.left_out.iter().filter_map(operation).collect()
 }
 
 /// Tasks of the supervisor, which no crash of a node ends.

@@ -96,6 +96,14 @@ impl Recorder {
         self.engine.set(Arc::downgrade(engine)).unwrap_or_else(|_| unreachable!("a run is armed once"));
     }
 
+    /// Takes the faults that still wait for events through `change`.
+    pub fn rearm(&self, mut change: impl FnMut(ArmedTrigger) -> ArmedTrigger) {
+        self.state().triggers.rearm(&mut change);
+        if let Some(watch) = &self.watch {
+            watch.rearm(&mut change);
+        }
+    }
+
     /// Appends to the history. After a violation nothing is recorded any more.
     pub fn record(&self, kind: Kind) {
         let now = self.world.now();

@@ -28,6 +28,11 @@ pub(crate) struct ArmedTrigger {
 pub(crate) struct Triggers(pub Vec<ArmedTrigger>);
 
 impl Triggers {
+    /// Puts others in the place of those that wait.
+    pub fn rearm(&mut self, change: impl FnMut(ArmedTrigger) -> ArmedTrigger) {
+        self.0 = std::mem::take(&mut self.0).into_iter().map(change).collect();
+    }
+
     /// Counts an event for those whose pattern matches, and takes out those that it sets off.
     pub fn due(&mut self, mut matches: impl FnMut(&Pattern) -> bool) -> Due {
         let mut due = Vec::new();

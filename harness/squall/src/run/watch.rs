@@ -79,6 +79,11 @@ impl Watch {
         self.engine.set(Arc::downgrade(engine)).unwrap_or_else(|_| unreachable!("a run is armed once"));
     }
 
+    /// Puts others in the place of faults that wait.
+    pub fn rearm(&self, change: impl FnMut(ArmedTrigger) -> ArmedTrigger) {
+        self.state().triggers.rearm(change);
+    }
+
     /// Takes out the trace.
     pub fn take(&self) -> Vec<Traced> {
         let mut state = self.state();

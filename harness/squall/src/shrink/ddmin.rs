@@ -2,7 +2,7 @@
 
 /// A part of `items`, in order, that still passes `fails` and of which no single item can be left out. All of `items` must pass
 /// it. When `fails` gives up (answers no to everything), what was found so far is returned.
-pub(super) fn ddmin<T: Clone>(mut items: Vec<T>, fails: &mut dyn FnMut(&[T]) -> bool) -> Vec<T> {
+pub(crate) fn ddmin<T: Clone>(mut items: Vec<T>, fails: &mut dyn FnMut(&[T]) -> bool) -> Vec<T> {
     if !items.is_empty() && fails(&[]) {
         return Vec::new();
     }

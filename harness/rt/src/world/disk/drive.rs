@@ -26,6 +26,11 @@ impl Drive {
         Drive { volume: Volume::new(seed), effects: Effects::default() }
     }
 
+    pub(super) fn redraw(&mut self, key: u64) {
+        self.volume.redraw(key);
+        self.effects.redraw(key);
+    }
+
     pub(super) fn impose(&mut self, id: DiskEffectId, effect: DiskEffect, stream: Stream) {
         self.effects.impose(id, effect, stream, self.volume.allocated());
     }

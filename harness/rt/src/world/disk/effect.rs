@@ -145,6 +145,10 @@ fn below(draw: u64, width: u64) -> u64 {
 }
 
 impl Effects {
+    pub fn redraw(&mut self, key: u64) {
+        self.imposed.iter_mut().for_each(|imposed| imposed.stream.redraw(key));
+    }
+
     /// `allocated` is what is taken of the disk now, in bytes.
     pub fn impose(&mut self, id: DiskEffectId, effect: DiskEffect, stream: Stream, allocated: u64) {
         let limit = match effect {

@@ -84,6 +84,11 @@ impl Volume {
         }
     }
 
+    /// Has crashes draw from another stream.
+    pub(super) fn redraw(&mut self, key: u64) {
+        self.draws.redraw(key);
+    }
+
     /// How many calls have written, changed names, or synced.
     pub fn changes(&self) -> u64 {
         self.changes

@@ -115,6 +115,13 @@ impl Fabric {
         self.digest = Digest::new(seed);
     }
 
+    /// Has every link draw from another stream, those too that nothing was sent over yet.
+    pub(super) fn redraw(&mut self, key: u64) {
+        self.seed = key;
+        let links = self.hosts.iter_mut().flat_map(|host| host.links.iter_mut().flatten());
+        links.for_each(|link| link.redraw(key));
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }

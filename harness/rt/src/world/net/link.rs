@@ -99,6 +99,11 @@ impl Link {
         }
     }
 
+    pub(super) fn redraw(&mut self, key: u64) {
+        self.stream.redraw(key);
+        self.effects.iter_mut().for_each(|imposed| imposed.redraw(key));
+    }
+
     pub(super) fn set_policy(&mut self, policy: LinkPolicy) {
         self.own = Some(policy);
     }

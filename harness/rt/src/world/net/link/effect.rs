@@ -153,6 +153,10 @@ impl Imposed {
         Imposed { id, effect, stream, loss, shaper, touched: 0, intent: Intent::Nothing }
     }
 
+    pub(super) fn redraw(&mut self, key: u64) {
+        self.stream.redraw(key);
+    }
+
     /// The block it is, if it is one.
     pub(super) fn block(&self) -> Option<BlockMode> {
         match self.effect {

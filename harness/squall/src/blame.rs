@@ -1,0 +1,187 @@
+//! Why a run failed: which strikes of faults it takes, and from which moment on it was bound to fail.
+//!
+//! Both are asked of the run itself, by what would have happened if ([`Branch`]). A strike is left out of the very run that failed; it
+//! comes to its moment and does nothing. A moment is judged by futures: all that is drawn from then on is drawn anew, a number of
+//! times, and the share of futures that fail *the same way* says how far the failure was settled by then. Before the
+//! decisive moment few of them fail, after it most do.
+//!
+//! That every branch is the same run up to where it branches off is not taken on trust: each is compared with the run, record
+//! by record. A run without a strike that is not is an error ([`NotBlamed::NotOneRun`]). A future that is not does not count
+//! ([`End::Apart`]), and another is drawn: it takes a timer of its own to begin one, and madsim's heap of timers has no order
+//! among those that are due at the same nanosecond, so that one timer more may turn two others round.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::{
+    explore::Pool,
+    history::{Kind, Record},
+    plan::{Branch, Part, RunId},
+    run::{RunReport, Verdict},
+    shrink::Failure,
+    spec::Spec,
+};
+
+mod moment;
+mod runner;
+mod strike;
+
+pub(crate) use self::{
+    moment::{Moment, Turn},
+    runner::Runner,
+    strike::{Effect, Strike},
+};
+
+/// How far to go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Futures of each moment. At least 1.
+    pub futures: u64,
+    /// The wall-clock limit of one run.
+    pub run_timeout: Duration,
+}
+
+/// What is to blame for the failure of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Blame {
+    /// The run.
+    pub report: RunReport,
+    /// What struck before it failed, in order.
+    pub strikes: Vec<Strike>,
+    /// Where no single strike is needed: the smallest set found that is. None if the run fails without any fault.
+    pub together: Option<BTreeSet<String>>,
+    /// The moments that were tried, by time.
+    pub moments: Vec<Moment>,
+    /// Where the share of futures that fail rises most.
+    pub turn: Option<Turn>,
+    /// Futures of each moment.
+    pub futures: u64,
+    /// How many runs it took.
+    pub runs: u64,
+}
+
+/// Why nobody was blamed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NotBlamed {
+    /// The run does not fail in a way that can be told from others.
+    NoFailure(String),
+    /// A branch of the run is another run from before where it branches off: nondeterminism, or a bug of ours.
+    NotOneRun {
+        /// The branch.
+        run: RunId,
+        /// The record that differs.
+        seq: usize,
+    },
+}
+
+impl std::fmt::Display for NotBlamed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            NotBlamed::NoFailure(what) => write!(f, "there is nobody to blame: the run {what}"),
+            NotBlamed::NotOneRun { run, seq } => {
+                write!(
+                    f,
+                    "record {seq} of {run} differs from the run's, though it should be the same up to there"
+                )
+            }
+        }
+    }
+}
+
+/// Finds out what is to blame for the failure of a run. `watch` is told how many runs were done.
+///
+/// # Errors
+/// See [`NotBlamed`].
+pub(crate) fn blame(
+    pool: &Pool,
+    spec: &Spec,
+    run: &RunId,
+    limits: Limits,
+    watch: &mut dyn FnMut(u64),
+) -> Result<Blame, NotBlamed> {
+    let mut runner = Runner::new(pool, spec, limits.run_timeout);
+    let report = runner.one(run);
+    let Some(failure) = Failure::of(&report.verdict) else {
+        return Err(NotBlamed::NoFailure(crate::report::failure::headline(&report.verdict)));
+    };
+    let mut asker = Asker { runner, run: run.clone(), history: &report.history, failure, limits, watch };
+    let (strikes, together) = strike::strikes(&mut asker)?;
+    let (moments, turn) = moment::moments(&mut asker, &report.verdict);
+    let runs = asker.runner.runs;
+    Ok(Blame { strikes, together, moments, turn, futures: limits.futures, runs, report })
+}
+
+/// How a branch of the run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It failed the same way.
+    Same,
+    /// It passed.
+    Passed,
+    /// It failed, but in another way: the verdict in a line.
+    Otherwise(String),
+    /// It is another run from before where it was to branch off: at this record.
+    Apart(usize),
+}
+
+/// Asks what would have happened.
+struct Asker<'a> {
+    runner: Runner<'a>,
+    run: RunId,
+    /// The run's.
+    history: &'a [Record],
+    failure: Failure,
+    limits: Limits,
+    watch: &'a mut dyn FnMut(u64),
+}
+
+impl Asker<'_> {
+    /// How these branches of the run end, each of which is the same up to some time.
+    fn ends(&mut self, branches: &[(RunId, Duration)]) -> Vec<End> {
+        let runs: Vec<RunId> = branches.iter().map(|(run, _)| run.clone()).collect();
+        let (history, failure) = (self.history, &self.failure);
+        let ends = self.runner.each(&runs, &|nth, report| {
+            let (_, until) = &branches[nth];
+            // One that took its process with it left no history.
+            if !report.history.is_empty()
+                && let Some(seq) = parts_before(history, &report.history, *until)
+            {
+                return End::Apart(seq);
+            }
+            match &report.verdict {
+                Verdict::Passed => End::Passed,
+                verdict if Failure::of(verdict).as_ref() == Some(failure) => End::Same,
+                verdict => End::Otherwise(crate::report::failure::headline(verdict)),
+            }
+        });
+        (self.watch)(self.runner.runs);
+        ends
+    }
+
+    /// How these branches end, each of which has to be the same up to its time.
+    fn sure_ends(&mut self, branches: &[(RunId, Duration)]) -> Result<Vec<End>, NotBlamed> {
+        let ends = self.ends(branches);
+        let apart = ends.iter().zip(branches).find_map(|(end, (run, _))| match end {
+            End::Apart(seq) => Some(NotBlamed::NotOneRun { run: run.clone(), seq: *seq }),
+            _ => None,
+        });
+        apart.map_or(Ok(ends), Err)
+    }
+
+    /// The run without these strikes, and up to when it is the same.
+    fn without(&self, strikes: &BTreeSet<String>) -> (RunId, Duration) {
+        let parts = strikes.iter().cloned().map(Part::Strike).collect();
+        let first = self.history.iter().find(
+            |record| matches!(&record.kind, Kind::FaultStart { fault, .. } if strikes.contains(&**fault)),
+        );
+        let until = first.map_or(Duration::ZERO, |record| record.at);
+        (self.run.branched(Branch::Without(parts)), until)
+    }
+}
+
+/// The first record of before that time in which two histories differ.
+fn parts_before(one: &[Record], other: &[Record], until: Duration) -> Option<usize> {
+    let before = one.iter().filter(|record| record.at < until).count();
+    // By text, in which a NaN is equal to itself.
+    let same = |a: &Record, b: &Record| a == b || format!("{a:?}") == format!("{b:?}");
+    (0..before).find(|i| other.get(*i).is_none_or(|record| !same(&one[*i], record)))
+}

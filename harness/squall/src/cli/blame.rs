@@ -1,0 +1,49 @@
+//! `squall blame`: which faults a failure takes, and which moment settled it.
+
+use std::io::{self, IsTerminal, Write};
+
+use super::{BlameArgs, Exit, Format, load};
+use crate::{
+    blame::{Limits, NotBlamed, blame as find},
+    explore::Pool,
+    report::{Reproduce, blame::Told},
+    spec,
+    system::Registry,
+};
+
+pub(super) fn blame(registry: &Registry, args: &BlameArgs) -> io::Result<Exit> {
+    let loaded = match spec::load_case(&args.spec, args.case.as_deref(), registry) {
+        Ok(loaded) => loaded,
+        Err(error) => return load::complain(&[error]),
+    };
+    // Runs are shared out over processes of their own, not over the pool's lanes.
+    let pool = Pool::new(registry, 1, false);
+    let limits = Limits { futures: args.futures, run_timeout: args.run_timeout };
+    let terminal = io::stderr().is_terminal();
+    let mut watch = |runs: u64| {
+        if terminal {
+            eprint!("\rseed {}: {runs} runs   ", args.seed);
+        }
+    };
+    let found = find(&pool, &loaded.spec, &args.seed, limits, &mut watch);
+    if terminal {
+        eprint!("\r{:60}\r", "");
+    }
+    let found = match found {
+        Ok(found) => found,
+        Err(why) => {
+            anstream::eprintln!("seed {}: {why}", args.seed);
+            return Ok(match why {
+                NotBlamed::NoFailure(_) => Exit::Nothing,
+                NotBlamed::NotOneRun { .. } => Exit::Internal,
+            });
+        }
+    };
+    let reproduce = Reproduce::detect();
+    let told = Told { blame: &found, spec: &args.spec, case: args.case.as_deref(), reproduce: &reproduce };
+    match args.format {
+        Format::Human => write!(anstream::stdout().lock(), "{}", told.human())?,
+        Format::Json => writeln!(io::stdout().lock(), "{}", told.json())?,
+    }
+    Ok(Exit::AsExpected)
+}

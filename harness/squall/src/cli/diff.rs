@@ -1,0 +1,133 @@
+//! `squall diff`: where two runs part, or a failing run and the nearest one that passes.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+use super::{DiffArgs, Exit, Format, load};
+use crate::{
+    blame::Runner,
+    diff::{Neighbour, differences, neighbour, shared},
+    explore::Pool,
+    plan::RunId,
+    report::{diff::Diff, failure},
+    run,
+    spec::{self, Diagnostics, Loaded},
+    system::Registry,
+};
+
+pub(super) fn diff(registry: &Registry, args: &DiffArgs) -> io::Result<Exit> {
+    let loaded = match spec::load_case(&args.spec, args.case.as_deref(), registry) {
+        Ok(loaded) => loaded,
+        Err(error) => return load::complain(&[error]),
+    };
+    let pool = Pool::new(registry, 1, false);
+    let mut runner = Runner::new(&pool, &loaded.spec, args.run_timeout);
+    if is_spec(&args.one) {
+        return two_specs(registry, &pool, args, &loaded);
+    }
+    let one: RunId = match args.one.parse() {
+        Ok(run) => run,
+        Err(why) => return usage(&why),
+    };
+    let a = runner.one(&one);
+    let (b, without) = match &args.other {
+        Some(other) => (runner.one(other), None),
+        None if a.passed() => {
+            anstream::eprintln!("seed {one} passed: name the run to compare it with");
+            return Ok(Exit::Nothing);
+        }
+        None => match neighbour(&mut runner, &a, args.max_runs) {
+            Some(Neighbour { report, without }) => (report, Some(without)),
+            None => {
+                anstream::eprintln!(
+                    "seed {one} {}: of {} runs that lack one or two things of it none passes (--max-runs)",
+                    failure::headline(&a.verdict),
+                    runner.runs - 1
+                );
+                return Ok(Exit::Nothing);
+            }
+        },
+    };
+    let [plan_a, plan_b] = [&a, &b].map(|report| run::explain(registry, &loaded.spec, &report.run));
+    let title = title(&args.spec, &loaded);
+    show(
+        args,
+        &Diff {
+            specs: [&title, &title],
+            shared: shared(&a.history, &b.history),
+            differences: differences(&plan_a, &plan_b),
+            neighbour: without.is_some(),
+            without: without.as_deref().unwrap_or_default(),
+            one: &a,
+            other: &b,
+        },
+    )
+}
+
+/// Compares runs of two specs: of each its own, if it is the plan of one, and else the same.
+fn two_specs(registry: &Registry, pool: &Pool, args: &DiffArgs, one: &Loaded) -> io::Result<Exit> {
+    let path = Path::new(&args.one);
+    let other = match other_spec(registry, path, args.case.as_deref()) {
+        Ok(loaded) => loaded,
+        Err(error) => return load::complain(&[error]),
+    };
+    let own = |loaded: &Loaded| loaded.spec.plan.as_ref().map(|plan| RunId::drawn(*plan.seed));
+    let either = args.other.clone().or_else(|| own(one)).or_else(|| own(&other));
+    let Some(either) = either else {
+        return usage(
+            "neither spec is the plan of a run: say which run, as in `squall diff a.yaml b.yaml 17`",
+        );
+    };
+    let [a, b] = [one, &other].map(|loaded| {
+        let run = own(loaded).unwrap_or_else(|| either.clone());
+        (
+            Runner::new(pool, &loaded.spec, args.run_timeout).one(&run),
+            run::explain(registry, &loaded.spec, run),
+        )
+    });
+    show(
+        args,
+        &Diff {
+            specs: [&title(&args.spec, one), &title(path, &other)],
+            shared: shared(&a.0.history, &b.0.history),
+            differences: differences(&a.1, &b.1),
+            neighbour: false,
+            without: &[],
+            one: &a.0,
+            other: &b.0,
+        },
+    )
+}
+
+/// A spec that was written down for one run has no matrix, whatever case it was.
+fn other_spec(registry: &Registry, path: &Path, case: Option<&str>) -> Result<Loaded, Diagnostics> {
+    spec::load_case(path, case, registry).or_else(|error| match case {
+        Some(_) => spec::load_case(path, None, registry).map_err(|_| error),
+        None => Err(error),
+    })
+}
+
+fn is_spec(text: &str) -> bool {
+    let path = Path::new(text);
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") || path.is_file()
+}
+
+fn title(path: &Path, loaded: &Loaded) -> String {
+    let path = path.display();
+    loaded.case.as_ref().map_or_else(|| path.to_string(), |case| format!("{path} [{case}]"))
+}
+
+fn usage(why: &str) -> io::Result<Exit> {
+    anstream::eprintln!("error: {why}");
+    Ok(Exit::Usage)
+}
+
+fn show(args: &DiffArgs, diff: &Diff<'_>) -> io::Result<Exit> {
+    match args.format {
+        Format::Human => write!(anstream::stdout().lock(), "{}", diff.human())?,
+        Format::Json => writeln!(io::stdout().lock(), "{}", diff.json())?,
+    }
+    Ok(Exit::AsExpected)
+}

@@ -1,0 +1,292 @@
+//! Runs that are another run up to a moment: what would have happened if. Something that struck or was asked stays away, or all
+//! that is drawn is drawn anew from then on.
+//!
+//! Up to the moment not only the plan is the same but the run, to the nanosecond. So nothing may be taken out of what a run sets
+//! up at its start (a fault's timer is a task, and the scheduler draws among tasks): what is left out comes to its moment and does
+//! nothing, and what is drawn anew is put up when that moment has come.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+    time::Duration,
+};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use squall_rt::world::Stream;
+
+use super::{Plan, PlannedFault, PlannedOperation, Start};
+use crate::spec::{Spec, model::Dur};
+
+/// How often a fault is drawn again that would have struck already.
+const TRIES: u64 = 64;
+/// How many draws there are of a fault that waits for an event: one of them waits for one that is still to come.
+const WAITING: u64 = 16;
+
+/// How a run departs from another one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Branch {
+    /// These do not happen.
+    Without(BTreeSet<Part>),
+    /// Whatever is drawn after `from` is drawn anew: latencies and losses, the scheduler's order, whom faults strike, later
+    /// faults and operations.
+    Redrawn {
+        /// Since the start of the run.
+        from: Duration,
+        /// Which of the futures from there.
+        future: u64,
+    },
+}
+
+/// A part of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// A strike of a fault, by its [name](PlannedFault::name).
+    Strike(String),
+    /// An operation, by its position in the plan.
+    Operation(u32),
+}
+
+/// What is planned anew from a moment on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Future {
+    /// Since the start of the run.
+    pub from: Dur,
+    /// What the run's draws are keyed by from there.
+    pub key: u64,
+    /// The faults that strike after it, in place of those that had not struck. Of those that wait for an event there are several
+    /// draws: the first that waits for one that is still to come counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<PlannedFault>,
+}
+
+impl fmt::Display for Branch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Branch::Without(parts) => {
+                f.write_str("without:")?;
+                for (i, part) in parts.iter().enumerate() {
+                    write!(f, "{}{part}", if i == 0 { "" } else { "+" })?;
+                }
+                Ok(())
+            }
+            Branch::Redrawn { from, future } => write!(f, "{}/{future}", Dur(*from)),
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Part::Strike(name) => f.write_str(name),
+            Part::Operation(id) => write!(f, "operation:{id}"),
+        }
+    }
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            _ if text.is_empty() => {
+                Err("say what is left out, as in `17/without:crash-orders+operation:12`".to_owned())
+            }
+            None => Ok(Part::Strike(text.to_owned())),
+            Some(("operation", id)) if id.parse::<u32>().is_ok() => {
+                Ok(Part::Operation(id.parse().expect("it just was one")))
+            }
+            Some(_) => {
+                Err(format!("`{text}` is no part of a plan: write a strike's name, or `operation:12`"))
+            }
+        }
+    }
+}
+
+impl Branch {
+    /// Reads branches, one of the other, as they follow the name of a run and a slash.
+    pub(super) fn parse_all(text: &str) -> Result<Vec<Branch>, String> {
+        let mut parts = text.split('/');
+        let mut branches = Vec::new();
+        let mut last = Duration::ZERO;
+        while let Some(part) = parts.next() {
+            if let Some(what) = part.strip_prefix("without:") {
+                branches.push(Branch::Without(what.split('+').map(str::parse).collect::<Result<_, _>>()?));
+                continue;
+            }
+            let Dur(from) = part.parse::<Dur>().map_err(|error| error.to_string())?;
+            let future = parts.next().and_then(|number| number.parse().ok());
+            let Some(future) = future else {
+                return Err(format!("say which future from {part} on, as in `17/{part}/5`"));
+            };
+            if from <= last {
+                return Err(format!("a future of a future begins later than it: {part} does not"));
+            }
+            last = from;
+            branches.push(Branch::Redrawn { from, future });
+        }
+        Ok(branches)
+    }
+
+    /// The plan of the run that departs in this way from the run with that plan. `draw` gives what is drawn for it in the same way
+    /// from other seeds.
+    pub(super) fn taken(&self, mut plan: Plan, spec: &Spec, draw: &dyn Fn(&Spec, u64) -> Plan) -> Plan {
+        match self {
+            Branch::Without(parts) => plan.left_out.extend(parts.iter().cloned()),
+            Branch::Redrawn { from, future } => {
+                let mut keys = Stream::new(plan.seed, "future", &format!("{}/{future}", Dur(*from)));
+                let key = keys.next_u64();
+                let mut redraw = Redraw { from: *from, keys, draw, spec, plans: Vec::new() };
+                if spec.plan.is_none() {
+                    plan.operations = redraw.operations(&plan.operations);
+                }
+                let faults = redraw.faults(&plan);
+                plan.futures.push(Future { from: Dur(*from), key, faults });
+            }
+        }
+        plan
+    }
+}
+
+impl Plan {
+    /// The faults that strike as far as can be told beforehand: without those that are left out, and with those that are drawn anew in the place
+    /// of others.
+    pub(crate) fn strikes(&self) -> Vec<&PlannedFault> {
+        let mut strikes: Vec<&PlannedFault> = self.faults.iter().collect();
+        for future in &self.futures {
+            strikes.retain(|fault| is_by(fault, future.from.0) || matches!(fault.start, Start::When(_)));
+            strikes.extend(future.faults.iter().filter(|fault| matches!(fault.start, Start::At(_))));
+        }
+        strikes.retain(|fault| !self.left_out.contains(&Part::Strike(fault.name())));
+        strikes
+    }
+}
+
+/// Whether the fault strikes at a given time, and that is not after `from`.
+fn is_by(fault: &PlannedFault, from: Duration) -> bool {
+    matches!(fault.start, Start::At(at) if at.0 <= from)
+}
+
+/// What comes after a moment, drawn from other seeds.
+struct Redraw<'a> {
+    from: Duration,
+    keys: Stream,
+    draw: &'a dyn Fn(&Spec, u64) -> Plan,
+    spec: &'a Spec,
+    /// Those that were drawn so far.
+    plans: Vec<Plan>,
+}
+
+impl Redraw<'_> {
+    /// The `nth` draw. Only the first has operations.
+    fn plan(&mut self, nth: u64) -> &Plan {
+        while self.plans.len() as u64 <= nth {
+            let key = self.keys.next_u64();
+            let plan = if self.plans.is_empty() {
+                (self.draw)(self.spec, key)
+            } else {
+                let mut faults_alone = self.spec.clone();
+                faults_alone.workload.ops = 0.into();
+                (self.draw)(&faults_alone, key)
+            };
+            self.plans.push(plan);
+        }
+        &self.plans[nth as usize]
+    }
+
+    /// As many operations as there were, of which those that come later are others.
+    fn operations(&mut self, own: &[PlannedOperation]) -> Vec<PlannedOperation> {
+        let from = self.from;
+        let mut operations: Vec<_> = own.iter().filter(|operation| operation.at.0 <= from).cloned().collect();
+        let later = self.plan(0).operations.iter().skip(operations.len()).cloned();
+        let later = later.take(own.len() - operations.len()).map(|mut operation| {
+            operation.at.0 = operation.at.0.max(from + Duration::from_nanos(1));
+            operation
+        });
+        operations.extend(later.collect::<Vec<_>>());
+        operations
+    }
+
+    fn faults(&mut self, plan: &Plan) -> Vec<PlannedFault> {
+        let mut own: BTreeMap<&str, Vec<&PlannedFault>> = BTreeMap::new();
+        let mut order: Vec<String> = Vec::new();
+        for fault in plan.strikes() {
+            if !own.contains_key(&*fault.fault) {
+                order.push(fault.fault.clone());
+            }
+            own.entry(&fault.fault).or_default().push(fault);
+        }
+        for fault in &self.plan(0).faults {
+            if !own.contains_key(&*fault.fault) && !order.contains(&fault.fault) {
+                order.push(fault.fault.clone());
+            }
+        }
+        let mut anew = Vec::new();
+        for id in order {
+            let own = own.get(&*id).map_or(&[][..], Vec::as_slice);
+            anew.extend(self.timed(&id, own));
+            for waiting in own.iter().filter(|fault| matches!(fault.start, Start::When(_))) {
+                anew.extend(self.waiting(waiting));
+            }
+        }
+        anew
+    }
+
+    /// The later strikes of a fault that strikes at given times. One that strikes once is drawn until it has not struck yet, if it has not.
+    fn timed(&mut self, id: &str, own: &[&PlannedFault]) -> Vec<PlannedFault> {
+        let from = self.from;
+        let own: Vec<_> = own.iter().filter(|fault| matches!(fault.start, Start::At(_))).collect();
+        let struck = own.iter().filter(|fault| is_by(fault, from)).count();
+        let most = self.spec.faults.iter().find(|fault| fault.id.value == id);
+        let most = most.and_then(|fault| fault.times.as_ref()).map_or(usize::MAX, |most| most.value as usize);
+        let mut later: Vec<_> =
+            own.iter().filter(|fault| !is_by(fault, from)).map(|fault| (**fault).clone()).collect();
+        for nth in 0..TRIES {
+            let drawn = self.plan(nth).faults.iter().filter(|fault| fault.fault == id);
+            let drawn: Vec<_> = drawn.filter(|fault| matches!(fault.start, Start::At(_))).collect();
+            let by_then = drawn.iter().filter(|fault| is_by(fault, from)).count();
+            let repeats = drawn.len() > 1 || own.len() > 1;
+            if by_then == struck || repeats {
+                let rest = drawn.into_iter().filter(|fault| !is_by(fault, from));
+                later = rest.take(most.saturating_sub(struck)).cloned().collect();
+                break;
+            }
+        }
+        let last = own.iter().filter(|fault| is_by(fault, from)).map(|fault| fault.strike).max();
+        for (fault, strike) in later.iter_mut().zip(last.unwrap_or(0) + 1..) {
+            fault.strike = strike;
+        }
+        later
+    }
+
+    /// Draws of a fault that waits for an event.
+    fn waiting(&mut self, own: &PlannedFault) -> Vec<PlannedFault> {
+        let mut draws: Vec<PlannedFault> = Vec::new();
+        for nth in 0..WAITING {
+            let same = |fault: &&PlannedFault| {
+                matches!(fault.start, Start::When(_))
+                    && fault.fault == own.fault
+                    && fault.strike == own.strike
+            };
+            if let Some(drawn) = self.plan(nth).faults.iter().find(same)
+                && !draws.contains(drawn)
+            {
+                draws.push(drawn.clone());
+            }
+        }
+        draws
+    }
+}
+
+impl Serialize for Part {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
