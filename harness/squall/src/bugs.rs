@@ -15,6 +15,7 @@ use std::{
 };
 
 use crate::{
+    check::judge::label,
     explore::{Options, Pool, Progress, Seeds, explore},
     plan::RunId,
     run::Verdict,
@@ -23,7 +24,7 @@ use crate::{
         Loaded, Spec,
         model::{Expect, Strategy},
     },
-    system::Registry,
+    system::{Flaw, Registry},
 };
 
 /// How far base seeds lie apart.
@@ -42,6 +43,8 @@ pub(crate) struct Asked {
     pub run_timeout: Duration,
     /// Whether to shrink the first run found.
     pub shrink: bool,
+    /// Whether the specs were not made for the flaws.
+    pub across: bool,
 }
 
 /// A flaw, and how each strategy found it.
@@ -91,8 +94,25 @@ impl Found {
 }
 
 /// The cases among these that expect a flaw to be caught.
-pub(crate) fn flaws(specs: &[Loaded]) -> Vec<&Loaded> {
-    specs.iter().filter(|loaded| loaded.spec.variant.is_some() && expected(&loaded.spec).is_some()).collect()
+pub(crate) fn flaws(specs: &[Loaded]) -> Vec<Loaded> {
+    let of_flaw = |loaded: &&Loaded| loaded.spec.variant.is_some() && expected(&loaded.spec).is_some();
+    specs.iter().filter(of_flaw).cloned().collect()
+}
+
+/// Each flaw under each of these specs that passes and checks what the flaw violates, though it was not made for it.
+pub(crate) fn across(registry: &Registry, specs: &[Loaded]) -> Vec<Loaded> {
+    let good = |loaded: &&Loaded| loaded.spec.expect == Expect::Pass && loaded.spec.plan.is_none();
+    let with_flaws = specs.iter().filter(good).flat_map(|loaded| {
+        let system = registry.get(&loaded.spec.system).expect("a valid spec names a known system");
+        let checked = |flaw: &&Flaw| loaded.spec.check.iter().any(|check| label(check) == flaw.violates);
+        system.flaws().iter().filter(checked).map(|flaw| {
+            let mut loaded = loaded.clone();
+            loaded.spec.variant = Some(flaw.name.to_owned().into());
+            loaded.spec.expect = Expect::Violates(flaw.violates.to_owned().into());
+            loaded
+        })
+    });
+    with_flaws.collect()
 }
 
 fn expected(spec: &Spec) -> Option<&str> {
@@ -109,7 +129,7 @@ type Job = (usize, usize, usize);
 pub(crate) fn measure<'a>(
     registry: &Registry,
     pool: &Pool,
-    flaws: &[&'a Loaded],
+    flaws: &'a [Loaded],
     asked: &Asked,
     at_once: usize,
     stop: &AtomicBool,
@@ -129,7 +149,7 @@ pub(crate) fn measure<'a>(
                     let Some(job @ (flaw, by, base)) = job.filter(|_| !stop.load(Ordering::Relaxed)) else {
                         return;
                     };
-                    let loaded = flaws[flaw];
+                    let loaded = &flaws[flaw];
                     let found = find(pool, &loaded.spec, asked.strategies[by], base as u64, asked, stop);
                     let small = match &found {
                         Some((_, run)) if asked.shrink && base == 0 => {

@@ -205,6 +205,10 @@ struct BugsArgs {
     /// Do not make what is found small.
     #[arg(long)]
     no_shrink: bool,
+    /// Each flaw under each spec that passes and checks what it violates, rather than under those made for it: which specs would catch
+    /// which flaws, and how the strategies do where it is hard.
+    #[arg(long)]
+    across: bool,
     /// For people, for documents, or one JSON object a flaw.
     #[arg(long, value_enum, default_value_t)]
     format: BugsFormat,

@@ -24,10 +24,10 @@ pub(super) fn bugs(registry: &Registry, args: &BugsArgs) -> io::Result<Exit> {
         Ok(specs) => specs,
         Err(errors) => return load::complain(&errors),
     };
-    let flaws = bugs::flaws(&specs);
+    let flaws = if args.across { bugs::across(registry, &specs) } else { bugs::flaws(&specs) };
     if flaws.is_empty() {
         anstream::eprintln!(
-            "error: none of these specs has a `variant` that it expects to be caught: `squall list` shows what there is"
+            "error: none of these specs has a flaw to be caught: `squall list` shows what there is"
         );
         return Ok(Exit::Nothing);
     }
@@ -37,6 +37,7 @@ pub(super) fn bugs(registry: &Registry, args: &BugsArgs) -> io::Result<Exit> {
         runs: args.runs,
         run_timeout: args.run_timeout,
         shrink: !args.no_shrink,
+        across: args.across,
     };
     let jobs = args.jobs.map_or_else(Pool::default_jobs, usize::from);
     let pool = Pool::new(registry, jobs, false);
@@ -61,14 +62,17 @@ pub(super) fn bugs(registry: &Registry, args: &BugsArgs) -> io::Result<Exit> {
             }
         }
     }
-    let missed = measured.iter().any(|one| one.by.iter().all(|found| found.median().is_none()));
+    // What no spec was made for may well be missed.
+    let missed =
+        !asked.across && measured.iter().any(|one| one.by.iter().all(|found| found.median().is_none()));
     Ok(if missed { Exit::Failed } else { Exit::AsExpected })
 }
 
-fn title(one: &Measured<'_>) -> String {
+fn title(one: &Measured<'_>, asked: &Asked) -> String {
     let path = one.loaded.path.with_extension("");
     let path = path.strip_prefix("specs").unwrap_or(&path).display().to_string();
-    one.loaded.case.as_ref().map_or(path.clone(), |case| format!("{path} [{case}]"))
+    let title = one.loaded.case.as_ref().map_or(path.clone(), |case| format!("{path} [{case}]"));
+    if asked.across { format!("{title}: {}", one.flaw) } else { title }
 }
 
 /// `3`, or `120 (27/30)` if it was not found from every base seed, or `-`.
@@ -101,7 +105,7 @@ fn header(asked: &Asked) -> Vec<String> {
 
 fn rows(measured: &[Measured<'_>], asked: &Asked) -> Vec<Vec<String>> {
     let row = |one: &Measured<'_>| {
-        let mut row: Vec<_> = std::iter::once(title(one)).chain(one.by.iter().map(cell)).collect();
+        let mut row: Vec<_> = std::iter::once(title(one, asked)).chain(one.by.iter().map(cell)).collect();
         if asked.shrink {
             row.push(smallest(one));
         }
