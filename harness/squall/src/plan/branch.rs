@@ -71,6 +71,12 @@ impl fmt::Display for Branch {
                 }
                 Ok(())
             }
+            // In seconds, as histories have it.
+            Branch::Redrawn { from, future } if *from >= Duration::from_secs(1) => {
+                let decimals = format!("{}.{:09}", from.as_secs(), from.subsec_nanos());
+                let seconds = decimals.trim_end_matches('0').trim_end_matches('.');
+                write!(f, "{seconds}s/{future}")
+            }
             Branch::Redrawn { from, future } => write!(f, "{}/{future}", Dur(*from)),
         }
     }

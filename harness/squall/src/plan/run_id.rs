@@ -187,7 +187,7 @@ mod tests {
             ("sweep:0+lose@sync:a[0]:1", "lose"),
             ("17/3s", "which future"),
             ("17/3s/", "which future"),
-            ("17/3/4", "unit"),
+            ("17/3/4", "bad duration"),
             ("17/4s/0/3s/0", "later"),
             ("17/without:", "what is left out"),
             ("17/without:operation:x", "operation:12"),
