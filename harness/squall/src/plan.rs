@@ -35,6 +35,11 @@ use crate::{
     system::AnySystem,
 };
 
+/// Whether the guided strategy draws for this seed as swarm does.
+fn guided_draws_swarm(seed: u64) -> bool {
+    seed % 2 == 1
+}
+
 /// What a run will do. See the [module](self).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -193,10 +198,12 @@ impl Plan {
                 plan
             }
             Variation::Guided(steps) => {
-                let first = draw(spec, run.seed);
-                steps
-                    .iter()
-                    .fold(first, |plan, step| mutation::mutated(plan, *step, &|seed| draw(spec, seed)))
+                // Every other one is drawn as swarm does, which reaches what everything together hides.
+                let draw = |seed| match guided_draws_swarm(seed) {
+                    true => draw(&swarm::varied(spec, system, seed), seed),
+                    false => draw(spec, seed),
+                };
+                steps.iter().fold(draw(run.seed), |plan, step| mutation::mutated(plan, *step, &draw))
             }
             Variation::Branched(of, branch) => {
                 let of = RunId { seed: run.seed, variation: (**of).clone() };
@@ -215,7 +222,12 @@ impl Plan {
         run: &RunId,
         plan: &Plan,
     ) -> Vec<Drawn> {
-        let varied = matches!(run.variation, Variation::Swarm).then(|| swarm::varied(spec, system, run.seed));
+        let swarmed = match &run.variation {
+            Variation::Swarm => true,
+            Variation::Guided(_) => guided_draws_swarm(plan.seed),
+            _ => false,
+        };
+        let varied = swarmed.then(|| swarm::varied(spec, system, plan.seed));
         let spec = varied.as_ref().unwrap_or(spec);
         // What is written out was not drawn.
         if spec.plan.is_some() {

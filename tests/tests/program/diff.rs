@@ -23,7 +23,12 @@ fn load(path: &str) -> Spec {
 
 fn execute(spec: &Spec, run: &str) -> RunReport {
     let run: RunId = run.parse().expect("a run's name");
-    run::execute(&squall_tests::registry(), spec, run, ExecuteOptions { keep_history: true })
+    run::execute(
+        &squall_tests::registry(),
+        spec,
+        run,
+        ExecuteOptions { keep_history: true, ..ExecuteOptions::default() },
+    )
 }
 
 /// The part of a history that is before a time.

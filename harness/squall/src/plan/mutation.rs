@@ -1,6 +1,6 @@
 //! Small changes of a plan, for the guided strategy: each is keyed by a number, so that a run's name is the way to its plan.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use squall_rt::world::Stream;
 
@@ -27,7 +27,7 @@ fn change(plan: &mut Plan, stream: &mut Stream, draw: &dyn Fn(u64) -> Plan) {
         return elsewhere(plan, stream, draw);
     }
     let i = stream.pick(plan.faults.len());
-    match stream.range(0..9) {
+    match stream.range(0..10) {
         0 => shift(plan, i, stream),
         1 => meet(plan, i, stream),
         2 => stretch(&mut plan.faults[i], stream),
@@ -36,6 +36,7 @@ fn change(plan: &mut Plan, stream: &mut Stream, draw: &dyn Fn(u64) -> Plan) {
         5 => trigger(&mut plan.faults[i], stream),
         6 => redraw(plan, i, stream, draw),
         7 => crowd(plan, i, stream),
+        8 => thin(plan, stream),
         _ => elsewhere(plan, stream, draw),
     }
 }
@@ -117,6 +118,16 @@ fn crowd(plan: &mut Plan, i: usize, stream: &mut Stream) {
         }
     }
     plan.operations.sort_by_key(|operation| operation.at);
+}
+
+/// Operations of one kind are left out, unless there is no other.
+fn thin(plan: &mut Plan, stream: &mut Stream) {
+    let kinds: BTreeSet<String> =
+        plan.operations.iter().map(|operation| operation.name().to_owned()).collect();
+    if kinds.len() > 1 {
+        let out = kinds.iter().nth(stream.pick(kinds.len()));
+        plan.operations.retain(|operation| Some(operation.name()) != out.map(String::as_str));
+    }
 }
 
 /// The same faults strike another run.

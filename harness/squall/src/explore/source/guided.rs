@@ -5,7 +5,7 @@
 //! there, how often each invariant had something to judge. Parents are chosen by how rare what they reach is (Böhme, Pham and Roychoudhury,
 //! "Coverage-based Greybox Fuzzing as Markov Chain", 2016).
 //!
-//! It begins as random does, so that a flaw that is easily found is found as fast.
+//! Half of the plans it draws are those of random, half those of swarm, so that what either finds easily is found as fast.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -22,7 +22,7 @@ const FIRST: u64 = 24;
 /// A run may depend on what was learned up to so many runs before it: room for workers.
 const LAG: u64 = 16;
 /// How often a run is drawn afresh later on.
-const FRESH: f64 = 0.25;
+const FRESH: f64 = 0.4;
 /// How many changes away from a drawn plan a plan may be.
 const LONGEST: usize = 16;
 
