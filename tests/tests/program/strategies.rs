@@ -32,7 +32,7 @@ fn explore(strategy: &str, jobs: &str) -> Ended {
 pub fn what_is_run_does_not_depend_on_the_number_of_workers() {
     for strategy in ["random", "swarm", "guided", "pct", "sweep", "random,guided,swarm"] {
         let alone = runs(&explore(strategy, "1"));
-        assert!(alone.len() >= 60, "{strategy}: {}", alone.len());
+        assert!(alone.len() >= 30, "{strategy}: {}", alone.len());
         assert_eq!(alone, runs(&explore(strategy, "2")), "{strategy}");
         assert_eq!(alone, runs(&explore(strategy, "5")), "{strategy}");
     }
@@ -43,7 +43,7 @@ pub fn a_run_s_name_shows_it_again() {
     for strategy in ["swarm", "guided", "pct", "sweep"] {
         let all = runs(&explore(strategy, "2"));
         let different: BTreeSet<_> = all.iter().map(|(_, digest)| digest).collect();
-        assert!(different.len() * 2 > all.len(), "{strategy}: {} of {}", different.len(), all.len());
+        assert!(different.len() * 3 > all.len(), "{strategy}: {} of {}", different.len(), all.len());
         for (name, digest) in [&all[1], &all[all.len() / 2], &all[all.len() - 1]] {
             assert!(name.starts_with(&format!("{strategy}:")), "{name}");
             let replayed = run(squall(&["replay", "fixtures/crash.yaml", "--seed", name]));
@@ -110,10 +110,9 @@ pub fn clean_runs_bound_the_chance_of_a_failure() {
 
 /// Single faults are all tried, however few runs were asked for; then pairs, as far as these go.
 pub fn a_sweep_says_what_it_covered() {
-    let spec = "../specs/saga/calm.yaml";
+    let spec = "fixtures/strategies/sweep.yaml";
     let swept = |seeds: &str| {
-        let ended =
-            run(systems(&["run", spec, "--strategy", "sweep", "--seeds", seeds, "--format", "json"])).with(0);
+        let ended = run(systems(&["run", spec, "--seeds", seeds, "--format", "json"])).with(0);
         let spec = ended.of_kind("spec")[0].clone();
         (spec["runs"].as_u64().expect("a number"), spec["covered"]["sweep"].clone())
     };
@@ -129,7 +128,7 @@ pub fn a_sweep_says_what_it_covered() {
         (Some(singles), Some(20))
     );
     assert_eq!(runs, singles + 21);
-    let text = run(systems(&["run", spec, "--strategy", "sweep", "--seeds", "1"])).with(0);
+    let text = run(systems(&["run", spec])).with(0);
     assert!(
         text.out.contains("single faults: ") && text.out.contains("covered, 0 violations; pairs: 0 of "),
         "{}",
@@ -141,8 +140,7 @@ pub fn a_sweep_says_what_it_covered() {
 pub fn a_sweep_finds_what_a_single_fault_breaks() {
     let spec = "../specs/saga/flaw_charges_without_key.yaml";
     for seeds in ["0..1", "1000..1001", "777777..777778"] {
-        let ended =
-            run(systems(&["run", spec, "--strategy", "sweep", "--seeds", seeds, "--format", "json"])).with(0);
+        let ended = run(systems(&["run", spec, "--seeds", seeds, "--format", "json"])).with(0);
         let caught = ended.of_kind("spec")[0]["caught"]["run"].as_str().expect("it was caught").to_owned();
         assert!(caught.starts_with("sweep:"), "{caught}");
         if seeds == "0..1" {
