@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    history::{Kind, Record},
+    history::{Kind, Phase, Record},
     plan::Point,
     run::RunReport,
     trace::{MessageFate, MessageKind, TraceEvent, Traced, TracedCall, TracedSync},
@@ -28,10 +28,13 @@ impl Site {
     }
 }
 
-/// The points of a run, by time.
+/// The points of a run, by time, as long as faults may strike.
 pub(super) fn survey(report: &RunReport) -> Vec<Site> {
     let mut points: Vec<(Duration, String, Point)> = report.trace.iter().filter_map(of_trace).collect();
     points.extend(steps(&report.history));
+    // From then on everything is healed.
+    let settle = report.history.iter().find(|record| matches!(record.kind, Kind::Phase(Phase::Settle)));
+    points.retain(|(at, _, _)| settle.is_none_or(|settle| *at < settle.at));
     points.sort_by_key(|(at, _, _)| *at);
     let pasts = pasts(report);
     let words = pasts.len().div_ceil(64);
