@@ -124,6 +124,8 @@ fn expected(spec: &Spec) -> Option<&str> {
 
 /// One thing to measure: which flaw, which strategy, which base seed; by their positions.
 type Job = (usize, usize, usize);
+/// What came of it: how many runs it took, the run that was found, and what that shrank to.
+type Done = (Job, Option<(u64, RunId)>, Option<Small>);
 
 /// Measures, several explorations at a time. `watch` is told of each that is done. None if it was stopped.
 pub(crate) fn measure<'a>(
@@ -140,7 +142,7 @@ pub(crate) fn measure<'a>(
         (0..asked.strategies.len()).flat_map(move |by| (0..bases).map(move |base| (flaw, by, base)))
     });
     let jobs: Mutex<VecDeque<Job>> = Mutex::new(all.collect());
-    let done: Mutex<Vec<(Job, Option<(u64, RunId)>, Option<Small>)>> = Mutex::default();
+    let done: Mutex<Vec<Done>> = Mutex::default();
     thread::scope(|scope| {
         for _ in 0..at_once.max(1) {
             scope.spawn(|| {

@@ -5,10 +5,7 @@
 //! field of an event that is a word; how often an invariant had something to judge, to the power of two; faults that were there at
 //! once.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -64,7 +61,7 @@ pub(super) fn states(history: &[Record], exercised: &BTreeMap<String, u64>) -> B
 }
 
 /// A fault without the number of its strike.
-fn kind_of<'a>(fault: &'a Cow<'static, str>) -> &'a str {
+fn kind_of(fault: &str) -> &str {
     fault.split_once('#').map_or(fault, |(id, _)| id)
 }
 
