@@ -7,6 +7,15 @@ use serde_json::Value;
 
 use crate::subject::{Ended, run, squall, systems};
 
+const TWO_ORDERS: &str = "
+spec: 1
+system: checkout-saga
+workload: { clients: 1, ops: 2, mix: { place: 1 } }
+phases: { warmup: 1s, chaos: 2s, settle: 10s }
+check: [saga_atomicity, idempotent_effects, acked_durable]
+explore: { strategy: sweep }
+";
+
 /// The names and digests of all runs, in order.
 fn runs(ended: &Ended) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().expect("text").to_owned();
@@ -110,7 +119,10 @@ pub fn clean_runs_bound_the_chance_of_a_failure() {
 
 /// Single faults are all tried, however few runs were asked for; then pairs, as far as these go.
 pub fn a_sweep_says_what_it_covered() {
-    let spec = "fixtures/strategies/sweep.yaml";
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("sweep.yaml");
+    std::fs::write(&file, TWO_ORDERS).expect("a file");
+    let spec = file.to_str().expect("a plain path");
     let swept = |seeds: &str| {
         let ended = run(systems(&["run", spec, "--seeds", seeds, "--format", "json"])).with(0);
         let spec = ended.of_kind("spec")[0].clone();
@@ -140,7 +152,8 @@ pub fn a_sweep_says_what_it_covered() {
 pub fn a_sweep_finds_what_a_single_fault_breaks() {
     let spec = "../specs/saga/flaw_charges_without_key.yaml";
     for seeds in ["0..1", "1000..1001", "777777..777778"] {
-        let ended = run(systems(&["run", spec, "--seeds", seeds, "--format", "json"])).with(0);
+        let ended =
+            run(systems(&["run", spec, "--strategy", "sweep", "--seeds", seeds, "--format", "json"])).with(0);
         let caught = ended.of_kind("spec")[0]["caught"]["run"].as_str().expect("it was caught").to_owned();
         assert!(caught.starts_with("sweep:"), "{caught}");
         if seeds == "0..1" {
