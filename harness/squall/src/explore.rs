@@ -143,7 +143,7 @@ pub(crate) fn explore_on(
 ) -> Result<Outcome, journal::Error> {
     let seeds = options.seeds_for(spec);
     let strategies = options.strategies_for(spec);
-    let mut judge = Judge::new(spec, &strategies, options.max_failures.max(1));
+    let mut judge = Judge::new(spec, &strategies, seeds.count(), options.max_failures.max(1));
     let mut source = source::source(spec, &strategies, seeds);
     let mut decided = false;
     if let Some(journal) = &mut journal {

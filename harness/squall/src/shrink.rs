@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     explore::{Apart, Pool},
-    plan::RunId,
+    plan::{RunId, Variation},
     run::{self, RunReport, Verdict},
     spec::{Loaded, Spec},
     system::Registry,
@@ -125,6 +125,8 @@ fn size(spec: &Spec) -> (usize, usize) {
 pub(crate) enum NotShrunk {
     /// It does not fail in a way that can be told from others.
     NoFailure(String),
+    /// It departs from another run at some moment, which a spec cannot say.
+    Branch,
     /// Its pinned spec does not fail the same way: a bug of ours, or code under test that looks at what a plan does not hold.
     NotReproduced(String),
 }
@@ -133,6 +135,9 @@ impl std::fmt::Display for NotShrunk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             NotShrunk::NoFailure(what) => write!(f, "there is nothing to shrink: the run {what}"),
+            NotShrunk::Branch => {
+                f.write_str("it departs from another run, as blame and diff have it do, which a spec cannot say: shrink that one")
+            }
             NotShrunk::NotReproduced(what) => {
                 write!(f, "the run with its plan written out {what} and not as the run itself did")
             }
@@ -152,6 +157,9 @@ pub(crate) fn shrink(
     limits: Limits,
     watch: &mut (dyn FnMut(u64, (usize, usize)) + Send),
 ) -> Result<Shrunk, NotShrunk> {
+    if let Variation::Branched(..) = run.variation {
+        return Err(NotShrunk::Branch);
+    }
     let plan = run::explain(registry, &loaded.spec, run);
     let original = run_one(pool, &loaded.spec, run, limits);
     let Some(failure) = Failure::of(&original.verdict) else {

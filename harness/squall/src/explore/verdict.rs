@@ -97,6 +97,8 @@ pub(super) struct Judge<'a> {
     spec: &'a Spec,
     /// Whether any strategy has the spec's own faults strike together, as it says.
     draws_faults: bool,
+    /// How many runs were wanted. A strategy that has fewer has made all that it can.
+    wanted: u64,
     max_failures: u64,
     outcome: Outcome,
     undecided: Option<(RunId, String)>,
@@ -104,7 +106,7 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(spec: &'a Spec, strategies: &[Strategy], max_failures: u64) -> Self {
+    pub(super) fn new(spec: &'a Spec, strategies: &[Strategy], wanted: u64, max_failures: u64) -> Self {
         let outcome = Outcome {
             verdict: SpecVerdict::Passed,
             runs: 0,
@@ -116,7 +118,7 @@ impl<'a> Judge<'a> {
             notes: Vec::new(),
         };
         let draws_faults = strategies.iter().any(|strategy| *strategy != Strategy::Sweep);
-        Judge { spec, draws_faults, max_failures, outcome, undecided: None, divergence: None }
+        Judge { spec, draws_faults, wanted, max_failures, outcome, undecided: None, divergence: None }
     }
 
     /// How many failing runs are worth confirming ahead of their turn.
@@ -213,7 +215,8 @@ impl<'a> Judge<'a> {
             return SpecVerdict::Nondeterministic(divergence);
         }
         let runs = self.outcome.runs;
-        let asked = self.spec.explore.seeds.value;
+        let exhausted = *ended == Ended::Finished && in_all < self.wanted;
+        let asked = if exhausted { runs } else { self.spec.explore.seeds.value };
         let failures = &self.outcome.failures;
         match &self.spec.expect {
             Expect::Violates(expected) => {

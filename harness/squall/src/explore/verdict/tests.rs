@@ -47,7 +47,7 @@ fn violated(invariant: &str) -> Verdict {
 fn judge(spec: &Spec, runs: impl IntoIterator<Item = Checked>) -> Outcome {
     let runs: Vec<_> = runs.into_iter().collect();
     let in_all = runs.len() as u64;
-    let mut judge = Judge::new(spec, &[Strategy::Random], 2);
+    let mut judge = Judge::new(spec, &[Strategy::Random], in_all, 2);
     for run in &runs {
         if judge.take(run).is_break() {
             return judge.finish(&Ended::Decided, in_all);
@@ -177,8 +177,23 @@ fn a_second_execution_that_differs_overrules_everything() {
 #[test]
 fn time_that_is_up_decides_nothing() {
     let spec = spec(PASS);
-    let mut judge = Judge::new(&spec, &[Strategy::Random], 2);
+    let mut judge = Judge::new(&spec, &[Strategy::Random], 4, 2);
     assert!(judge.take(&run(0, Verdict::Passed)).is_continue());
     let outcome = judge.finish(&Ended::Stopped("the time was up"), 4);
     assert!(matches!(&outcome.verdict, SpecVerdict::Undecided(why) if why.contains("1 of 4")), "{outcome:?}");
+}
+
+/// A sweep may have fewer runs than the spec asks for: it is complete then, and its verdict stands.
+#[test]
+fn a_strategy_that_has_no_more_runs_is_done() {
+    let finish = |wanted: u64, yaml: &str| {
+        let spec = spec(yaml);
+        let mut judge = Judge::new(&spec, &[Strategy::Sweep], wanted, 2);
+        assert!(passing(3).iter().all(|run| judge.take(run).is_continue()));
+        judge.finish(&Ended::Finished, 3).verdict
+    };
+    assert!(matches!(finish(4, VIOLATES), SpecVerdict::Failed(why) if why.contains("not caught")));
+    assert!(matches!(finish(3, VIOLATES), SpecVerdict::Undecided(_)), "fewer runs were wanted");
+    let never_seen = "check: [inv, { sometimes: [c.d] }]\nexplore: { seeds: 4 }";
+    assert!(matches!(finish(4, never_seen), SpecVerdict::Vacuous(_)));
 }
