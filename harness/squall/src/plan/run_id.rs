@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{branch::Branch, injection::Injection};
 
-/// The name of a run of a spec. See the [module](self).
+/// The name of a run of a spec: the seed, and how the plan departs from what the spec draws for it. Shown as `17`, `swarm:17`, `17/3.214s/5`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId {
     /// What the spec's own draws are keyed by, and those of the run.
