@@ -7,10 +7,8 @@
 //! Each kind is a file: a struct, which is its entry in a spec and, with its ranges drawn, its entry in a plan; and its
 //! [`Kind`], which says how it is checked, drawn and struck. [`kinds`] is the one place that lists them.
 
-use squall_rt::world::Stream;
-
 use crate::spec::{
-    model::{CountRange, Dur, DurationRange, Spanned},
+    model::{Dur, DurationRange, Spanned},
     validate::{Context, Place},
 };
 
@@ -20,6 +18,7 @@ mod hold;
 pub mod kinds;
 mod network;
 mod process;
+mod range;
 mod strike;
 pub(crate) mod target;
 mod topology;
@@ -32,7 +31,7 @@ pub use self::{
     process::*,
     topology::*,
 };
-pub(crate) use self::{hold::Hold, strike::Strike};
+pub(crate) use self::{hold::Hold, range::Range, strike::Strike};
 
 /// A kind of fault.
 pub(crate) trait Kind {
@@ -46,10 +45,10 @@ pub(crate) trait Kind {
     /// Reports what the types do not say: targets without nodes, numbers that make it do nothing. `at` is its entry.
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>);
 
-    /// Fixes every range, if it has some, to a value drawn from the fault's stream.
-    fn draw(&mut self, _stream: &mut Stream) {}
+    /// Shows its ranges, if it has some, always in the same order. Each is drawn from the fault's stream for a strike.
+    fn ranges(&mut self, _each: &mut dyn FnMut(Range<'_>)) {}
 
-    /// How long it lasts, if that is said in its own entry rather than by `for`. After [`draw`](Kind::draw).
+    /// How long it lasts, if that is said in its own entry rather than by `for`. After its ranges were drawn.
     fn own_end(&self) -> Option<Dur> {
         None
     }
@@ -58,19 +57,7 @@ pub(crate) trait Kind {
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold>;
 }
 
-/// Draws a duration and leaves it as the only one of its range.
-fn fix(range: &mut DurationRange, stream: &mut Stream) {
-    let drawn = stream.duration(range.min, range.max);
-    *range = DurationRange::exactly(drawn);
-}
-
-/// Draws a count and leaves it as the only one of its range.
-fn fix_count(range: &mut CountRange, stream: &mut Stream) {
-    let drawn = stream.range(range.min..range.max + 1);
-    *range = CountRange { min: drawn, max: drawn };
-}
-
-/// The one duration of an optional range that was [fixed](fix).
+/// The one duration of an optional range that was drawn.
 fn fixed(range: Option<&Spanned<DurationRange>>) -> Option<Dur> {
     range.map(|range| Dur(range.min))
 }

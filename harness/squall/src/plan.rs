@@ -182,19 +182,13 @@ impl Plan {
             Variation::Swarm => draw(&swarm::varied(spec, system, run.seed), run.seed),
             Variation::Sweep(injections) => {
                 let mut plan = draw(spec, run.seed);
-                let own = std::mem::take(&mut plan.faults);
-                plan.faults =
-                    injections.iter().zip(1..).flat_map(|(what, nth)| what.planned(&own, nth)).collect();
+                plan.faults.clear();
+                plan.inject(injections, spec);
                 plan
             }
             Variation::Pct(injections) => {
                 let mut plan = draw(spec, run.seed);
-                let more: Vec<_> = injections
-                    .iter()
-                    .zip(1..)
-                    .flat_map(|(what, nth)| what.planned(&plan.faults, nth))
-                    .collect();
-                plan.faults.extend(more);
+                plan.inject(injections, spec);
                 plan
             }
             Variation::Guided(steps) => {
@@ -236,6 +230,24 @@ impl Plan {
         operations::draw(system, &params(plan.seed), spec, plan.seed).collect()
     }
 
+    /// Has these strike, too. A fault of the spec's own strikes even if it may stay away.
+    fn inject(&mut self, injections: &[Injection], spec: &Spec) {
+        let (warmup, chaos) = (self.phases.warmup.0, self.phases.chaos.0);
+        let seed = self.seed;
+        let own = |id: &str| {
+            let faults = spec.faults.iter().filter(|fault| fault.id.value == id);
+            faults.flat_map(|fault| draw_fault(fault, seed, warmup, chaos)).collect()
+        };
+        for (what, nth) in injections.iter().zip(1..) {
+            for mut planned in what.planned(&own, nth) {
+                let same = self.faults.iter().filter(|other| other.fault == planned.fault);
+                let last = same.map(|other| other.strike).max().unwrap_or(0);
+                planned.strike = planned.strike.max(last.saturating_add(1));
+                self.faults.push(planned);
+            }
+        }
+    }
+
     fn draw(system: &dyn AnySystem, params: &serde_json::Value, spec: &Spec, seed: u64) -> Plan {
         let warmup = spec.phases.warmup.0;
         let chaos = warmup + spec.phases.chaos.0;
@@ -248,7 +260,7 @@ impl Plan {
                 Some(plan) => plan.operations.clone(),
                 None => operations::draw(system, params, spec, seed).map(Drawn::into_planned).collect(),
             },
-            faults: spec.faults.iter().flat_map(|fault| draw_fault(fault, seed, warmup, chaos)).collect(),
+            faults: spec.faults.iter().flat_map(|fault| draw_likely(fault, seed, warmup, chaos)).collect(),
             heal: spec.phases.heal.value.clone(),
             left_out: BTreeSet::new(),
             futures: Vec::new(),
@@ -256,24 +268,29 @@ impl Plan {
     }
 }
 
+/// The strikes of a fault that do not stay away.
+fn draw_likely(fault: &Fault, seed: u64, warmup: Duration, chaos: Duration) -> Vec<PlannedFault> {
+    let mut planned = draw_fault(fault, seed, warmup, chaos);
+    if let Some(probability) = &fault.probability {
+        let mut chances = Stream::new(seed, "probability", &fault.id.value);
+        planned.retain(|_| chances.chance(probability.0));
+    }
+    planned
+}
+
 fn draw_fault(fault: &Fault, seed: u64, warmup: Duration, chaos: Duration) -> Vec<PlannedFault> {
     let mut stream = Stream::new(seed, "fault", &fault.id.value);
-    let mut chances = Stream::new(seed, "probability", &fault.id.value);
-    let mut planned: Vec<_> = starts(fault, &mut stream, warmup, chaos)
+    starts(fault, &mut stream, warmup, chaos)
         .into_iter()
         .zip(1..)
         .map(|(start, strike)| {
             let mut action = fault.actions().next().expect("a valid fault has exactly one kind");
-            action.draw(&mut stream);
+            action.ranges(&mut |range| range.draw(&mut stream));
             let lasts =
                 action.own_end().or_else(|| fault.lasts.as_ref().map(|range| draw(range, &mut stream)));
             PlannedFault { fault: fault.id.value.clone(), strike, start, action, lasts }
         })
-        .collect();
-    if let Some(probability) = &fault.probability {
-        planned.retain(|_| chances.chance(probability.0));
-    }
-    planned
+        .collect()
 }
 
 fn draw(range: &DurationRange, stream: &mut Stream) -> Dur {

@@ -117,6 +117,7 @@ fn main() -> ExitCode {
             clean_runs_bound_the_chance_of_a_failure,
             a_sweep_says_what_it_covered,
             a_sweep_finds_what_a_single_fault_breaks,
+            a_sweep_tries_the_specs_own_faults_from_several_seeds,
             bugs_measures_the_same_every_time,
         },
         testing::{

@@ -132,6 +132,10 @@ pub fn a_sweep_says_what_it_covered() {
     let singles = few["single_faults"].as_u64().expect("a number");
     assert!(singles > 100, "{few}");
     assert_eq!(few["single_faults_covered"], singles);
+    assert_eq!(
+        few["single_faults_in_vain"], 0,
+        "the run is the recorded one up to the fault, the first packet included"
+    );
     assert_eq!(few["pairs_covered"], 0);
     assert_eq!(runs, singles + 1, "and the run without faults");
     let (runs, more) = swept(&(singles + 21).to_string());
@@ -161,6 +165,18 @@ pub fn a_sweep_finds_what_a_single_fault_breaks() {
             assert!(shrunk.out.contains("None of them can be left out"), "{}", shrunk.out);
         }
     }
+}
+
+/// The spec's own faults strike alone in the runs of several seeds: in the one it begins with, this flaw takes more.
+pub fn a_sweep_tries_the_specs_own_faults_from_several_seeds() {
+    let spec = "../specs/leader/flaw_lease_ignored.yaml";
+    let alone = "sweep:1000000+strike@fault:elected-without-etcd";
+    run(systems(&["replay", spec, "--seed", alone])).with(1).says("strikes: partition").says(": passed");
+    let args = ["run", spec, "--strategy", "sweep", "--seeds", "1000000..1000001", "--format", "json"];
+    let ended = run(systems(&args)).with(0);
+    let caught = ended.of_kind("spec")[0]["caught"]["run"].as_str().expect("it was caught").to_owned();
+    assert!(caught.contains("+strike@fault:elected-without-etcd"), "{caught}");
+    assert!(!caught.starts_with("sweep:1000000+"), "{caught}");
 }
 
 /// The measure of the strategies is a count of runs: the same on any machine, and that of the checked-in table.

@@ -74,17 +74,10 @@ fn one(spec: &Spec, strategy: Strategy, seeds: Seeds, nth: u64, of: u64) -> Box<
     let skip = (nth + of - seeds.start % of) % of;
     let first = seeds.start.saturating_add(skip);
     let count = seeds.end.saturating_sub(first).div_ceil(of);
+    let per_seed = |variation| Box::new(PerSeed { variation, first, step: of, issued: 0, total: count });
     match strategy {
-        Strategy::Random => {
-            Box::new(PerSeed { variation: Variation::None, next: first, step: of, left: count, total: count })
-        }
-        Strategy::Swarm => Box::new(PerSeed {
-            variation: Variation::Swarm,
-            next: first,
-            step: of,
-            left: count,
-            total: count,
-        }),
+        Strategy::Random => per_seed(Variation::None),
+        Strategy::Swarm => per_seed(Variation::Swarm),
         Strategy::Sweep => Box::new(sweep::Sweep::new(spec, first, count)),
         Strategy::Pct => Box::new(pct::Pct::new(first, count)),
         Strategy::Guided => Box::new(guided::Guided::new(first, count)),
@@ -94,20 +87,19 @@ fn one(spec: &Spec, strategy: Strategy, seeds: Seeds, nth: u64, of: u64) -> Box<
 /// A run for each seed.
 struct PerSeed {
     variation: Variation,
-    next: u64,
+    first: u64,
     step: u64,
-    left: u64,
+    issued: u64,
     total: u64,
 }
 
 impl Source for PerSeed {
     fn next(&mut self) -> Issue {
-        if self.left == 0 {
+        if self.issued >= self.total {
             return Issue::End;
         }
-        let seed = self.next;
-        self.left -= 1;
-        self.next = self.next.saturating_add(self.step);
+        let seed = self.first.saturating_add(self.step.saturating_mul(self.issued));
+        self.issued += 1;
         Issue::Run(RunId { seed, variation: self.variation.clone() })
     }
 

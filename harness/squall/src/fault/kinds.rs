@@ -75,6 +75,13 @@ macro_rules! kinds {
                 let all = [$(self.$name.as_ref().map(|kind| Action::$variant(kind.value.clone()))),+];
                 all.into_iter().flatten()
             }
+
+            /// Shows the ranges of what it does.
+            pub(crate) fn ranges(&mut self, each: &mut dyn FnMut(super::Range<'_>)) {
+                $(if let Some(kind) = &mut self.$name {
+                    kind.value.ranges(each);
+                })+
+            }
         }
 
         /// What a fault does. In a plan its numbers are drawn; targets are resolved when it strikes.
@@ -106,8 +113,8 @@ macro_rules! kinds {
                 match self { $(Action::$variant(kind) => kind.check(at, context),)+ }
             }
 
-            pub(crate) fn draw(&mut self, stream: &mut squall_rt::world::Stream) {
-                match self { $(Action::$variant(kind) => kind.draw(stream),)+ }
+            pub(crate) fn ranges(&mut self, each: &mut dyn FnMut(super::Range<'_>)) {
+                match self { $(Action::$variant(kind) => kind.ranges(each),)+ }
             }
 
             pub(crate) fn own_end(&self) -> Option<Dur> {

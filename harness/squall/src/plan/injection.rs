@@ -230,13 +230,20 @@ impl Injection {
         name.rsplit_once(':').map_or(name.clone(), |(class, _)| class.to_owned())
     }
 
-    /// The fault as a plan has it; the `nth` of its plan. `own` are the spec's own, as drawn.
-    pub(super) fn planned(&self, own: &[PlannedFault], nth: u32) -> Vec<PlannedFault> {
+    /// What it is called in the plan of which it is the `nth`.
+    pub(crate) fn fault(&self, nth: u32) -> String {
+        match &self.point {
+            Point::Fault(id) => id.clone(),
+            _ => format!("{}-{nth}", self.harm.name()),
+        }
+    }
+
+    /// The fault as a plan has it; the `nth` of its plan. `own` gives one of the spec's own faults, as drawn.
+    pub(super) fn planned(&self, own: &dyn Fn(&str) -> Vec<PlannedFault>, nth: u32) -> Vec<PlannedFault> {
         let one = |action: Action, start: Start| {
-            let lasts = matches!(self.harm, Harm::Isolate | Harm::Pause).then_some(Dur(AWAY));
-            let fault = format!("{}-{nth}", self.harm.name());
-            let lasts = action.own_end().or(lasts);
-            vec![PlannedFault { fault, strike: 1, start, action, lasts }]
+            let away = matches!(self.harm, Harm::Isolate | Harm::Pause).then_some(Dur(AWAY));
+            let lasts = action.own_end().or(away);
+            vec![PlannedFault { fault: self.fault(nth), strike: 1, start, action, lasts }]
         };
         match &self.point {
             Point::Message { from, to, kind, number } => {
@@ -247,21 +254,20 @@ impl Injection {
                 };
                 one(packet(from, to, *kind, *number, outcome, by), Start::At(Dur(Duration::ZERO)))
             }
-            Point::Fault(id) => own.iter().filter(|planned| planned.fault == *id).cloned().collect(),
+            Point::Fault(id) => own(id),
             Point::Call { from, to, method, number } => {
                 let of_call = |event: &str| {
                     let fields = [("from", from), ("to", to), ("method", method)];
                     when(event, &fields, *number)
                 };
-                let fate = |outcome, by: Option<Duration>| {
-                    one(call(from, to, method, *number, outcome, by), Start::At(Dur(Duration::ZERO)))
-                };
+                let fate =
+                    |outcome| one(call(from, to, method, *number, outcome), Start::At(Dur(Duration::ZERO)));
                 match self.harm {
-                    Harm::Lose => fate(RpcOutcome::NeverArrives, None),
-                    Harm::LoseReply => fate(RpcOutcome::ExecutedReplyLost, None),
-                    Harm::Duplicate => fate(RpcOutcome::Duplicated, None),
+                    Harm::Lose => fate(RpcOutcome::NeverArrives),
+                    Harm::LoseReply => fate(RpcOutcome::ExecutedReplyLost),
+                    Harm::Duplicate => fate(RpcOutcome::Duplicated),
                     // Just after the caller's own deadline.
-                    Harm::Delay => fate(RpcOutcome::Late, None),
+                    Harm::Delay => fate(RpcOutcome::Late),
                     Harm::Cancel => {
                         one(Action::Cancel(Cancel { client: target(from) }), of_call("rpc.called"))
                     }
@@ -311,21 +317,14 @@ fn crash(node: &str) -> Action {
     })
 }
 
-fn call(
-    from: &str,
-    to: &str,
-    method: &str,
-    number: u64,
-    outcome: RpcOutcome,
-    by: Option<Duration>,
-) -> Action {
+fn call(from: &str, to: &str, method: &str, number: u64, outcome: RpcOutcome) -> Action {
     Action::Rpc(Rpc {
         to: target(to),
         from: Some(target(from)),
         method: Some(method.to_owned().into()),
-        calls: Some(CountRange { min: number, max: number }.into()),
+        calls: Some(CountRange::exactly(number).into()),
         outcome,
-        by: by.map(|by| DurationRange::exactly(by).into()),
+        by: None,
         code: None,
     })
 }
@@ -351,7 +350,7 @@ fn packet(
     Action::Message(Message {
         link: link.into(),
         kind,
-        numbers: CountRange { min: number, max: number }.into(),
+        numbers: CountRange::exactly(number).into(),
         outcome,
         by: by.map(|by| DurationRange::exactly(by).into()),
     })

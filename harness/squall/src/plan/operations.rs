@@ -43,13 +43,8 @@ pub(super) fn draw(
     let clients = *spec.workload.clients;
     let mut count = if clients == 0 { 0 } else { *spec.workload.ops };
     let kinds = system.operations(params);
-    let weight = |(name, default): &(&'static str, u32)| {
-        if spec.workload.mix.is_empty() {
-            return *default;
-        }
-        spec.workload.mix.iter().find(|(key, _)| key.value == *name).map_or(0, |(_, weight)| *weight)
-    };
-    let weights: Vec<u64> = kinds.iter().map(|kind| u64::from(weight(kind))).collect();
+    let weight = |(name, default): &(&str, u32)| u64::from(spec.workload.weight(name, *default));
+    let weights: Vec<u64> = kinds.iter().map(weight).collect();
     let total: u64 = weights.iter().sum();
     if total == 0 {
         count = 0;

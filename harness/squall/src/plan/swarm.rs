@@ -43,14 +43,8 @@ fn leave_out_faults(spec: &mut Spec, seed: u64) {
 /// Leaves out kinds of operations, but never all.
 fn leave_out_operations(spec: &mut Spec, system: &dyn AnySystem, seed: u64) {
     let kinds = system.operations(&spec.params);
-    let weight = |name: &str, default: u32| {
-        if spec.workload.mix.is_empty() {
-            return default;
-        }
-        spec.workload.mix.iter().find(|(key, _)| key.value == name).map_or(0, |(_, weight)| *weight)
-    };
-    let all: Vec<(&str, u32)> =
-        kinds.iter().map(|(name, default)| (*name, weight(name, *default))).filter(|(_, w)| *w > 0).collect();
+    let weighed = kinds.iter().map(|(name, default)| (*name, spec.workload.weight(name, *default)));
+    let all: Vec<(&str, u32)> = weighed.filter(|(_, weight)| *weight > 0).collect();
     if all.len() < 2 {
         return;
     }

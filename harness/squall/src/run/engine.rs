@@ -92,22 +92,41 @@ impl Engine {
         let mut on_world = Vec::new();
         let mut tasks = Vec::new();
         for i in 0..first {
-            tasks.push(match &engine.faults[i].start {
-                Start::At(at) => engine.strike_at(i, at.0),
+            match &engine.faults[i].start {
+                Start::At(at) if at.0.is_zero() => {}
+                Start::At(at) => tasks.push(engine.strike_at(i, at.0)),
                 Start::When(trigger) => {
                     let (armed, task) = engine.await_event(i, trigger, trigger.nth);
                     let of_world = trace::world_event(&trigger.event).is_some();
                     let among = if of_world { &mut on_world } else { &mut triggers };
                     among.push(armed);
-                    task
+                    tasks.push(task);
                 }
-            });
+            }
         }
         recorder.arm(&engine, triggers);
         if let Some(watch) = watch {
             watch.arm(&engine, on_world);
         }
         (engine, tasks)
+    }
+
+    /// Lets those strike that strike at the start of the run, before any node takes its first step: a task of theirs might come second to a
+    /// node, and the node's first packet would get away.
+    pub fn strike_first(self: &Arc<Self>) -> Vec<JoinHandle<()>> {
+        let mut tasks = Vec::new();
+        for (i, fault) in self.faults.iter().enumerate() {
+            if matches!(fault.start, Start::At(at) if at.0.is_zero()) {
+                self.strike(i);
+                if fault.lasts.is_some() {
+                    let engine = self.clone();
+                    tasks.push(squall_rt::task::spawn(async move {
+                        engine.heal_in_time(i, Duration::ZERO).await;
+                    }));
+                }
+            }
+        }
+        tasks
     }
 
     /// Lets a fault strike at a time and heal after its.

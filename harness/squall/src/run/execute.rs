@@ -312,6 +312,7 @@ async fn supervise(
         Engine::start(cluster.clone(), recorder.clone(), watch.as_deref(), plan, most, ids);
     tasks.0.extend(fault_tasks);
     cluster.start_all();
+    tasks.0.extend(engine.strike_first());
 
     // Not a task of its own: up to then the scheduler has as many to choose from as ever.
     let drawn_anew = async {

@@ -43,7 +43,7 @@ fn fault(planned: &PlannedFault) -> Fault {
                     .iter()
                     .map(|(name, value)| (name.clone().into(), value.clone()))
                     .collect(),
-                nth: Some(CountRange { min: trigger.nth, max: trigger.nth }),
+                nth: Some(CountRange::exactly(trigger.nth)),
                 after: Some(DurationRange::exactly(trigger.after.0)),
             };
             fault.when = Some(trigger.into());

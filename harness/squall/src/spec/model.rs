@@ -42,6 +42,13 @@ pub struct CountRange {
     pub max: u64,
 }
 
+impl CountRange {
+    /// This count and no other.
+    pub fn exactly(count: u64) -> Self {
+        CountRange { min: count, max: count }
+    }
+}
+
 /// A fixed duration, written as `400ms`. (In `Params` of systems too.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Dur(pub Duration);
@@ -336,6 +343,16 @@ pub struct Workload {
 impl Default for Workload {
     fn default() -> Self {
         Workload { clients: 3.into(), ops: 30.into(), rate: None, mix: IndexMap::new() }
+    }
+}
+
+impl Workload {
+    /// The weight of an operation; `default` is the system's.
+    pub(crate) fn weight(&self, operation: &str, default: u32) -> u32 {
+        if self.mix.is_empty() {
+            return default;
+        }
+        self.mix.iter().find(|(name, _)| name.value == operation).map_or(0, |(_, weight)| *weight)
     }
 }
 

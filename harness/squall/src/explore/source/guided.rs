@@ -7,8 +7,9 @@
 //!
 //! Half of the plans it draws are those of random, half those of swarm, so that what either finds easily is found as fast.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
+use indexmap::IndexSet;
 use squall_rt::world::Stream;
 
 use super::{Issue, Source};
@@ -30,20 +31,22 @@ const LONGEST: usize = 16;
 pub(super) struct Guided {
     first: u64,
     total: u64,
-    issued: Vec<RunId>,
-    /// What was learned and is not taken into account yet.
+    issued: u64,
+    /// The runs whose reports are not taken into account yet.
+    open: VecDeque<RunId>,
+    /// What was learned of the first of them.
     learned: VecDeque<Vec<u32>>,
-    /// How many reports are taken into account.
-    applied: u64,
     corpus: Vec<Entry>,
-    /// How many runs reached each state.
-    reached: BTreeMap<u32, u64>,
+    /// The states, in the order in which they were reached: each is told by its place in it.
+    states: IndexSet<u32>,
+    /// How many runs reached each.
+    reached: Vec<u64>,
 }
 
 /// A run that reached something new.
 struct Entry {
     id: RunId,
-    states: Vec<u32>,
+    states: Vec<usize>,
 }
 
 impl Guided {
@@ -51,25 +54,26 @@ impl Guided {
         Guided {
             first,
             total,
-            issued: Vec::new(),
+            issued: 0,
+            open: VecDeque::new(),
             learned: VecDeque::new(),
-            applied: 0,
             corpus: Vec::new(),
-            reached: BTreeMap::new(),
+            states: IndexSet::new(),
+            reached: Vec::new(),
         }
     }
 
     fn apply(&mut self, states: Vec<u32>) {
-        let mut new = false;
+        let id = self.open.pop_front().expect("only runs that were issued are reported on");
+        let known = self.states.len();
+        let states: Vec<usize> = states.into_iter().map(|state| self.states.insert_full(state).0).collect();
+        self.reached.resize(self.states.len(), 0);
         for state in &states {
-            let count = self.reached.entry(*state).or_default();
-            new |= *count == 0;
-            *count += 1;
+            self.reached[*state] += 1;
         }
-        if new {
-            self.corpus.push(Entry { id: self.issued[self.applied as usize].clone(), states });
+        if self.states.len() > known {
+            self.corpus.push(Entry { id, states });
         }
-        self.applied += 1;
     }
 
     fn drawn(&self, nth: u64) -> RunId {
@@ -81,7 +85,7 @@ impl Guided {
         if nth < FIRST || self.corpus.is_empty() || stream.chance(FRESH) {
             return self.drawn(nth);
         }
-        let rarity = |state: &u32| 1.0 / self.reached[state] as f64;
+        let rarity = |state: &usize| 1.0 / self.reached[*state] as f64;
         let weights: Vec<f64> =
             self.corpus.iter().map(|entry| entry.states.iter().map(rarity).sum()).collect();
         let mut left = weights.iter().sum::<f64>() * stream.unit();
@@ -102,17 +106,18 @@ impl Guided {
 
 impl Source for Guided {
     fn next(&mut self) -> Issue {
-        let nth = self.issued.len() as u64;
+        let nth = self.issued;
         if nth >= self.total {
             return Issue::End;
         }
         // Exactly so many, whatever else is known by now: what is chosen must not depend on who is how fast.
-        while self.applied + LAG < nth {
+        while self.open.len() as u64 > LAG {
             let Some(states) = self.learned.pop_front() else { return Issue::Later };
             self.apply(states);
         }
         let id = self.choose(nth);
-        self.issued.push(id.clone());
+        self.issued += 1;
+        self.open.push_back(id.clone());
         Issue::Run(id)
     }
 

@@ -2,10 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::{Stream, clock::ClockEffect};
+use squall_rt::world::clock::ClockEffect;
 
 use super::{
-    super::{Hold, Kind, Strike},
+    super::{Hold, Kind, Range, Strike},
     on_clocks,
 };
 use crate::spec::{
@@ -32,10 +32,8 @@ impl Kind for ClockDrift {
         }
     }
 
-    fn draw(&mut self, stream: &mut Stream) {
-        let DriftRate { min_ppm, max_ppm } = self.rate;
-        let drawn = min_ppm + (max_ppm - min_ppm) * stream.unit();
-        self.rate = DriftRate { min_ppm: drawn, max_ppm: drawn };
+    fn ranges(&mut self, each: &mut dyn FnMut(Range<'_>)) {
+        each((&mut self.rate).into());
     }
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {

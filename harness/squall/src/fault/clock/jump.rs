@@ -2,10 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::{Stream, clock::ClockEffect};
+use squall_rt::world::clock::ClockEffect;
 
 use super::{
-    super::{Hold, Kind, Strike},
+    super::{Hold, Kind, Range, Strike},
     on_clocks, shown,
 };
 use crate::spec::{
@@ -32,9 +32,8 @@ impl Kind for ClockJump {
         }
     }
 
-    fn draw(&mut self, stream: &mut Stream) {
-        let drawn = self.by.draw(stream);
-        self.by = Offset { min: drawn, max: drawn };
+    fn ranges(&mut self, each: &mut dyn FnMut(Range<'_>)) {
+        each((&mut self.by).into());
     }
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {

@@ -2,10 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::{Stream, clock::ClockEffect};
+use squall_rt::world::clock::ClockEffect;
 
 use super::{
-    super::{Hold, Kind, Strike, fix},
+    super::{Hold, Kind, Range, Strike},
     on_clocks,
 };
 use crate::spec::{
@@ -41,8 +41,8 @@ impl Kind for ClockStrobe {
         }
     }
 
-    fn draw(&mut self, stream: &mut Stream) {
-        fix(&mut self.by, stream);
+    fn ranges(&mut self, each: &mut dyn FnMut(Range<'_>)) {
+        each((&mut self.by).into());
     }
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {

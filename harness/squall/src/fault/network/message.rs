@@ -2,12 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::{
-    Stream,
-    net::{LinkEffect, MessageOutcome as Outcome},
-};
+use squall_rt::world::net::{LinkEffect, MessageOutcome as Outcome};
 
-use super::super::{Hold, Kind, Strike, fix};
+use super::super::{Hold, Kind, Range, Strike};
 use crate::{
     spec::{
         Code,
@@ -78,9 +75,9 @@ impl Kind for Message {
         }
     }
 
-    fn draw(&mut self, stream: &mut Stream) {
+    fn ranges(&mut self, each: &mut dyn FnMut(Range<'_>)) {
         if let Some(by) = &mut self.by {
-            fix(&mut by.value, stream);
+            each((&mut by.value).into());
         }
     }
 

@@ -2,9 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::{Stream, net::LinkEffect};
+use squall_rt::world::net::LinkEffect;
 
-use super::super::{Hold, Kind, Strike, fix};
+use super::super::{Hold, Kind, Range, Strike};
 use crate::spec::{
     model::{DurationRange, Link, Probability, Spanned},
     validate::{Context, Place, Use},
@@ -38,8 +38,8 @@ impl Kind for Reorder {
         }
     }
 
-    fn draw(&mut self, stream: &mut Stream) {
-        fix(&mut self.by, stream);
+    fn ranges(&mut self, each: &mut dyn FnMut(Range<'_>)) {
+        each((&mut self.by).into());
     }
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use squall_rt::{
     rpc::Code,
     world::{
-        NodeId, Stream,
+        NodeId,
         rpc::{CallFate, CallFault},
     },
 };
 
-use super::super::{Hold, Kind, Strike, fix};
+use super::super::{Hold, Kind, Range, Strike};
 use crate::spec::{
     self,
     diagnostic::name_help,
@@ -150,9 +150,9 @@ impl Kind for Rpc {
         }
     }
 
-    fn draw(&mut self, stream: &mut Stream) {
+    fn ranges(&mut self, each: &mut dyn FnMut(Range<'_>)) {
         if let Some(by) = &mut self.by {
-            fix(&mut by.value, stream);
+            each((&mut by.value).into());
         }
     }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::{self, Death, Stream};
+use squall_rt::world::{self, Death};
 
-use super::super::{Hold, Kind, Strike, fix, fixed};
+use super::super::{Hold, Kind, Range, Strike, fixed};
 use crate::spec::{
     Code,
     model::{Dur, DurationRange, Spanned, Target},
@@ -61,9 +61,9 @@ impl Kind for Crash {
         }
     }
 
-    fn draw(&mut self, stream: &mut Stream) {
+    fn ranges(&mut self, each: &mut dyn FnMut(Range<'_>)) {
         if let Some(after) = &mut self.restart_after {
-            fix(&mut after.value, stream);
+            each((&mut after.value).into());
         }
     }
 

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::Stream;
 
-use super::super::{Hold, Kind, Strike, fix};
+use super::super::{Hold, Kind, Range, Strike};
 use crate::spec::{
     Code,
     model::{Dur, DurationRange, Spanned, Target},
@@ -55,9 +54,9 @@ impl Kind for Restart {
         }
     }
 
-    fn draw(&mut self, stream: &mut Stream) {
+    fn ranges(&mut self, each: &mut dyn FnMut(Range<'_>)) {
         if let Some(after) = &mut self.restart_after {
-            fix(&mut after.value, stream);
+            each((&mut after.value).into());
         }
     }
 

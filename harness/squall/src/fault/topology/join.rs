@@ -2,10 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_rt::world::Stream;
 
 use super::{
-    super::{Hold, Kind, Strike, fix_count},
+    super::{Hold, Kind, Range, Strike},
     GRACE,
 };
 use crate::spec::{
@@ -45,9 +44,9 @@ impl Kind for Join {
         }
     }
 
-    fn draw(&mut self, stream: &mut Stream) {
+    fn ranges(&mut self, each: &mut dyn FnMut(Range<'_>)) {
         if let Some(count) = &mut self.count {
-            fix_count(&mut count.value, stream);
+            each((&mut count.value).into());
         }
     }
 

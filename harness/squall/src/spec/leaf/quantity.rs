@@ -32,7 +32,7 @@ impl TextLeaf for CountRange {
             Number::Whole(n) => u64::try_from(n).ok(),
             Number::Float(_) => None,
         };
-        n.map(|n| CountRange { min: n, max: n }).ok_or_else(|| {
+        n.map(CountRange::exactly).ok_or_else(|| {
             BadLeaf::new(
                 format!("bad count `{number}`"),
                 "write a whole number, as `2`, or a range, as `1..3`",
