@@ -132,9 +132,9 @@ Examples:
         /// Which case of its matrix, as `style=orchestrated`.
         #[arg(long, value_name = "CASE")]
         case: Option<String>,
-        /// The seed, or the run's name as reports print it: 17, swarm:17.
+        /// The seed, or the run's name as reports print it: 17, swarm:17. A spec with a plan has but one.
         #[arg(long, value_name = "RUN")]
-        seed: RunId,
+        seed: Option<RunId>,
     },
     /// Check specs for errors without running them.
     Check {
@@ -349,9 +349,9 @@ struct ReplayArgs {
     /// Which case of its matrix, as `style=orchestrated`.
     #[arg(long, value_name = "CASE")]
     case: Option<String>,
-    /// The seed, or the run's name as reports print it: 17, swarm:17.
+    /// The seed, or the run's name as reports print it: 17, swarm:17. A spec with a plan has but one.
     #[arg(long, value_name = "RUN")]
-    seed: RunId,
+    seed: Option<RunId>,
     /// Show only records of nodes whose name begins with this: `payments`, `payments[1]`. May be given more than once.
     #[arg(long, value_name = "NODE")]
     node: Vec<String>,
@@ -428,7 +428,9 @@ fn with_args(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> E
         Command::Diff(args) => diff::diff(registry, &args),
         Command::Blame(args) => blame::blame(registry, &args),
         Command::Shrink(args) => shrink::shrink(registry, &args),
-        Command::Explain { spec, case, seed } => replay::explain(registry, &spec, case.as_deref(), &seed),
+        Command::Explain { spec, case, seed } => {
+            replay::explain(registry, &spec, case.as_deref(), seed.as_ref())
+        }
         Command::Check { paths, format } => load::check(registry, &paths, format),
         Command::List { paths } => describe::list(registry, &paths),
         Command::Describe { what, kind } => describe::describe(registry, &what, kind.as_deref()),

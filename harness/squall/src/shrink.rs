@@ -7,33 +7,39 @@
 //!
 //! Faults and operations are taken out with delta debugging (Zeller and Hildebrandt, "Simplifying and
 //! Isolating Failure-Inducing Input", 2002) in turns until nothing changes: no single fault and no single operation can then
-//! be left out. Then the arguments of operations are simplified, which are proptest values of the system's strategies, and times,
-//! durations, clients and nodes made smaller. At last each thing that is left is left out once more under a few other schedules: that a
+//! be left out. Operations go by whole kinds and clients first. What is left is a proptest value: the arguments of operations are
+//! simplified by the system's strategies, numbers and times by bisection; and clients and nodes are made fewer. All that again until
+//! nothing changes any more; a candidate that was tried is not run again. At last each thing that is left is left out once more under a few other schedules: that a
 //! failure needs it may have been a matter of which task ran first. What is reported is run in a fresh process.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     explore::{Apart, Pool},
-    plan::{RunId, Variation},
+    plan::{PlannedOperation, RunId, Variation},
     run::{self, RunReport, Verdict},
     spec::{Loaded, Spec},
     system::Registry,
-    worker::Prints,
 };
 
-mod arguments;
 mod ddmin;
+mod instead;
 mod pin;
 mod render;
 mod schedule;
 mod tidy;
+mod timed;
+mod values;
 
 pub(crate) use self::ddmin::ddmin;
 use self::pin::pinned;
 pub(crate) use self::render::{build, file_name, lines, yaml};
+
+/// How often everything is gone through at most.
+const MOST_ROUNDS: usize = 6;
 
 /// How far to go.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +123,24 @@ impl Shrunk {
 }
 
 fn size(spec: &Spec) -> (usize, usize) {
-    (spec.faults.len(), spec.plan.as_ref().map_or(0, |plan| plan.operations.len()))
+    (spec.faults.len(), operations(spec).len())
+}
+
+/// What clients do in a pinned spec.
+fn operations(spec: &Spec) -> &[PlannedOperation] {
+    spec.plan.as_ref().map_or(&[], |plan| &plan.operations)
+}
+
+fn with_operations(spec: &Spec, operations: Vec<PlannedOperation>) -> Spec {
+    let mut spec = spec.clone();
+    if let Some(plan) = &mut spec.plan {
+        plan.value.operations = operations;
+    }
+    spec
+}
+
+fn operations_mut(spec: &mut Spec) -> &mut [PlannedOperation] {
+    spec.plan.as_mut().map_or(&mut [], |plan| &mut plan.value.operations)
 }
 
 /// Why a run was not shrunk.
@@ -161,7 +184,7 @@ pub(crate) fn shrink(
         return Err(NotShrunk::Branch);
     }
     let plan = run::explain(registry, &loaded.spec, run);
-    let original = run_one(pool, &loaded.spec, run, limits);
+    let original = pool.apart().run(&loaded.spec, run, limits.run_timeout);
     let Some(failure) = Failure::of(&original.verdict) else {
         return Err(NotShrunk::NoFailure(manner(&original.verdict)));
     };
@@ -171,34 +194,61 @@ pub(crate) fn shrink(
         failure,
         run: plan.seed.into(),
         runs: 0,
+        tried: BTreeMap::new(),
         exhausted: false,
         watch,
     };
     let mut spec = pinned(&loaded.spec, &plan);
     let before = size(&spec);
     let report = shrinker.run(&spec);
+    shrinker.tried.insert(fingerprint(&spec), true);
     if Failure::of(&report.verdict).as_ref() != Some(&shrinker.failure) {
         return Err(NotShrunk::NotReproduced(manner(&report.verdict)));
     }
     shrinker.drop_what_is_later(&mut spec, &report);
     shrinker.reduce(&mut spec);
-    arguments::simplify(&mut shrinker, &mut spec, registry, &loaded.spec, run);
-    tidy::tidy(&mut shrinker, &mut spec);
-    // What became smaller may make something else superfluous.
+    instead::few(&mut shrinker, &mut spec, &plan.operations);
+    for _ in 0..MOST_ROUNDS {
+        let before = fingerprint(&spec);
+        shrinker.reduce(&mut spec);
+        values::simplify(&mut shrinker, &mut spec, registry, &loaded.spec, run);
+        tidy::tidy(&mut shrinker, &mut spec);
+        if fingerprint(&spec) == before {
+            schedule::retry(&mut shrinker, &mut spec);
+        }
+        // What became smaller may make something else superfluous.
+        if fingerprint(&spec) == before {
+            break;
+        }
+    }
     shrinker.reduce(&mut spec);
-    schedule::retry(&mut shrinker, &mut spec);
     // What is reported is the run of a fresh process.
     shrinker.runs += 1;
-    let report = run_one(pool, &spec, &shrinker.run, limits);
+    let report = pool.apart().run(&spec, &shrinker.run, limits.run_timeout);
     if Failure::of(&report.verdict).as_ref() != Some(&shrinker.failure) {
         return Err(NotShrunk::NotReproduced(manner(&report.verdict)));
     }
     Ok(Shrunk { minimal: !shrinker.exhausted, runs: shrinker.runs, spec, report, before })
 }
 
-fn run_one(pool: &Pool, spec: &Spec, run: &RunId, limits: Limits) -> RunReport {
-    let reports = pool.run_apart(spec, std::slice::from_ref(run), false, limits.run_timeout, Prints::Keep);
-    reports.into_iter().next().expect("one seed makes one report")
+fn by_name(operation: &PlannedOperation) -> String {
+    operation.name().to_owned()
+}
+
+/// The classes that there are, the rarest first.
+fn classes(operations: &[PlannedOperation], class: impl Fn(&PlannedOperation) -> String) -> Vec<String> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for operation in operations {
+        *counts.entry(class(operation)).or_default() += 1;
+    }
+    let mut classes: Vec<String> = counts.keys().cloned().collect();
+    classes.sort_by_key(|class| counts[class]);
+    classes
+}
+
+/// Equal for specs that make the same run.
+fn fingerprint(spec: &Spec) -> u64 {
+    xxh3_64(&serde_json::to_vec(spec).expect("a spec is plain data"))
 }
 
 fn manner(verdict: &Verdict) -> String {
@@ -212,6 +262,8 @@ struct Shrinker<'a> {
     /// What the pinned spec's run is called.
     run: RunId,
     runs: u64,
+    /// Which candidates were run, and whether they failed the same way.
+    tried: BTreeMap<u64, bool>,
     /// The budget ran out before everything was tried.
     exhausted: bool,
     watch: &'a mut (dyn FnMut(u64, (usize, usize)) + Send),
@@ -226,11 +278,17 @@ impl Shrinker<'_> {
 
     /// Whether a candidate fails the same way.
     fn fails(&mut self, spec: &Spec) -> bool {
+        let fingerprint = fingerprint(spec);
+        if let Some(known) = self.tried.get(&fingerprint) {
+            return *known;
+        }
         if self.runs >= self.limits.runs {
             self.exhausted = true;
             return false;
         }
-        Failure::of(&self.run(spec).verdict).as_ref() == Some(&self.failure)
+        let fails = Failure::of(&self.run(spec).verdict).as_ref() == Some(&self.failure);
+        self.tried.insert(fingerprint, fails);
+        fails
     }
 
     /// Takes a candidate if it fails the same way.
@@ -257,6 +315,14 @@ impl Shrinker<'_> {
 
     /// Takes out faults and operations until none can be left out.
     fn reduce(&mut self, spec: &mut Spec) {
+        self.take_out(spec);
+        timed::reduce(self, spec);
+        self.take_out(spec);
+    }
+
+    fn take_out(&mut self, spec: &mut Spec) {
+        self.take_out_all_of(spec, by_name);
+        self.take_out_all_of(spec, |operation| operation.client.to_string());
         loop {
             let before = size(spec);
             let faults = ddmin(spec.faults.clone(), &mut |faults| {
@@ -264,17 +330,31 @@ impl Shrinker<'_> {
                 self.fails(&candidate)
             });
             spec.faults = faults;
-            let plan = spec.plan.clone().expect("a pinned spec has a plan");
-            let with = |operations: &[_]| {
-                let mut plan = plan.clone();
-                plan.value.operations = operations.to_vec();
-                Spec { plan: Some(plan), ..spec.clone() }
-            };
-            let operations = ddmin(plan.operations.clone(), &mut |operations| self.fails(&with(operations)));
-            *spec = with(&operations);
+            let operations = ddmin(operations(spec).to_vec(), &mut |operations| {
+                self.fails(&with_operations(spec, operations.to_vec()))
+            });
+            *spec = with_operations(spec, operations);
             if size(spec) == before || self.exhausted {
                 return;
             }
         }
+    }
+
+    /// Takes out operations of whole classes: many small steps of one class may do what a few large ones of another do.
+    fn take_out_all_of(&mut self, spec: &mut Spec, class: impl Fn(&PlannedOperation) -> String) {
+        // The rarest alone is tried first.
+        let classes = classes(operations(spec), &class);
+        if classes.len() < 2 {
+            return;
+        }
+        let of = |classes: &[String]| {
+            let all = operations(spec).iter();
+            with_operations(
+                spec,
+                all.filter(|operation| classes.contains(&class(operation))).cloned().collect(),
+            )
+        };
+        let left = ddmin(classes, &mut |classes| self.fails(&of(classes)));
+        *spec = of(&left);
     }
 }

@@ -26,10 +26,11 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         Ok(loaded) => loaded,
         Err(error) => return load::complain(&[error]),
     };
+    let Some(run) = which(&loaded.spec, args.seed.as_ref()) else { return Ok(Exit::Usage) };
     let pool = Pool::new(registry, 1, args.in_process);
     let reports = pool.run_apart(
         &loaded.spec,
-        std::slice::from_ref(&args.seed),
+        std::slice::from_ref(&run),
         args.messages,
         args.run_timeout,
         Prints::PassOn,
@@ -65,6 +66,18 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         writeln!(out, "{line}")?;
     }
     Ok(exit(&loaded.spec, report))
+}
+
+/// The run that is meant: the one that is asked for, or the only one that there is.
+fn which(spec: &Spec, asked: Option<&RunId>) -> Option<RunId> {
+    let of_plan = || spec.plan.as_ref().map(|plan| RunId::drawn(*plan.seed));
+    let run = asked.cloned().or_else(of_plan);
+    if run.is_none() {
+        anstream::eprintln!(
+            "error: which run? Say `--seed 17`, or the run's name as reports print it (`--seed swarm:17`)"
+        );
+    }
+    run
 }
 
 fn exit(spec: &Spec, report: &RunReport) -> Exit {
@@ -138,16 +151,17 @@ pub(super) fn explain(
     registry: &Registry,
     path: &Path,
     case: Option<&str>,
-    seed: &RunId,
+    seed: Option<&RunId>,
 ) -> io::Result<Exit> {
     let loaded = match spec::load_case(path, case, registry) {
         Ok(loaded) => loaded,
         Err(error) => return load::complain(&[error]),
     };
-    let plan = run::explain(registry, &loaded.spec, seed);
+    let Some(run) = which(&loaded.spec, seed) else { return Ok(Exit::Usage) };
+    let plan = run::explain(registry, &loaded.spec, &run);
     let yaml = serde_yaml::to_string(&plan).map_err(io::Error::other)?;
     let mut out = anstream::stdout().lock();
-    writeln!(out, "# {}, seed {seed}", path.display())?;
+    writeln!(out, "# {}, seed {run}", path.display())?;
     write!(out, "{yaml}")?;
     Ok(Exit::AsExpected)
 }
@@ -211,7 +225,7 @@ mod tests {
         let mut args = ReplayArgs {
             spec: "x.yaml".into(),
             case: None,
-            seed: 1.into(),
+            seed: Some(1.into()),
             node: Vec::new(),
             events: Vec::new(),
             until: None,

@@ -216,7 +216,11 @@ impl<'a> Judge<'a> {
         }
         let runs = self.outcome.runs;
         let exhausted = *ended == Ended::Finished && in_all < self.wanted;
-        let asked = if exhausted { runs } else { self.spec.explore.seeds.value };
+        let asked = match &self.spec.plan {
+            Some(_) => 1,
+            None if exhausted => runs,
+            None => self.spec.explore.seeds.value,
+        };
         let failures = &self.outcome.failures;
         match &self.spec.expect {
             Expect::Violates(expected) => {

@@ -1,4 +1,4 @@
-//! After nothing more can be left out: fewer clients and nodes, shorter durations, rounder times.
+//! After nothing more can be left out: fewer clients and nodes, what faults wait for sooner all together, rounder times.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -8,8 +8,6 @@ use crate::spec::{
     model::{CountRange, Dur, DurationRange, Fault},
 };
 
-/// How often a duration is halved.
-const HALVINGS: u32 = 4;
 /// To what times are rounded, coarsest first: to be read and compared by a person.
 const GRAINS: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(10), Duration::from_millis(1)];
@@ -19,7 +17,6 @@ pub(super) fn tidy(shrinker: &mut Shrinker<'_>, spec: &mut Spec) {
     triggers(shrinker, spec);
     clients(shrinker, spec);
     groups(shrinker, spec);
-    durations(shrinker, spec);
     times(shrinker, spec);
 }
 
@@ -47,12 +44,11 @@ fn clients(shrinker: &mut Shrinker<'_>, spec: &mut Spec) {
     }
 }
 
-/// Has faults strike at earlier occurrences of what they wait for: fewer operations are needed to get there.
+/// Has faults strike at earlier occurrences of what they wait for, all together: those that strike at the same event mostly have to.
 fn triggers(shrinker: &mut Shrinker<'_>, spec: &mut Spec) {
     let nths = |spec: &Spec| -> Vec<u64> {
         spec.faults.iter().filter_map(|fault| fault.when.as_ref()?.nth.map(|nth| nth.min)).collect()
     };
-    // All together first: faults that strike at the same event mostly have to.
     let highest = nths(spec).into_iter().max().unwrap_or(1);
     for most in [1, 2, highest / 2, highest - 1].into_iter().filter(|most| (1..highest).contains(most)) {
         let mut candidate = spec.clone();
@@ -61,23 +57,13 @@ fn triggers(shrinker: &mut Shrinker<'_>, spec: &mut Spec) {
             break;
         }
     }
-    for i in 0..spec.faults.len() {
-        let Some(nth) = spec.faults[i].when.as_ref().and_then(|when| when.nth) else { continue };
-        for most in [1, nth.min / 2].into_iter().filter(|most| (1..nth.min).contains(most)) {
-            let mut candidate = spec.clone();
-            strike_by(&mut candidate.faults[i], most);
-            if shrinker.accept(spec, candidate) {
-                break;
-            }
-        }
-    }
 }
 
 /// Has a triggered fault strike at that occurrence at the latest.
 fn strike_by(fault: &mut Fault, most: u64) {
     if let Some(nth) = fault.when.as_mut().and_then(|when| when.value.nth.as_mut()) {
         let nth_now = nth.min.min(most);
-        *nth = CountRange { min: nth_now, max: nth_now };
+        *nth = CountRange::exactly(nth_now);
     }
 }
 
@@ -87,24 +73,6 @@ fn groups(shrinker: &mut Shrinker<'_>, spec: &mut Spec) {
         while spec.topology[i].value > 1 {
             let mut candidate = spec.clone();
             candidate.topology[i].value -= 1;
-            if !shrinker.accept(spec, candidate) {
-                break;
-            }
-        }
-    }
-}
-
-/// Halves how long each fault lasts.
-fn durations(shrinker: &mut Shrinker<'_>, spec: &mut Spec) {
-    for i in 0..spec.faults.len() {
-        for _ in 0..HALVINGS {
-            let Some(lasts) = spec.faults[i].lasts.as_ref().map(|lasts| lasts.min) else { break };
-            let half = round(lasts / 2, Duration::from_millis(1));
-            if half.is_zero() {
-                break;
-            }
-            let mut candidate = spec.clone();
-            candidate.faults[i].lasts = Some(DurationRange::exactly(half).into());
             if !shrinker.accept(spec, candidate) {
                 break;
             }
