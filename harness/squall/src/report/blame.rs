@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Reproduce, Style, failure,
     record::{At, Line},
+    title,
 };
 use crate::{
     blame::{Blame, Effect, End, Moment, Strike, Turn},
@@ -31,11 +32,6 @@ pub(crate) struct Told<'a> {
 }
 
 impl Told<'_> {
-    fn title(&self) -> String {
-        let path = self.spec.display();
-        self.case.map_or_else(|| path.to_string(), |case| format!("{path} [{case}]"))
-    }
-
     fn record(&self, moment: &Moment) -> &Record {
         &self.blame.report.history[moment.next]
     }
@@ -120,7 +116,12 @@ impl Told<'_> {
     fn write(&self, out: &mut String) -> std::fmt::Result {
         let report = &self.blame.report;
         let headline = Style::Bad.paint(failure::headline(&report.verdict));
-        writeln!(out, "{}, seed {}: {headline}", Style::Strong.paint(self.title()), report.run)?;
+        writeln!(
+            out,
+            "{}, seed {}: {headline}",
+            Style::Strong.paint(title(self.spec, self.case)),
+            report.run
+        )?;
         for line in failure::details(&report.verdict).lines() {
             writeln!(out, "  {line}")?;
         }
