@@ -181,7 +181,5 @@ impl Asker<'_> {
 /// The first record of before that time in which two histories differ.
 fn parts_before(one: &[Record], other: &[Record], until: Duration) -> Option<usize> {
     let before = one.iter().filter(|record| record.at < until).count();
-    // By text, in which a NaN is equal to itself.
-    let same = |a: &Record, b: &Record| a == b || format!("{a:?}") == format!("{b:?}");
-    (0..before).find(|i| other.get(*i).is_none_or(|record| !same(&one[*i], record)))
+    (0..before).find(|i| other.get(*i).is_none_or(|record| !one[*i].is_same(record)))
 }
