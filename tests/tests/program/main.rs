@@ -8,6 +8,7 @@ use std::{env, process::ExitCode};
 
 use libtest_mimic::{Arguments, Trial};
 
+mod blame;
 mod commands;
 mod determinism;
 mod diff;
@@ -37,6 +38,11 @@ fn main() -> ExitCode {
         _ => {}
     }
     let mut tests = trials! {
+        blame::{
+            either_of_two_faults_suffices,
+            any_of_three_faults_suffices,
+            a_cause_that_is_alone_is_needed,
+        },
         commands::{
             bad_usage_and_bad_specs_are_2,
             nothing_selected_is_4,
@@ -83,6 +89,7 @@ fn main() -> ExitCode {
             a_future_is_as_reproducible_as_any_run,
             what_is_left_out_comes_to_its_moment_and_does_nothing,
             what_was_to_come_is_drawn_anew,
+            faults_that_wait_for_events_wait_for_later_ones,
             two_runs_part_at_the_first_record_that_differs,
             the_plans_of_two_runs_are_compared,
             two_specs_are_compared,
