@@ -325,3 +325,35 @@ pub fn an_end_before_the_end_says_how_to_go_on() {
     says_how(run(resumed), "the time was up");
     same(&run(resume(&journal)).with(0).reported(), &expected);
 }
+
+/// A disk that is full ends the campaign undecided, whenever it is: what is in the journal stays good. It was bad usage (2) if the last
+/// sync failed, and undecided if a write did.
+pub fn a_journal_that_cannot_be_written_leaves_the_rest_undecided() {
+    let no_room = |campaign: &[&str], journal: &Path| {
+        let begun = begin(campaign, journal);
+        let mut command = Command::new("sh");
+        // With the signal ignored, writing beyond the limit is an error. 64 blocks are 32 kB or 64 kB.
+        command.args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""]);
+        command.arg(begun.get_program()).args(begun.get_args());
+        command.envs(begun.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(begun.get_current_dir().expect("it is set")).stdin(Stdio::null());
+        let ended = run(command);
+        assert!(ended.err.contains("error[J001]: the journal cannot be written"), "{}", ended.err);
+        assert!(ended.err.contains("--resume"), "{}", ended.err);
+        ended
+    };
+    let (_directory, journal) = directory();
+    let campaign = ["fixtures/calm.yaml", "fixtures/crash.yaml", "--seeds", "600"];
+    let ended = no_room(&campaign, &journal).with(3);
+    assert_eq!(ended.of_kind("summary")[0]["undecided"], 2, "{}", ended.out);
+    let whole = run(squall(&[&["run", "--format", "json"], &campaign[..]].concat())).with(0);
+    same(&run(resume(&journal)).with(0).reported(), &whole.reported());
+
+    // A spec that has failed by then has failed.
+    let (_directory, journal) = directory();
+    let campaign =
+        ["fixtures/harm/strike.yaml", "fixtures/calm.yaml", "--seeds", "600", "--max-failures", "1"];
+    let ended = no_room(&campaign, &journal).with(1);
+    let summary = &ended.of_kind("summary")[0];
+    assert_eq!((&summary["failed"], &summary["undecided"]), (&Value::from(1), &Value::from(1)), "{summary}");
+}

@@ -108,6 +108,7 @@ fn main() -> ExitCode {
             what_is_run_is_what_the_journal_says,
             a_spec_that_has_changed_is_named,
             an_end_before_the_end_says_how_to_go_on,
+            a_journal_that_cannot_be_written_leaves_the_rest_undecided,
         },
         shrink::{
             a_plan_written_out_makes_the_same_run,

@@ -107,7 +107,7 @@ fn as_they_were(mut loaded: Vec<Loaded>, asked: &[SpecEntry], journal: &Path) ->
 }
 
 /// Tells why a journal is not taken.
-pub(super) fn refused(error: &Error) -> Exit {
+fn refused(error: &Error) -> Exit {
     anstream::eprintln!("{error}");
     Exit::Usage
 }
