@@ -14,6 +14,7 @@ mod determinism;
 mod diff;
 mod harm;
 mod journal;
+mod readme;
 mod shrink;
 mod strategies;
 mod subject;
@@ -109,6 +110,10 @@ fn main() -> ExitCode {
             a_spec_that_has_changed_is_named,
             an_end_before_the_end_says_how_to_go_on,
             a_journal_that_cannot_be_written_leaves_the_rest_undecided,
+        },
+        readme::{
+            commands_work_in_a_fresh_clone,
+            every_command_that_is_named_is_there,
         },
         shrink::{
             a_plan_written_out_makes_the_same_run,
