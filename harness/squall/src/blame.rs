@@ -47,7 +47,8 @@ pub(crate) struct Blame {
     pub report: RunReport,
     /// What struck before it failed, in order.
     pub strikes: Vec<Strike>,
-    /// Where no single strike is needed: the smallest set found that is. None if the run fails without any fault.
+    /// Of strikes that are not needed by themselves, the smallest set found that is: it takes one or another of them. None if the run fails
+    /// without all of these.
     pub together: Option<BTreeSet<String>>,
     /// The moments that were tried, by time.
     pub moments: Vec<Moment>,

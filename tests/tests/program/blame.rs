@@ -5,8 +5,8 @@ use tempfile::TempDir;
 
 use crate::subject::{run, squall};
 
-/// The runs of a spec of these faults fail if any node starts a second time.
-fn spec(faults: &str) -> (TempDir, String) {
+/// A spec of these faults. Its runs fail if its three nodes start more than so many times.
+fn spec(starts: u32, faults: &str) -> (TempDir, String) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("redundant.yaml");
     let text = format!(
@@ -17,7 +17,7 @@ topology: {{ nodes: 3 }}
 faults:
   - {{ id: bystander, clock_skew: {{ node: \"nodes[0]\", by: 1s }}, at: 250ms, for: 33ms }}
 {faults}
-check: [{{ count: {{ event: gremlin.beat, where: {{ n: 1 }}, at_most: 3 }} }}]
+check: [{{ count: {{ event: gremlin.beat, where: {{ n: 1 }}, at_most: {starts} }} }}]
 phases: {{ warmup: 200ms, chaos: 600ms, settle: 200ms }}
 workload: {{ ops: 5 }}
 "
@@ -27,9 +27,9 @@ workload: {{ ops: 5 }}
     (directory, path)
 }
 
-/// A node that crashes at this time and starts again.
-fn crash(id: &str, node: u32, at: &str) -> String {
-    format!("  - {{ id: {id}, crash: {{ node: \"nodes[{node}]\", restart_after: 51ms }}, at: {at} }}\n")
+/// A node, or all, that crash at this time and start again.
+fn crash(id: &str, which: &str, at: &str) -> String {
+    format!("  - {{ id: {id}, crash: {{ node: \"nodes{which}\", restart_after: 51ms }}, at: {at} }}\n")
 }
 
 /// What is to blame for run 0, as JSON and as a person reads it.
@@ -55,7 +55,7 @@ fn without(spec: &str, parts: &str) -> String {
 }
 
 pub fn either_of_two_faults_suffices() {
-    let (_directory, spec) = spec(&(crash("crash-a", 1, "310ms") + &crash("crash-b", 2, "347ms")));
+    let (_directory, spec) = spec(3, &(crash("crash-a", "[1]", "310ms") + &crash("crash-b", "[2]", "347ms")));
     let (blamed, human) = blame(&spec);
     assert_eq!(with_effect(&blamed, "not needed"), ["bystander", "crash-a", "crash-b"], "{blamed:#}");
     assert_eq!(blamed["needed_together"], json!(["crash-a", "crash-b"]), "and the bystander is none of them");
@@ -77,8 +77,12 @@ pub fn either_of_two_faults_suffices() {
 
 /// No pair of them, then, makes the run pass.
 pub fn any_of_three_faults_suffices() {
-    let crashes = [crash("crash-a", 1, "310ms"), crash("crash-b", 2, "347ms"), crash("crash-c", 0, "368ms")];
-    let (_directory, spec) = spec(&crashes.concat());
+    let crashes = [
+        crash("crash-a", "[1]", "310ms"),
+        crash("crash-b", "[2]", "347ms"),
+        crash("crash-c", "[0]", "368ms"),
+    ];
+    let (_directory, spec) = spec(3, &crashes.concat());
     let (blamed, human) = blame(&spec);
     assert!(with_effect(&blamed, "needed").is_empty(), "{blamed:#}");
     assert_eq!(blamed["needed_together"], json!(["crash-a", "crash-b", "crash-c"]));
@@ -87,9 +91,26 @@ pub fn any_of_three_faults_suffices() {
     assert_eq!(without(&spec, "crash-a+crash-b+crash-c"), "passed");
 }
 
+/// One cause that is needed does not hide that it takes another, too, of which there are two.
+pub fn one_fault_and_either_of_two() {
+    let crashes =
+        [crash("crash-all", "", "310ms"), crash("crash-b", "[1]", "547ms"), crash("crash-c", "[2]", "568ms")];
+    let (_directory, spec) = spec(6, &crashes.concat());
+    let (blamed, human) = blame(&spec);
+    assert_eq!(with_effect(&blamed, "needed"), ["crash-all"], "{blamed:#}");
+    assert_eq!(with_effect(&blamed, "not needed"), ["bystander", "crash-b", "crash-c"], "{blamed:#}");
+    assert_eq!(blamed["needed_together"], json!(["crash-b", "crash-c"]));
+    let says =
+        "It takes crash-all: without it the run passes. So it does without crash-b and crash-c together.";
+    assert!(human.contains(says), "{human}");
+    assert_ne!(without(&spec, "crash-b"), "passed");
+    assert_ne!(without(&spec, "crash-c"), "passed");
+    assert_eq!(without(&spec, "crash-b+crash-c"), "passed");
+}
+
 /// One cause alone is needed, and no set of them is looked for.
 pub fn a_cause_that_is_alone_is_needed() {
-    let (_directory, spec) = spec(&crash("crash-a", 1, "310ms"));
+    let (_directory, spec) = spec(3, &crash("crash-a", "[1]", "310ms"));
     let (blamed, human) = blame(&spec);
     assert_eq!(with_effect(&blamed, "needed"), ["crash-a"], "{blamed:#}");
     assert_eq!(with_effect(&blamed, "not needed"), ["bystander"], "{blamed:#}");

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         blame::{
             either_of_two_faults_suffices,
             any_of_three_faults_suffices,
+            one_fault_and_either_of_two,
             a_cause_that_is_alone_is_needed,
         },
         commands::{

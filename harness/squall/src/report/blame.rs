@@ -210,16 +210,18 @@ impl Told<'_> {
             .filter(|strike| strike.effect() == Effect::Needed)
             .map(|strike| strike.name.as_str())
             .collect();
-        let faults = match (&needed[..], together) {
-            ([], Some(set)) => format!(
-                "Each fault alone can be spared; without {} together it passes.",
-                set.iter().map(String::as_str).collect::<Vec<_>>().join(" and ")
-            ),
+        let together =
+            together.as_ref().map(|set| set.iter().map(String::as_str).collect::<Vec<_>>().join(" and "));
+        let mut faults = match (&needed[..], &together) {
+            ([], Some(set)) => format!("Each fault alone can be spared; without {set} together it passes."),
             ([], None) if strikes.is_empty() => "It takes no fault.".to_owned(),
             ([], None) => "It takes none of the faults: without any of them it still fails.".to_owned(),
             ([one], _) => format!("It takes {one}: without it the run passes."),
             (all, _) => format!("It takes {}: without any one of them the run passes.", all.join(" and ")),
         };
+        if let Some(set) = together.filter(|_| !needed.is_empty()) {
+            faults += &format!(" So it does without {set} together.");
+        }
         writeln!(out, "\n{}", Style::Strong.paint(faults))?;
         let Some(turn) = turn else {
             let all = moments.iter().all(|moment| moment.failing.len() as u64 == *futures);
