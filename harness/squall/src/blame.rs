@@ -47,7 +47,8 @@ pub(crate) struct Blame {
     pub report: RunReport,
     /// What struck before it failed, in order.
     pub strikes: Vec<Strike>,
-    /// Where no single strike is needed: the smallest set found that is. None if the run fails without any fault.
+    /// Of strikes that are not needed by themselves, the smallest set found that is: it takes one or another of them. None if the run fails
+    /// without all of these.
     pub together: Option<BTreeSet<String>>,
     /// The moments that were tried, by time.
     pub moments: Vec<Moment>,
@@ -181,7 +182,5 @@ impl Asker<'_> {
 /// The first record of before that time in which two histories differ.
 fn parts_before(one: &[Record], other: &[Record], until: Duration) -> Option<usize> {
     let before = one.iter().filter(|record| record.at < until).count();
-    // By text, in which a NaN is equal to itself.
-    let same = |a: &Record, b: &Record| a == b || format!("{a:?}") == format!("{b:?}");
-    (0..before).find(|i| other.get(*i).is_none_or(|record| !same(&one[*i], record)))
+    (0..before).find(|i| other.get(*i).is_none_or(|record| !one[*i].is_same(record)))
 }

@@ -245,6 +245,26 @@ pub enum Kind {
     Phase(Phase),
 }
 
+impl Kind {
+    /// Whether both say the same, as their texts show it: a NaN is then the same as another, and 0 is not -0.
+    pub(crate) fn is_same(&self, other: &Kind) -> bool {
+        // What is equal shows the same text, but for the sign of a zero; most records are equal and have none.
+        (self == other && !self.has_zero()) || format!("{self:?}") == format!("{other:?}")
+    }
+
+    fn has_zero(&self) -> bool {
+        let (Kind::Invoke(_, fields)
+        | Kind::Ok(_, fields)
+        | Kind::Fail(_, fields)
+        | Kind::Info(_, fields)
+        | Kind::Event { fields, .. }) = self
+        else {
+            return false;
+        };
+        fields.iter().any(|(_, value)| *value == Value::Float(0.0))
+    }
+}
+
 /// One entry of the history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -257,6 +277,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether both say the same at the same time, wherever in their histories.
+    pub(crate) fn is_same(&self, other: &Record) -> bool {
+        self.at == other.at && self.kind.is_same(&other.kind)
+    }
+
     /// The event's name and fields, if this is an event.
     pub fn event(&self) -> Option<(&str, &Fields)> {
         match &self.kind {
@@ -269,6 +294,31 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Histories are compared where they are expected to be the same; a NaN in both is no difference.
+    #[test]
+    fn a_nan_is_the_same_as_itself() {
+        let record = |at: u64, value: f64| Record {
+            seq: 3,
+            at: Duration::from_millis(at),
+            kind: Kind::Event {
+                node: "n".into(),
+                incarnation: 1,
+                name: "a.b".into(),
+                fields: Fields::new().with("x", value),
+            },
+        };
+        assert_ne!(record(1, f64::NAN), record(1, f64::NAN), "as IEEE 754 has it");
+        assert!(record(1, f64::NAN).is_same(&record(1, f64::NAN)));
+        assert!(record(1, 0.5).is_same(&record(1, 0.5)));
+        assert!(record(1, -0.0).is_same(&record(1, -0.0)));
+        for other in [record(1, 0.25), record(1, f64::INFINITY), record(2, f64::NAN)] {
+            assert!(!record(1, f64::NAN).is_same(&other), "{other:?}");
+        }
+        assert!(!record(1, 0.0).is_same(&record(1, -0.0)), "a report would show a difference");
+        let again = Record { seq: 4, ..record(1, 0.5) };
+        assert!(again.is_same(&record(1, 0.5)), "its position is for whoever compares histories");
+    }
 
     #[test]
     fn every_value_survives_the_way_through_json() {

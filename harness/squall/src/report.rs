@@ -23,8 +23,13 @@ mod reproduce;
 mod style;
 pub(crate) mod table;
 mod telling;
+mod title;
 
-pub(crate) use self::{reproduce::Reproduce, style::Style};
+pub(crate) use self::{
+    reproduce::Reproduce,
+    style::Style,
+    title::{short_path, title},
+};
 
 /// A spec and what came out of it.
 pub(crate) struct SpecReport<'a> {
@@ -50,8 +55,7 @@ pub(crate) struct Distinct<'a> {
 impl SpecReport<'_> {
     /// The spec for a person: its file, and its case if the file has a matrix.
     pub(crate) fn title(&self) -> String {
-        let path = self.path.display();
-        self.loaded.case.as_ref().map_or_else(|| path.to_string(), |case| format!("{path} [{case}]"))
+        title(&self.path, self.loaded.case.as_deref())
     }
 
     /// The failures without repetition: those are one that fail the same way, and of those that were made small, that take the same.

@@ -2,22 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use crate::subject::{Ended, run, squall};
 
-fn digests(ended: &Ended) -> BTreeMap<u64, String> {
-    let runs = ended.of_kind("run");
-    runs.iter()
-        .map(|run| {
-            (run["seed"].as_u64().expect("a number"), run["digest"].as_str().expect("text").to_owned())
-        })
-        .collect()
-}
-
-fn run_crash(args: &[&str]) -> BTreeMap<u64, String> {
+/// The digest of each run, by its name.
+fn run_crash(args: &[&str]) -> BTreeMap<String, String> {
     let args = [&["run", "fixtures/crash.yaml", "--format", "json"], args].concat();
-    digests(&run(squall(&args)).with(0))
+    run(squall(&args)).with(0).digests().into_iter().collect()
 }
 
 pub fn the_same_seed_gives_the_same_digest_everywhere() {
@@ -30,19 +20,9 @@ pub fn the_same_seed_gives_the_same_digest_everywhere() {
     assert_eq!(run_crash(&["--in-process", "--jobs", "3"]), batch, "in parallel, in one process");
     for seed in [0, 42, 99] {
         let alone = run_crash(&["--seeds", &format!("{seed}..{}", seed + 1)]);
-        assert_eq!(alone[&seed], batch[&seed], "alone");
+        let name = seed.to_string();
+        assert_eq!(alone[&name], batch[&name], "alone");
     }
-}
-
-/// What a program reports, without what is measured.
-fn reported(ended: &Ended) -> Vec<Value> {
-    let mut objects = ended.json();
-    for object in &mut objects {
-        let fields = object.as_object_mut().expect("an object");
-        fields.remove("wall_us");
-        fields.remove("seconds");
-    }
-    objects
 }
 
 pub fn the_report_does_not_depend_on_the_number_of_workers() {
@@ -55,7 +35,7 @@ pub fn the_report_does_not_depend_on_the_number_of_workers() {
             "--format",
             "json",
         ];
-        reported(&run(squall(&[&args[..], &["--max-failures", "2", "--jobs", jobs]].concat())).with(1))
+        run(squall(&[&args[..], &["--max-failures", "2", "--jobs", jobs]].concat())).with(1).reported()
     };
     let alone = report("1");
     assert_eq!(alone, report("2"));

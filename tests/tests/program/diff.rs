@@ -133,6 +133,60 @@ pub fn what_was_to_come_is_drawn_anew() {
     assert!(times.len() > 6, "{times:?}");
 }
 
+/// A fault that waits for an event waits for another one, if it has not struck: one that is still to come. Two strikes that were drawn
+/// each for itself came at the same event, which they never do in a run that the spec draws.
+pub fn faults_that_wait_for_events_wait_for_later_ones() {
+    let text = "
+spec: 1
+system: gremlin
+faults:
+  - { id: skew, clock_skew: { node: all, by: 1s }, when: { event: gremlin.beat, nth: 3..12 }, times: 2, for: 21ms }
+check: [no_gremlin]
+phases: { warmup: 200ms, chaos: 900ms, settle: 200ms }
+";
+    let spec = spec::parse("waits.yaml", text, &squall_tests::registry()).expect("it is valid").spec;
+    // At which beats it strikes.
+    let beats = |report: &RunReport| {
+        let (mut beats, mut strikes) = (0, Vec::new());
+        for record in &report.history {
+            match &record.kind {
+                Kind::Event { name, .. } if name == "gremlin.beat" => beats += 1,
+                Kind::FaultStart { .. } => strikes.push((beats, record.at)),
+                _ => {}
+            }
+        }
+        strikes
+    };
+    let from = Duration::from_millis(350);
+    let (mut both, mut neither, mut one) = (0, 0, 0);
+    for seed in 0..24 {
+        let original = execute(&spec, &seed.to_string());
+        let seen = original.history.iter().filter(|r| r.at < from && r.event().is_some()).count();
+        let own = beats(&original);
+        let struck = own.iter().filter(|(_, at)| *at < from).count();
+        assert_eq!((own.len(), own[0].0 + 1), (2, own[1].0), "{own:?}");
+        let mut different = BTreeSet::new();
+        for future in 0..12 {
+            let name = format!("{seed}/350ms/{future}");
+            let anew = beats(&execute(&spec, &name));
+            assert_eq!(anew.len(), 2, "{name}: {anew:?}");
+            assert_eq!(anew[..struck], own[..struck], "{name}: what has struck has struck");
+            assert!(anew[struck..].iter().all(|(beat, _)| *beat > seen), "{name}: {anew:?} after {seen}");
+            if struck == 0 {
+                assert_eq!(anew[0].0 + 1, anew[1].0, "{name}: one beat after the other");
+            }
+            different.extend(anew[struck..].iter().map(|(beat, _)| *beat));
+        }
+        match struck {
+            0 => neither += 1,
+            1 => one += 1,
+            _ => both += 1,
+        }
+        assert!(struck == 2 || different.len() > 3, "{seed}: other beats in other futures: {different:?}");
+    }
+    assert!(both > 0 && neither > 5 && one > 0, "{both}, {neither}, {one}");
+}
+
 /// The first failing run of a fixture.
 fn failing(spec: &str) -> String {
     let runs = run(squall(&["run", spec, "--format", "json", "--no-shrink"])).with(1).of_kind("run");

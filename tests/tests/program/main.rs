@@ -8,11 +8,13 @@ use std::{env, process::ExitCode};
 
 use libtest_mimic::{Arguments, Trial};
 
+mod blame;
 mod commands;
 mod determinism;
 mod diff;
 mod harm;
 mod journal;
+mod readme;
 mod shrink;
 mod strategies;
 mod subject;
@@ -37,6 +39,12 @@ fn main() -> ExitCode {
         _ => {}
     }
     let mut tests = trials! {
+        blame::{
+            either_of_two_faults_suffices,
+            any_of_three_faults_suffices,
+            one_fault_and_either_of_two,
+            a_cause_that_is_alone_is_needed,
+        },
         commands::{
             bad_usage_and_bad_specs_are_2,
             nothing_selected_is_4,
@@ -83,6 +91,7 @@ fn main() -> ExitCode {
             a_future_is_as_reproducible_as_any_run,
             what_is_left_out_comes_to_its_moment_and_does_nothing,
             what_was_to_come_is_drawn_anew,
+            faults_that_wait_for_events_wait_for_later_ones,
             two_runs_part_at_the_first_record_that_differs,
             the_plans_of_two_runs_are_compared,
             two_specs_are_compared,
@@ -101,6 +110,11 @@ fn main() -> ExitCode {
             what_is_run_is_what_the_journal_says,
             a_spec_that_has_changed_is_named,
             an_end_before_the_end_says_how_to_go_on,
+            a_journal_that_cannot_be_written_leaves_the_rest_undecided,
+        },
+        readme::{
+            commands_work_in_a_fresh_clone,
+            every_command_that_is_named_is_there,
         },
         shrink::{
             a_plan_written_out_makes_the_same_run,

@@ -16,12 +16,6 @@ check: [saga_atomicity, idempotent_effects, acked_durable]
 explore: { strategy: sweep }
 ";
 
-/// The names and digests of all runs, in order.
-fn runs(ended: &Ended) -> Vec<(String, String)> {
-    let text = |value: &Value| value.as_str().expect("text").to_owned();
-    ended.of_kind("run").iter().map(|run| (text(&run["run"]), text(&run["digest"]))).collect()
-}
-
 fn explore(strategy: &str, jobs: &str) -> Ended {
     let args = [
         "run",
@@ -40,17 +34,17 @@ fn explore(strategy: &str, jobs: &str) -> Ended {
 
 pub fn what_is_run_does_not_depend_on_the_number_of_workers() {
     for strategy in ["random", "swarm", "guided", "pct", "sweep", "random,guided,swarm"] {
-        let alone = runs(&explore(strategy, "1"));
+        let alone = explore(strategy, "1").digests();
         assert!(alone.len() >= 30, "{strategy}: {}", alone.len());
-        assert_eq!(alone, runs(&explore(strategy, "2")), "{strategy}");
-        assert_eq!(alone, runs(&explore(strategy, "5")), "{strategy}");
+        assert_eq!(alone, explore(strategy, "2").digests(), "{strategy}");
+        assert_eq!(alone, explore(strategy, "5").digests(), "{strategy}");
     }
 }
 
 /// Alone, in a process of its own, each run is what it was among others.
 pub fn a_run_s_name_shows_it_again() {
     for strategy in ["swarm", "guided", "pct", "sweep"] {
-        let all = runs(&explore(strategy, "2"));
+        let all = explore(strategy, "2").digests();
         let different: BTreeSet<_> = all.iter().map(|(_, digest)| digest).collect();
         assert!(different.len() * 3 > all.len(), "{strategy}: {} of {}", different.len(), all.len());
         for (name, digest) in [&all[1], &all[all.len() / 2], &all[all.len() - 1]] {
@@ -67,7 +61,7 @@ pub fn strategies_take_turns() {
         let args =
             ["run", "fixtures/calm.yaml", "--seeds", seeds, "--strategy", "random,swarm", "--format", "json"];
         let ended = run(squall(&args));
-        runs(&ended).into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        ended.digests().into_iter().map(|(name, _)| name).collect::<Vec<_>>()
     };
     assert_eq!(names("4"), ["0", "swarm:1", "2", "swarm:3"]);
     assert_eq!(names("3..5"), ["swarm:3", "4"]);
@@ -77,7 +71,7 @@ pub fn the_spec_says_which_strategy_and_the_command_line_another() {
     let spec = "fixtures/strategies/swarm.yaml";
     let of = |args: &[&str]| {
         let args = [&["run", spec, "--format", "json"], args].concat();
-        runs(&run(squall(&args)).with(0)).into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        run(squall(&args)).with(0).digests().into_iter().map(|(name, _)| name).collect::<Vec<_>>()
     };
     assert!(of(&[]).iter().all(|name| name.starts_with("swarm:")));
     assert!(of(&["--strategy", "random"]).iter().all(|name| !name.contains(':')));

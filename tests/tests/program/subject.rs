@@ -95,6 +95,25 @@ impl Ended {
     pub fn of_kind(&self, kind: &str) -> Vec<Value> {
         self.json().into_iter().filter(|object| object["kind"] == kind).collect()
     }
+
+    /// What it reported, without what is measured.
+    #[track_caller]
+    pub fn reported(&self) -> Vec<Value> {
+        let mut objects = self.json();
+        for object in &mut objects {
+            let fields = object.as_object_mut().expect("an object");
+            fields.remove("wall_us");
+            fields.remove("seconds");
+        }
+        objects
+    }
+
+    /// The names and digests of all runs, in order.
+    #[track_caller]
+    pub fn digests(&self) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        self.of_kind("run").iter().map(|run| (text(&run["run"]), text(&run["digest"]))).collect()
+    }
 }
 
 impl From<Output> for Ended {

@@ -22,9 +22,7 @@ impl<'a> Runner<'a> {
     /// One run, with its history.
     pub fn one(&mut self, run: &RunId) -> RunReport {
         self.runs += 1;
-        let reports =
-            self.pool.run_apart(self.spec, std::slice::from_ref(run), false, self.limit, Prints::Keep);
-        reports.into_iter().next().expect("one run makes one report")
+        self.pool.apart().run(self.spec, run, self.limit)
     }
 
     /// What `f` makes of each run's report, with its history; it is also given the run's position.

@@ -1,4 +1,4 @@
-//! Which strikes of faults it takes: each is left out in turn, and where none alone is needed, several together.
+//! Which strikes of faults it takes: each is left out in turn, and of those that are not needed alone, several together.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -48,7 +48,7 @@ impl Strike {
     }
 }
 
-/// Every strike of the run. Where none of them is needed by itself, also the smallest set found without which the run passes.
+/// Every strike of the run. Of those that are not needed by themselves, also the smallest set found without which the run passes.
 pub(super) fn strikes(asker: &mut Asker<'_>) -> Result<(Vec<Strike>, Option<BTreeSet<String>>), NotBlamed> {
     let mut strikes: Vec<Strike> = Vec::new();
     for record in asker.history {
@@ -74,16 +74,15 @@ pub(super) fn strikes(asker: &mut Asker<'_>) -> Result<(Vec<Strike>, Option<BTre
         let failing = asker.ends(&futures).into_iter().filter(|end| *end == End::Same).count();
         strike.futures_failing = Some(failing as u64);
     }
-    let together = match strikes.iter().any(|strike| strike.effect() == Effect::Needed) {
-        true => None,
-        false => together(asker, &strikes)?,
-    };
+    let together = together(asker, &strikes)?;
     Ok((strikes, together))
 }
 
-/// The smallest set found without which the run passes.
+/// The smallest set found without which the run passes, of strikes that it does not pass without one at a time: one or another of them it
+/// takes.
 fn together(asker: &mut Asker<'_>, strikes: &[Strike]) -> Result<Option<BTreeSet<String>>, NotBlamed> {
-    let names: Vec<String> = strikes.iter().map(|strike| strike.name.clone()).collect();
+    let spared = strikes.iter().filter(|strike| strike.effect() != Effect::Needed);
+    let names: Vec<String> = spared.map(|strike| strike.name.clone()).collect();
     let all: BTreeSet<String> = names.iter().cloned().collect();
     if names.is_empty() || asker.sure_ends(&[asker.without(&all)])? != [End::Passed] {
         return Ok(None);

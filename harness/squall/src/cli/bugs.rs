@@ -12,6 +12,7 @@ use super::{BugsArgs, BugsFormat, Exit, load, run::stop_on_interrupt};
 use crate::{
     bugs::{self, Asked, Found, Measured},
     explore::Pool,
+    report,
     spec::model::Strategy,
     system::Registry,
 };
@@ -69,9 +70,7 @@ pub(super) fn bugs(registry: &Registry, args: &BugsArgs) -> io::Result<Exit> {
 }
 
 fn title(one: &Measured<'_>, asked: &Asked) -> String {
-    let path = one.loaded.path.with_extension("");
-    let path = path.strip_prefix("specs").unwrap_or(&path).display().to_string();
-    let title = one.loaded.case.as_ref().map_or(path.clone(), |case| format!("{path} [{case}]"));
+    let title = report::title(&report::short_path(&one.loaded.path), one.loaded.case.as_deref());
     if asked.across { format!("{title}: {}", one.flaw) } else { title }
 }
 

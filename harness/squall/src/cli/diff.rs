@@ -11,7 +11,7 @@ use crate::{
     diff::{Neighbour, differences, neighbour, shared},
     explore::Pool,
     plan::RunId,
-    report::{diff::Diff, failure},
+    report::{diff::Diff, failure, title},
     run,
     spec::{self, Diagnostics, Loaded},
     system::Registry,
@@ -51,15 +51,14 @@ pub(super) fn diff(registry: &Registry, args: &DiffArgs) -> io::Result<Exit> {
         },
     };
     let [plan_a, plan_b] = [&a, &b].map(|report| run::explain(registry, &loaded.spec, &report.run));
-    let title = title(&args.spec, &loaded);
+    let title = title(&args.spec, loaded.case.as_deref());
     show(
         args,
         &Diff {
             specs: [&title, &title],
             shared: shared(&a.history, &b.history),
             differences: differences(&plan_a, &plan_b),
-            neighbour: without.is_some(),
-            without: without.as_deref().unwrap_or_default(),
+            without: without.as_deref(),
             one: &a,
             other: &b,
         },
@@ -90,11 +89,10 @@ fn two_specs(registry: &Registry, pool: &Pool, args: &DiffArgs, one: &Loaded) ->
     show(
         args,
         &Diff {
-            specs: [&title(&args.spec, one), &title(path, &other)],
+            specs: [&title(&args.spec, one.case.as_deref()), &title(path, other.case.as_deref())],
             shared: shared(&a.0.history, &b.0.history),
             differences: differences(&a.1, &b.1),
-            neighbour: false,
-            without: &[],
+            without: None,
             one: &a.0,
             other: &b.0,
         },
@@ -112,11 +110,6 @@ fn other_spec(registry: &Registry, path: &Path, case: Option<&str>) -> Result<Lo
 fn is_spec(text: &str) -> bool {
     let path = Path::new(text);
     path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") || path.is_file()
-}
-
-fn title(path: &Path, loaded: &Loaded) -> String {
-    let path = path.display();
-    loaded.case.as_ref().map_or_else(|| path.to_string(), |case| format!("{path} [{case}]"))
 }
 
 fn usage(why: &str) -> io::Result<Exit> {

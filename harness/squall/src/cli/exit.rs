@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     Failed = 1,
     /// Bad usage, or a bad spec.
     Usage = 2,
-    /// The budget ran out, or a run could not be judged.
+    /// The budget ran out, a run could not be judged, or the journal of what was judged could not be kept.
     Undecided = 3,
     /// Nothing was selected.
     Nothing = 4,

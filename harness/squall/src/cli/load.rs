@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Exit, Format};
 use crate::{
-    report::Style,
+    report::{Style, title},
     spec::{self, Diagnostics, Loaded},
     system::Registry,
 };
@@ -53,8 +53,8 @@ pub(super) fn check(registry: &Registry, paths: &[PathBuf], format: Format) -> i
     match (specs(registry, paths, None), format) {
         (Ok(loaded), Format::Human) => {
             for spec in &loaded {
-                let case = spec.case.as_ref().map_or(String::new(), |case| format!(" [{case}]"));
-                writeln!(out, "{}  {}{case}", Style::Good.paint("ok"), spec.path.display())?;
+                let title = title(&spec.path, spec.case.as_deref());
+                writeln!(out, "{}  {title}", Style::Good.paint("ok"))?;
             }
             Ok(Exit::AsExpected)
         }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::campaign::{Campaign, campaign, refused};
+use self::campaign::{Campaign, campaign};
 use super::{Exit, Format, RunArgs, exit};
 use crate::{
     explore::{
@@ -54,6 +54,7 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
     let mut tally = Tally::default();
     // What is left of a spec that is stopped comes before the specs after it.
     let mut stopped = false;
+    let mut not_kept = None;
     for (nth, loaded) in specs.iter().enumerate() {
         let kept = journal.as_mut().filter(|_| !stopped);
         let report = match session.one(nth, loaded, kept)? {
@@ -62,10 +63,8 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
                 report
             }
             Err(error) => {
-                session.bar.clear();
-                // What is in the journal is good, and what is not in it is not decided.
-                refused(&error);
-                return Ok(Exit::Undecided);
+                not_kept = Some(error);
+                break;
             }
         };
         tally.add(&report.outcome);
@@ -74,17 +73,22 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
         }
         reports.push(report);
     }
+    // What is in the journal is good, and what is not in it is not decided.
+    tally.undecided += specs.len() - reports.len();
     session.bar.clear();
     // Workers end before the last word is said.
     drop(session);
     let elapsed = journal.as_ref().map_or_else(|| started.elapsed(), Journal::elapsed);
     report(args.format, &reports, tally, elapsed, &reproduce)?;
     if let Some(mut journal) = journal {
-        if let Err(error) = journal.sync() {
-            return Ok(refused(&error));
-        }
-        if stopped {
-            anstream::eprintln!("resume: {}", reproduce.resume(journal.path()));
+        // A sync that fails at the end may take the last runs with it, as a write that fails before it does.
+        match not_kept.or_else(|| journal.sync().err()) {
+            Some(error) => {
+                anstream::eprintln!("{error}");
+                tally.undecided = tally.undecided.max(1);
+            }
+            None if stopped => anstream::eprintln!("resume: {}", reproduce.resume(journal.path())),
+            None => {}
         }
     }
     Ok(exit::of(tally))

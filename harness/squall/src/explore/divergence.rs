@@ -83,9 +83,8 @@ fn fork(one: &[Record], other: &[Record]) -> Option<Fork> {
     if one.is_empty() || other.is_empty() {
         return None;
     }
-    // By text, in which a NaN is equal to itself.
     let differ = |i: usize| match (one.get(i), other.get(i)) {
-        (Some(a), Some(b)) => a.at != b.at || format!("{:?}", a.kind) != format!("{:?}", b.kind),
+        (Some(a), Some(b)) => !a.is_same(b),
         (None, None) => false,
         _ => true,
     };

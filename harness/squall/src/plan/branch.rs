@@ -56,7 +56,7 @@ pub struct Future {
     /// What the run's draws are keyed by from there.
     pub key: u64,
     /// The faults that strike after it, in place of those that had not struck. Of those that wait for an event there are several
-    /// draws: the first that waits for one that is still to come counts.
+    /// draws, each with all strikes of a fault: the first that waits for events that are still to come counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<PlannedFault>,
 }
@@ -159,12 +159,18 @@ impl Plan {
     /// The faults that strike as far as can be told beforehand: without those that are left out, and with those that are drawn anew in the place
     /// of others.
     pub(crate) fn strikes(&self) -> Vec<&PlannedFault> {
+        let mut strikes = self.moments();
+        strikes.retain(|fault| !self.left_out.contains(&Part::Strike(fault.name())));
+        strikes
+    }
+
+    /// The faults that come to their moment, which is when they strike unless they are left out.
+    fn moments(&self) -> Vec<&PlannedFault> {
         let mut strikes: Vec<&PlannedFault> = self.faults.iter().collect();
         for future in &self.futures {
             strikes.retain(|fault| is_by(fault, future.from.0) || matches!(fault.start, Start::When(_)));
             strikes.extend(future.faults.iter().filter(|fault| matches!(fault.start, Start::At(_))));
         }
-        strikes.retain(|fault| !self.left_out.contains(&Part::Strike(fault.name())));
         strikes
     }
 }
@@ -217,7 +223,8 @@ impl Redraw<'_> {
     fn faults(&mut self, plan: &Plan) -> Vec<PlannedFault> {
         let mut own: BTreeMap<&str, Vec<&PlannedFault>> = BTreeMap::new();
         let mut order: Vec<String> = Vec::new();
-        for fault in plan.strikes() {
+        // One that is left out has had its moment, too: the next is not called what it was called, and left out in its place.
+        for fault in plan.moments() {
             if !own.contains_key(&*fault.fault) {
                 order.push(fault.fault.clone());
             }
@@ -232,9 +239,7 @@ impl Redraw<'_> {
         for id in order {
             let own = own.get(&*id).map_or(&[][..], Vec::as_slice);
             anew.extend(self.timed(&id, own));
-            for waiting in own.iter().filter(|fault| matches!(fault.start, Start::When(_))) {
-                anew.extend(self.waiting(waiting));
-            }
+            anew.extend(self.waiting(&id, own));
         }
         anew
     }
@@ -266,22 +271,21 @@ impl Redraw<'_> {
         later
     }
 
-    /// Draws of a fault that waits for an event.
-    fn waiting(&mut self, own: &PlannedFault) -> Vec<PlannedFault> {
-        let mut draws: Vec<PlannedFault> = Vec::new();
-        for nth in 0..WAITING {
-            let same = |fault: &&PlannedFault| {
-                matches!(fault.start, Start::When(_))
-                    && fault.fault == own.fault
-                    && fault.strike == own.strike
-            };
-            if let Some(drawn) = self.plan(nth).faults.iter().find(same)
-                && !draws.contains(drawn)
-            {
-                draws.push(drawn.clone());
+    /// Draws of a fault that waits for events, one after the other, each with all of its strikes.
+    fn waiting(&mut self, id: &str, own: &[&PlannedFault]) -> Vec<PlannedFault> {
+        let waits = |fault: &&PlannedFault| matches!(fault.start, Start::When(_));
+        let strikes: Vec<u32> = own.iter().copied().filter(waits).map(|fault| fault.strike).collect();
+        let mut draws: Vec<Vec<PlannedFault>> = Vec::new();
+        for nth in 0..if strikes.is_empty() { 0 } else { WAITING } {
+            let of_it = self.plan(nth).faults.iter().filter(|fault| fault.fault == id).filter(waits);
+            let drawn: Vec<PlannedFault> =
+                of_it.filter(|fault| strikes.contains(&fault.strike)).cloned().collect();
+            // With a `probability`, a draw may lack some of them.
+            if drawn.len() == strikes.len() && !draws.contains(&drawn) {
+                draws.push(drawn);
             }
         }
-        draws
+        draws.concat()
     }
 }
 
@@ -296,3 +300,6 @@ impl<'de> Deserialize<'de> for Part {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Reproduce, Style, failure,
     record::{At, Line},
+    title,
 };
 use crate::{
     blame::{Blame, Effect, End, Moment, Strike, Turn},
@@ -31,11 +32,6 @@ pub(crate) struct Told<'a> {
 }
 
 impl Told<'_> {
-    fn title(&self) -> String {
-        let path = self.spec.display();
-        self.case.map_or_else(|| path.to_string(), |case| format!("{path} [{case}]"))
-    }
-
     fn record(&self, moment: &Moment) -> &Record {
         &self.blame.report.history[moment.next]
     }
@@ -120,7 +116,12 @@ impl Told<'_> {
     fn write(&self, out: &mut String) -> std::fmt::Result {
         let report = &self.blame.report;
         let headline = Style::Bad.paint(failure::headline(&report.verdict));
-        writeln!(out, "{}, seed {}: {headline}", Style::Strong.paint(self.title()), report.run)?;
+        writeln!(
+            out,
+            "{}, seed {}: {headline}",
+            Style::Strong.paint(title(self.spec, self.case)),
+            report.run
+        )?;
         for line in failure::details(&report.verdict).lines() {
             writeln!(out, "  {line}")?;
         }
@@ -209,16 +210,18 @@ impl Told<'_> {
             .filter(|strike| strike.effect() == Effect::Needed)
             .map(|strike| strike.name.as_str())
             .collect();
-        let faults = match (&needed[..], together) {
-            ([], Some(set)) => format!(
-                "Each fault alone can be spared; without {} together it passes.",
-                set.iter().map(String::as_str).collect::<Vec<_>>().join(" and ")
-            ),
+        let together =
+            together.as_ref().map(|set| set.iter().map(String::as_str).collect::<Vec<_>>().join(" and "));
+        let mut faults = match (&needed[..], &together) {
+            ([], Some(set)) => format!("Each fault alone can be spared; without {set} together it passes."),
             ([], None) if strikes.is_empty() => "It takes no fault.".to_owned(),
             ([], None) => "It takes none of the faults: without any of them it still fails.".to_owned(),
             ([one], _) => format!("It takes {one}: without it the run passes."),
             (all, _) => format!("It takes {}: without any one of them the run passes.", all.join(" and ")),
         };
+        if let Some(set) = together.filter(|_| !needed.is_empty()) {
+            faults += &format!(" So it does without {set} together.");
+        }
         writeln!(out, "\n{}", Style::Strong.paint(faults))?;
         let Some(turn) = turn else {
             let all = moments.iter().all(|moment| moment.failing.len() as u64 == *futures);

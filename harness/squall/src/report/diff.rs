@@ -19,18 +19,17 @@ pub(crate) struct Diff<'a> {
     pub specs: [&'a str; 2],
     pub one: &'a RunReport,
     pub other: &'a RunReport,
-    /// How many records they share.
+    /// How many records from the start they share: no more than either has.
     pub shared: usize,
     pub differences: Vec<Difference>,
-    /// If the other was looked for: what it lacks.
-    pub without: &'a [Part],
-    /// Whether the other was looked for.
-    pub neighbour: bool,
+    /// What the other lacks, if it was looked for.
+    pub without: Option<&'a [Part]>,
 }
 
 impl Diff<'_> {
-    fn rest(&self, report: &RunReport) -> Vec<Record> {
-        report.history.iter().skip(self.shared).take(NEXT).cloned().collect()
+    /// What a run has after what both share.
+    fn rest<'r>(&self, report: &'r RunReport) -> &'r [Record] {
+        &report.history[self.shared..]
     }
 
     /// For a program.
@@ -43,7 +42,7 @@ impl Diff<'_> {
                 "passed": report.passed(),
                 "digest": report.digest.to_string(),
                 "records": report.history.len(),
-                "next": self.rest(report),
+                "next": self.rest(report).iter().take(NEXT).collect::<Vec<_>>(),
             })
         };
         let plans = self.differences.iter();
@@ -51,7 +50,7 @@ impl Diff<'_> {
             "kind": "diff",
             "one": side(0, self.one),
             "other": side(1, self.other),
-            "without": self.neighbour.then_some(self.without),
+            "without": self.without,
             "shared": self.shared,
             "plans": plans.map(|d| json!({ "what": d.what, "one": d.one, "other": d.other })).collect::<Vec<_>>(),
         })
@@ -79,8 +78,8 @@ impl Diff<'_> {
             let end = failure::headline(&report.verdict);
             writeln!(out, "{mark}  {name}: {}, digest {}", style.paint(end), report.digest)?;
         }
-        if self.neighbour {
-            let without: Vec<String> = self.without.iter().map(called).collect();
+        if let Some(parts) = self.without {
+            let without: Vec<String> = parts.iter().map(called).collect();
             writeln!(out, "   the nearest run that passes: A without {}", without.join(" and "))?;
         }
         self.histories(out)?;
@@ -107,9 +106,9 @@ impl Diff<'_> {
         for record in &a[first..self.shared] {
             writeln!(out, "   {}", Line(record))?;
         }
-        for (mark, style, history) in [("A", Style::Bad, a), ("B", Style::Good, b)] {
+        for (mark, style, report) in [("A", Style::Bad, self.one), ("B", Style::Good, self.other)] {
             writeln!(out, "then {mark} has")?;
-            let rest = &history[self.shared.min(history.len())..];
+            let rest = self.rest(report);
             for record in rest.iter().take(NEXT) {
                 writeln!(out, "{}  {}", style.paint(mark), Line(record))?;
             }

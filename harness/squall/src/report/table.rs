@@ -2,7 +2,7 @@
 
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
 
-use super::{SpecReport, Style, Tally, word};
+use super::{SpecReport, Style, Tally, short_path, word};
 use crate::{
     explore::{SpecVerdict, Statement, count},
     run::Coverage,
@@ -44,7 +44,7 @@ pub(crate) fn table(reports: &[SpecReport<'_>]) -> String {
             _ => Color::Yellow,
         };
         table.add_row([
-            Cell::new(short_path(report)),
+            Cell::new(path_cell(report)),
             Cell::new(report.outcome.runs),
             Cell::new(verdict_cell(report)).fg(colour),
             Cell::new(injected(&report.outcome.coverage)),
@@ -55,7 +55,7 @@ pub(crate) fn table(reports: &[SpecReport<'_>]) -> String {
         column.set_padding((0, 2));
     }
     // A name, a number or a verdict that is broken in two cannot be searched for; what was injected takes the rest.
-    let longest = reports.iter().map(|report| short_path(report).chars().count()).max().unwrap_or(0);
+    let longest = reports.iter().map(|report| path_cell(report).chars().count()).max().unwrap_or(0);
     for column in 0..5 {
         let constraint = match column {
             0 if longest > LONGEST => ColumnConstraint::UpperBoundary(Width::Fixed(LONGEST as u16)),
@@ -71,9 +71,9 @@ pub(crate) fn table(reports: &[SpecReport<'_>]) -> String {
 }
 
 /// The path without what goes without saying.
-fn short_path(report: &SpecReport<'_>) -> String {
-    let path = report.path.with_extension("");
-    let path = path.strip_prefix("specs").unwrap_or(&path).display();
+fn path_cell(report: &SpecReport<'_>) -> String {
+    let path = short_path(&report.path);
+    let path = path.display();
     report.loaded.case.as_ref().map_or_else(|| path.to_string(), |case| format!("{path}\n[{case}]"))
 }
 

@@ -191,15 +191,24 @@ impl Engine {
                 tasks.push(self.strike_at(i, at.0));
             }
         }
+        // The strikes of a fault that wait are all of one draw, so that no two of them come at the same event. The first of them
+        // waits for the earliest, and chooses.
+        let mut draws: BTreeMap<&str, Range<usize>> = BTreeMap::new();
         self.recorder.rearm(|armed| {
             let waiting = &self.faults[armed.fault];
             let Start::When(trigger) = &waiting.start else { return armed };
             let seen = trigger.nth - armed.remaining;
-            let drawn = own.clone().find_map(|i| match &self.faults[i].start {
-                Start::When(trigger) if self.faults[i].name() == waiting.name() && trigger.nth > seen => {
-                    Some(self.await_event(i, trigger, trigger.nth - seen))
-                }
-                _ => None,
+            let still_to_come = |i: &usize| {
+                let drawn = &self.faults[*i];
+                let to_come = matches!(&drawn.start, Start::When(trigger) if trigger.nth > seen);
+                to_come && drawn.fault == waiting.fault && drawn.strike == waiting.strike
+            };
+            let draw = draws.entry(&waiting.fault).or_insert_with(|| {
+                own.clone().find(still_to_come).map_or(0..0, |i| self.draw_from(i, own.end))
+            });
+            let drawn = draw.clone().find(still_to_come).and_then(|i| match &self.faults[i].start {
+                Start::When(trigger) => Some(self.await_event(i, trigger, trigger.nth - seen)),
+                Start::At(_) => None,
             });
             // Dropping what was armed ends its task.
             drawn.map_or(armed, |(armed, task)| {
@@ -208,6 +217,15 @@ impl Engine {
             })
         });
         tasks
+    }
+
+    /// The strikes of the same fault from one on, up to the next draw of it.
+    fn draw_from(&self, first: usize, end: usize) -> Range<usize> {
+        let goes_on = |i: &usize| {
+            let [before, this] = [&self.faults[i - 1], &self.faults[*i]];
+            this.fault == before.fault && this.strike > before.strike
+        };
+        first..(first + 1..end).find(|i| !goes_on(i)).unwrap_or(end)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

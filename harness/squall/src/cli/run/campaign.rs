@@ -8,6 +8,7 @@ use std::{
 use super::super::{Exit, RunArgs, load};
 use crate::{
     explore::journal::{Asked, Error, Journal, SpecEntry},
+    report::title,
     spec::Loaded,
     system::Registry,
 };
@@ -93,7 +94,7 @@ fn resume(registry: &Registry, path: &Path) -> io::Result<Result<Campaign, Exit>
 /// The specs that are asked for, if they still say what they said.
 fn as_they_were(mut loaded: Vec<Loaded>, asked: &[SpecEntry], journal: &Path) -> Result<Vec<Loaded>, Error> {
     let take = |asked: &SpecEntry| -> Result<Loaded, Error> {
-        let title = title(asked);
+        let title = title(&asked.path, asked.case.as_deref());
         let at = loaded.iter().position(|spec| spec.path == asked.path && spec.case == asked.case);
         let Some(at) = at else { return Err(Error::other_spec(journal, &title, "is gone")) };
         let spec = loaded.remove(at);
@@ -106,12 +107,7 @@ fn as_they_were(mut loaded: Vec<Loaded>, asked: &[SpecEntry], journal: &Path) ->
 }
 
 /// Tells why a journal is not taken.
-pub(super) fn refused(error: &Error) -> Exit {
+fn refused(error: &Error) -> Exit {
     anstream::eprintln!("{error}");
     Exit::Usage
-}
-
-fn title(spec: &SpecEntry) -> String {
-    let path = spec.path.display();
-    spec.case.as_ref().map_or_else(|| path.to_string(), |case| format!("{path} [{case}]"))
 }

@@ -7,7 +7,7 @@ use super::{
         Errno,
         fabric::{Behind, Fabric},
         link::nanos,
-        packet::{Body, Packet},
+        packet::{Body, Endpoint, Packet},
         queue::What,
         table::Key,
     },
@@ -22,30 +22,32 @@ const SYN_ACK_RETRIES: u32 = 5;
 const RETRIES: u32 = 15;
 const ORPHAN_RETRIES: u32 = 8;
 
+/// A packet on its way from one end of a connection to the other. Both are on the loopback interface, or neither is.
+#[inline]
+fn packet(now: u64, [from, to]: [Endpoint; 2], loopback: bool, body: Body, data: Vec<u8>) -> Packet {
+    Packet { from, to, loopback, from_loopback: loopback, body, data, sent: now, order: 0, number: 0 }
+}
+
+impl Connection {
+    /// A packet to the peer.
+    #[inline]
+    fn packet(&self, now: u64, body: Body, data: Vec<u8>) -> Packet {
+        packet(now, [self.local, self.peer], self.loopback, body, data)
+    }
+}
+
 impl Fabric {
     /// Sends a packet of a connection, behind those before it.
     #[inline]
     fn send_on(&mut self, now: u64, key: Key, body: Body, data: Vec<u8>) {
         let Some(connection) = self.connections.get(key) else { return };
-        let &Connection { local: from, peer: to, loopback, behind, .. } = connection;
-        let packet = Packet {
-            from,
-            to,
-            loopback,
-            from_loopback: loopback,
-            body,
-            data,
-            sent: now,
-            order: 0,
-            number: 0,
-        };
+        let (packet, behind) = (connection.packet(now, body, data), connection.behind);
         let behind = self.transmit(now, packet, behind);
-        if let Some(connection) = self.connections.get_mut(key) {
-            connection.behind = behind;
-        }
+        self.keep_behind(key, behind);
     }
 
     /// The last packet of a connection, if it is there still, is this one.
+    #[inline]
     pub(in super::super) fn keep_behind(&mut self, key: Key, behind: Behind) {
         if let Some(connection) = self.connections.get_mut(key) {
             connection.behind = behind;
@@ -78,23 +80,10 @@ impl Fabric {
         connection.acknowledge_at = None;
         let ack = connection.inbox.acknowledgement();
         let edge = connection.inbox.advertise();
-        let &mut Connection { local, peer, loopback, behind, .. } = connection;
         let body = Body::Segment { from: key, to, seq, ack, edge, fin, probe };
-        let packet = Packet {
-            from: local,
-            to: peer,
-            loopback,
-            from_loopback: loopback,
-            body,
-            data,
-            sent: now,
-            order: 0,
-            number: 0,
-        };
+        let (packet, behind) = (connection.packet(now, body, data), connection.behind);
         let behind = self.transmit(now, packet, behind);
-        if let Some(connection) = self.connections.get_mut(key) {
-            connection.behind = behind;
-        }
+        self.keep_behind(key, behind);
     }
 
     /// Sends data for the first time.
@@ -188,20 +177,9 @@ impl Fabric {
     }
 
     /// Answers a packet for which there is no connection.
-    pub(super) fn refuse(&mut self, now: u64, packet: &Packet, to: Key) {
-        let Packet { from, to: local, loopback, .. } = *packet;
-        let body = Body::Reset { to };
-        let answer = Packet {
-            from: local,
-            to: from,
-            loopback,
-            from_loopback: loopback,
-            body,
-            data: Vec::new(),
-            sent: now,
-            order: 0,
-            number: 0,
-        };
+    pub(super) fn refuse(&mut self, now: u64, refused: &Packet, to: Key) {
+        let ends = [refused.to, refused.from];
+        let answer = packet(now, ends, refused.loopback, Body::Reset { to }, Vec::new());
         self.transmit(now, answer, Behind::NOTHING);
     }
 
