@@ -9,8 +9,9 @@
 //! Isolating Failure-Inducing Input", 2002) in turns until nothing changes: no single fault and no single operation can then
 //! be left out. Operations go by whole kinds and clients first. What is left is a proptest value: the arguments of operations are
 //! simplified by the system's strategies, numbers and times by bisection; and clients and nodes are made fewer. All that again until
-//! nothing changes any more; a candidate that was tried is not run again. At last each thing that is left is left out once more under a few other schedules: that a
-//! failure needs it may have been a matter of which task ran first. What is reported is run in a fresh process.
+//! nothing changes any more; a candidate that was tried is not run again. At last each thing that is left is left out once
+//! more under a few other schedules and seeds: that a failure needs it may have been a matter of which task ran first, or of how long a packet
+//! took. What is reported is run in a fresh process.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -189,16 +190,16 @@ pub(crate) fn shrink(
         return Err(NotShrunk::NoFailure(manner(&original.verdict)));
     };
     let mut shrinker = Shrinker {
+        registry,
         apart: pool.apart(),
         limits,
         failure,
-        run: plan.seed.into(),
         runs: 0,
         tried: BTreeMap::new(),
         exhausted: false,
         watch,
     };
-    let mut spec = pinned(&loaded.spec, &plan);
+    let mut spec = pinned(&loaded.spec, &plan, run);
     let before = size(&spec);
     let report = shrinker.run(&spec);
     shrinker.tried.insert(fingerprint(&spec), true);
@@ -224,7 +225,7 @@ pub(crate) fn shrink(
     shrinker.reduce(&mut spec);
     // What is reported is the run of a fresh process.
     shrinker.runs += 1;
-    let report = pool.apart().run(&spec, &shrinker.run, limits.run_timeout);
+    let report = pool.apart().run(&spec, &own_run(&spec), limits.run_timeout);
     if Failure::of(&report.verdict).as_ref() != Some(&shrinker.failure) {
         return Err(NotShrunk::NotReproduced(manner(&report.verdict)));
     }
@@ -233,6 +234,11 @@ pub(crate) fn shrink(
 
 fn by_name(operation: &PlannedOperation) -> String {
     operation.name().to_owned()
+}
+
+/// The one run of a pinned spec.
+fn own_run(spec: &Spec) -> RunId {
+    spec.plan.as_ref().map_or(0, |plan| plan.seed.value).into()
 }
 
 /// The classes that there are, the rarest first.
@@ -256,11 +262,10 @@ fn manner(verdict: &Verdict) -> String {
 }
 
 struct Shrinker<'a> {
+    registry: &'a Registry,
     apart: Apart,
     limits: Limits,
     failure: Failure,
-    /// What the pinned spec's run is called.
-    run: RunId,
     runs: u64,
     /// Which candidates were run, and whether they failed the same way.
     tried: BTreeMap<u64, bool>,
@@ -273,10 +278,10 @@ impl Shrinker<'_> {
     fn run(&mut self, spec: &Spec) -> RunReport {
         self.runs += 1;
         (self.watch)(self.runs, size(spec));
-        self.apart.run(spec, &self.run, self.limits.run_timeout)
+        self.apart.run(spec, &own_run(spec), self.limits.run_timeout)
     }
 
-    /// Whether a candidate fails the same way.
+    /// Whether a candidate fails the same way, and can be written down: a number that became smaller may be one that no spec can have.
     fn fails(&mut self, spec: &Spec) -> bool {
         let fingerprint = fingerprint(spec);
         if let Some(known) = self.tried.get(&fingerprint) {
@@ -286,7 +291,8 @@ impl Shrinker<'_> {
             self.exhausted = true;
             return false;
         }
-        let fails = Failure::of(&self.run(spec).verdict).as_ref() == Some(&self.failure);
+        let same = Failure::of(&self.run(spec).verdict).as_ref() == Some(&self.failure);
+        let fails = same && render::is_valid(self.registry, spec);
         self.tried.insert(fingerprint, fails);
         fails
     }

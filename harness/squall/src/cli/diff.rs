@@ -73,7 +73,12 @@ fn two_specs(registry: &Registry, pool: &Pool, args: &DiffArgs, one: &Loaded) ->
         Err(error) => return load::complain(&[error]),
     };
     let own = |loaded: &Loaded| loaded.spec.plan.as_ref().map(|plan| RunId::drawn(*plan.seed));
-    let either = args.other.clone().or_else(|| own(one)).or_else(|| own(&other));
+    // What a plan was made of is the run to compare it with.
+    let origin = |loaded: &Loaded| {
+        let of = loaded.spec.plan.as_ref().and_then(|plan| plan.of.clone());
+        of.or_else(|| own(loaded))
+    };
+    let either = args.other.clone().or_else(|| origin(one)).or_else(|| origin(&other));
     let Some(either) = either else {
         return usage(
             "neither spec is the plan of a run: say which run, as in `squall diff a.yaml b.yaml 17`",

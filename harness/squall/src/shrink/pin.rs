@@ -1,7 +1,7 @@
 //! From a spec and the plan of a seed to a spec that says the same of that seed alone.
 
 use crate::{
-    plan::{Plan, PlannedFault, Start},
+    plan::{Plan, PlannedFault, RunId, Start},
     spec::{
         Spec, draws,
         model::{Check, CountRange, DurationRange, Fault, PlanSection, Trigger},
@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The spec with its plan written out: every fault with its numbers, every operation, no chance left but the keyed streams.
-pub(super) fn pinned(spec: &Spec, plan: &Plan) -> Spec {
+pub(super) fn pinned(spec: &Spec, plan: &Plan, run: &RunId) -> Spec {
     let mut pinned = spec.clone();
     pinned.params.value = draws::resolve(&spec.params.value, plan.seed).0;
     pinned.faults = plan.faults.iter().map(fault).collect();
@@ -22,6 +22,7 @@ pub(super) fn pinned(spec: &Spec, plan: &Plan) -> Spec {
     let section = PlanSection {
         seed: plan.seed.into(),
         schedule: spec.plan.as_ref().and_then(|plan| plan.schedule),
+        of: Some(spec.plan.as_ref().and_then(|plan| plan.of.clone()).unwrap_or_else(|| run.clone())),
         build: spec.plan.as_ref().and_then(|plan| plan.build.clone()),
         digest: None,
         operations: plan.operations.clone(),

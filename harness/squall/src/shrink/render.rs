@@ -6,11 +6,12 @@ use serde::Serialize;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Failure, Shrunk};
+use super::{Failure, Shrunk, operations, own_run};
 use crate::{
+    plan::RunId,
     report::failure::headline,
     spec::{
-        Loaded, Spec,
+        self, Loaded, Spec,
         model::{Network, PlanSection},
     },
     system::{AnySystem, Registry},
@@ -21,22 +22,16 @@ pub(crate) fn yaml(registry: &Registry, loaded: &Loaded, shrunk: &Shrunk) -> Str
     let system = registry.get(&loaded.spec.system).expect("a valid spec names a known system");
     let mut spec = shrunk.spec.clone();
     let (faults, operations) = shrunk.after();
-    spec.workload.ops = (operations as u32).into();
     if let Some(plan) = &mut spec.plan {
         plan.value.build = Some(build().to_owned());
         plan.value.digest = Some(shrunk.report.digest.to_string());
     }
     let mut out = String::new();
     let case = loaded.case.as_ref().map_or(String::new(), |case| format!(" [{case}]"));
-    let seed = spec.plan.as_ref().map_or(0, |plan| plan.seed.value);
+    let of = origin(&spec);
     let write = |out: &mut String| -> std::fmt::Result {
         writeln!(out, "# {}", headline(&shrunk.report.verdict))?;
-        writeln!(
-            out,
-            "# Shrunk from {}{case}, seed {seed}, in {} runs:",
-            loaded.path.display(),
-            shrunk.runs
-        )?;
+        writeln!(out, "# Shrunk from {}{case}, seed {of}, in {} runs:", loaded.path.display(), shrunk.runs)?;
         let (before_faults, before_operations) = shrunk.before;
         writeln!(
             out,
@@ -46,11 +41,23 @@ pub(crate) fn yaml(registry: &Registry, loaded: &Loaded, shrunk: &Shrunk) -> Str
             true => writeln!(out, "# None of them can be left out.")?,
             false => writeln!(out, "# The budget ran out: there may be less.")?,
         }
-        out.push_str(&serde_yaml::to_string(&entries(&spec, &**system)).expect("a spec is plain data"));
+        out.push_str(&text(&spec, &**system));
         Ok(())
     };
     write(&mut out).expect("writing to memory does not fail");
     out
+}
+
+/// Whether a pinned spec can be read again as it would be written.
+pub(super) fn is_valid(registry: &Registry, spec: &Spec) -> bool {
+    let system = registry.get(&spec.system).expect("a valid spec names a known system");
+    spec::parse("shrunk", &text(spec, &**system), registry).is_ok()
+}
+
+fn text(spec: &Spec, system: &dyn AnySystem) -> String {
+    let mut spec = spec.clone();
+    spec.workload.ops = (operations(&spec).len() as u32).into();
+    serde_yaml::to_string(&entries(&spec, system)).expect("a spec is plain data")
 }
 
 /// What is left of faults and operations, one a line, as a spec would have them.
@@ -120,11 +127,17 @@ pub(crate) fn file_name(loaded: &Loaded, shrunk: &Shrunk) -> String {
         Some(Failure::Panic { .. }) => "panic".to_owned(),
         None => "run".to_owned(),
     };
-    let seed = shrunk.spec.plan.as_ref().map_or(0, |plan| plan.seed.value);
+    let seed = origin(&shrunk.spec).seed;
     let name = format!("{}_{what}_{seed}", loaded.name.replace("::", "_"));
     let plain: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
     format!("{plain}.yaml")
+}
+
+/// The run that it was shrunk from.
+fn origin(spec: &Spec) -> RunId {
+    let of = spec.plan.as_ref().and_then(|plan| plan.of.clone());
+    of.unwrap_or_else(|| own_run(spec))
 }
 
 /// A fingerprint of this executable: what a run is a function of, besides spec and seed.

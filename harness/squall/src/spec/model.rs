@@ -14,6 +14,7 @@ pub use crate::fault::{
     HalfOpen, HoldPackets, Join, KINDS, Leave, Loss, Message, MessageOutcome, NarrowLink, Partition,
     PartitionMode, Pause, Reorder, Replay, Reset, Restart, Rpc, RpcCode, RpcOutcome, Slow, Tamper,
 };
+use crate::plan::RunId;
 pub use crate::{plan::PlannedOperation, trace::MessageKind};
 
 /// A duration that is drawn anew for each seed: `2s`, or `1s..3s`, uniform with both ends included.
@@ -214,6 +215,10 @@ pub struct PlanSection {
     /// Which of the orders in which tasks may run; the one of the seed if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<u64>,
+    /// The run that it was shrunk from, by the name that reports print.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub of: Option<RunId>,
     /// A fingerprint of the build that found it. Another build may make another run of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
