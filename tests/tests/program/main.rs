@@ -119,6 +119,8 @@ fn main() -> ExitCode {
         shrink::{
             a_plan_written_out_makes_the_same_run,
             what_is_left_is_a_spec_that_fails_the_same_way,
+            what_is_left_is_made_simple,
+            a_plan_says_which_run_it_was_made_of,
             run_makes_each_failure_small_and_says_how_to_keep_it,
             what_does_not_fail_is_not_shrunk,
         },

@@ -92,6 +92,33 @@ pub fn what_does_not_fail_is_not_shrunk() {
     assert!(ended.err.contains("nothing to shrink"), "{}", ended.err);
 }
 
+/// The numbers of faults, the times and the arguments of operations are all made as small as they can be.
+pub fn what_is_left_is_made_simple() {
+    let spec = "../specs/saga/flaw_lazy_commit.yaml";
+    let shrunk = run(systems(&["shrink", spec, "--seed", "3"])).with(0);
+    for simple in ["restart_after: 1ms", "nth: 1", "- client: 0\n    at: 0s", "quantity: 1", "remote: false"]
+    {
+        assert!(shrunk.out.contains(simple), "no {simple}: {}", shrunk.out);
+    }
+    let drawn = run(systems(&["explain", spec, "--seed", "3"])).with(0);
+    assert!(!drawn.out.contains("restart_after: 1ms") && !drawn.out.contains("at: 0s"), "{}", drawn.out);
+}
+
+/// A plan may fail with another seed than it was found with: it says which run it was made of, and diff compares with that.
+pub fn a_plan_says_which_run_it_was_made_of() {
+    let spec = "../specs/breaker/flaw_success_forgives_failures.yaml";
+    let (_directory, file) = file();
+    for of in ["0", "swarm:5"] {
+        run(systems(&["shrink", spec, "--seed", of, "--out", &file])).with(0);
+        let yaml = fs::read_to_string(&file).expect("it was written");
+        assert!(yaml.contains(&format!(", seed {of}, in ")), "{yaml}");
+        assert_eq!(entry(&yaml, "of").trim_matches('\''), of);
+        // Here it takes another seed for so few operations to do.
+        assert_eq!(of == "0", entry(&yaml, "seed") != "0" && entry(&yaml, "seed") != "5", "{yaml}");
+        run(systems(&["diff", &file, spec])).with(0).says(&format!("seed {of}"));
+    }
+}
+
 /// How many strikes and operations it takes to show a flaw, where it takes more than one: the least that a person came up with, or that was found
 /// from any of ten seeds.
 const LEAST: [(&str, usize); 18] = [

@@ -64,30 +64,6 @@ impl Range<'_> {
     }
 }
 
-impl<'a> From<&'a mut DurationRange> for Range<'a> {
-    fn from(range: &'a mut DurationRange) -> Self {
-        Range::Duration(range)
-    }
-}
-
-impl<'a> From<&'a mut CountRange> for Range<'a> {
-    fn from(range: &'a mut CountRange) -> Self {
-        Range::Count(range)
-    }
-}
-
-impl<'a> From<&'a mut Offset> for Range<'a> {
-    fn from(range: &'a mut Offset) -> Self {
-        Range::Offset(range)
-    }
-}
-
-impl<'a> From<&'a mut DriftRate> for Range<'a> {
-    fn from(range: &'a mut DriftRate) -> Self {
-        Range::Drift(range)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,17 +71,17 @@ mod tests {
     #[test]
     fn a_number_keeps_its_sign_and_takes_its_size() {
         let mut behind = Offset { min: -2_000, max: -2_000 };
-        assert_eq!(Range::from(&mut behind).size(), 2_000);
-        Range::from(&mut behind).resize(500);
+        assert_eq!(Range::Offset(&mut behind).size(), 2_000);
+        Range::Offset(&mut behind).resize(500);
         assert_eq!(behind, Offset { min: -500, max: -500 });
 
         let mut slow = DriftRate { min_ppm: -300.5, max_ppm: -300.5 };
-        assert_eq!(Range::from(&mut slow).size(), 300);
-        Range::from(&mut slow).resize(10);
+        assert_eq!(Range::Drift(&mut slow).size(), 300);
+        Range::Drift(&mut slow).resize(10);
         assert_eq!(slow, DriftRate { min_ppm: -10.0, max_ppm: -10.0 });
 
         let mut long = DurationRange::exactly(Duration::from_secs(3));
-        Range::from(&mut long).resize(1_000_000);
+        Range::Duration(&mut long).resize(1_000_000);
         assert_eq!(long, DurationRange::exactly(Duration::from_millis(1)));
     }
 
@@ -114,7 +90,7 @@ mod tests {
         let mut stream = Stream::new(1, "test", "");
         for _ in 0..100 {
             let mut range = CountRange { min: 3, max: 5 };
-            Range::from(&mut range).draw(&mut stream);
+            Range::Count(&mut range).draw(&mut stream);
             assert!(range.min == range.max && (3..=5).contains(&range.min));
         }
     }

@@ -144,8 +144,26 @@ impl Serialize for RunId {
 
 impl<'de> Deserialize<'de> for RunId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
+        deserializer.deserialize_any(Name)
+    }
+}
+
+/// Reads a run's name, which is a number for what the spec draws.
+struct Name;
+
+impl de::Visitor<'_> for Name {
+    type Value = RunId;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a seed, or a run's name as `swarm:17`")
+    }
+
+    fn visit_u64<E: de::Error>(self, seed: u64) -> Result<RunId, E> {
+        Ok(RunId::drawn(seed))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<RunId, E> {
+        text.parse().map_err(E::custom)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::Shrinker;
+use super::{Shrinker, operations, with_operations};
 use crate::spec::{
     Spec,
     model::{CountRange, Dur, DurationRange, Fault},
@@ -80,8 +80,14 @@ fn groups(shrinker: &mut Shrinker<'_>, spec: &mut Spec) {
     }
 }
 
-/// Rounds the times of operations all together, and those of each fault.
+/// Rounds the times of operations all together, and those of each fault, and writes operations down in the order of their times.
 fn times(shrinker: &mut Shrinker<'_>, spec: &mut Spec) {
+    let mut sorted = operations(spec).to_vec();
+    sorted.sort_by_key(|operation| operation.at);
+    if sorted != operations(spec) {
+        let candidate = with_operations(spec, sorted);
+        shrinker.accept(spec, candidate);
+    }
     for grain in GRAINS {
         let mut candidate = spec.clone();
         if let Some(plan) = &mut candidate.plan {

@@ -28,6 +28,8 @@ use crate::{
 const RUNS: u32 = 80;
 /// The most operations whose times are looked at one by one.
 const MOST_TIMES: usize = 4;
+/// Up to which count every number is tried, and not only the round ones.
+const FEW: u64 = 100;
 /// The power of ten of what times are counted in, as nanoseconds: milliseconds.
 const MILLISECOND: u32 = 6;
 
@@ -90,14 +92,14 @@ fn numbers(fault: &mut Fault, each: &mut dyn FnMut(u64, Range<'_>)) {
     let millisecond = 10_u64.pow(MILLISECOND);
     if let Some(when) = &mut fault.when {
         if let Some(nth) = &mut when.value.nth {
-            each(1, nth.into());
+            each(1, Range::Count(nth));
         }
         if let Some(after) = &mut when.value.after {
-            each(0, after.into());
+            each(0, Range::Duration(after));
         }
     }
     if let Some(lasts) = &mut fault.lasts {
-        each(millisecond, (&mut lasts.value).into());
+        each(millisecond, Range::Duration(&mut lasts.value));
     }
     // Nothing at all would make no fault.
     fault.ranges(&mut |range| {
@@ -108,7 +110,7 @@ fn numbers(fault: &mut Fault, each: &mut dyn FnMut(u64, Range<'_>)) {
         each(least, range);
     });
     if let Some(at) = &mut fault.at {
-        each(0, (&mut at.value).into());
+        each(0, Range::Duration(&mut at.value));
     }
 }
 
@@ -116,8 +118,8 @@ fn numbers(fault: &mut Fault, each: &mut dyn FnMut(u64, Range<'_>)) {
 fn steps(least: u64, range: &Range<'_>) -> Vec<u64> {
     let size = range.size();
     match range {
-        Range::Count(_) => (least.min(size)..=size).collect(),
-        Range::Drift(_) => round_numbers(least, size, 0),
+        Range::Count(_) if size <= FEW => (least.min(size)..=size).collect(),
+        Range::Count(_) | Range::Drift(_) => round_numbers(least, size, 0),
         Range::Duration(_) | Range::Offset(_) => round_numbers(least, size, MILLISECOND),
     }
 }
@@ -147,7 +149,7 @@ impl Part {
         let few = if operations(spec).len() <= MOST_TIMES { operations(spec) } else { &[] };
         let times = few.iter().enumerate().filter_map(|(position, operation)| {
             let mut at = DurationRange::exactly(operation.at.0);
-            Number::new(steps(0, &Range::from(&mut at))).map(|number| Part::Time(position, number))
+            Number::new(steps(0, &Range::Duration(&mut at))).map(|number| Part::Time(position, number))
         });
         let of_fault = |(_, part)| part;
         counts

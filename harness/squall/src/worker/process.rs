@@ -160,6 +160,8 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.kill();
+        // What it printed last is not lost if we are the next to end.
+        self.tail.finish();
     }
 }
 

@@ -35,23 +35,30 @@ impl Tail {
         let ours = kept.clone();
         std::thread::spawn(move || {
             let mut chunk = [0; 4096];
+            let mut passing = Passing::default();
             while let Ok(n @ 1..) = stderr.read(&mut chunk) {
                 let mut kept = ours.lock().expect("nothing panics while it holds the lock");
                 keep(&mut kept, &chunk[..n]);
                 drop(kept);
                 if pass_on {
-                    let _ = std::io::stderr().write_all(&without_marks(&chunk[..n]));
+                    let _ = std::io::stderr().write_all(&passing.next(&chunk[..n]));
                 }
             }
+            let _ = std::io::stderr().write_all(&passing.held);
             let _ = end.send(());
         });
         Tail { kept, ended }
     }
 
-    /// The last lines of the run that was the last to begin; call it once the worker is dead. Empty if it printed nothing.
-    pub(super) fn last_lines(&self) -> String {
+    /// Waits until all has been read; call it once the worker is dead.
+    pub(super) fn finish(&self) {
         // A child of the dead worker may hold the pipe open for ever.
         let _ = self.ended.recv_timeout(Duration::from_millis(500));
+    }
+
+    /// The last lines of the run that was the last to begin; call it once the worker is dead. Empty if it printed nothing.
+    pub(super) fn last_lines(&self) -> String {
+        self.finish();
         let kept = self.kept.lock().expect("nothing panics while it holds the lock");
         let text = String::from_utf8_lossy(&kept);
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -71,8 +78,24 @@ fn keep(kept: &mut Vec<u8>, chunk: &[u8]) {
     }
 }
 
-fn without_marks(chunk: &[u8]) -> Vec<u8> {
-    String::from_utf8_lossy(chunk).replace(std::str::from_utf8(START).expect("it is ASCII"), "").into_bytes()
+/// What is passed on: everything but the marks.
+#[derive(Default)]
+struct Passing {
+    /// What may be the beginning of a mark.
+    held: Vec<u8>,
+}
+
+impl Passing {
+    fn next(&mut self, chunk: &[u8]) -> Vec<u8> {
+        let mut left = std::mem::take(&mut self.held);
+        left.extend_from_slice(chunk);
+        while let Some(at) = left.windows(START.len()).position(|bytes| bytes == START) {
+            left.drain(at..at + START.len());
+        }
+        let begun = (1..START.len()).rev().find(|n| left.ends_with(&START[..*n])).unwrap_or(0);
+        self.held = left.split_off(left.len() - begun);
+        left
+    }
 }
 
 /// Removes the operating system's thread id from `thread 'main' (4711) panicked at ..`: it differs from run to run.
@@ -107,6 +130,17 @@ mod tests {
             keep(&mut kept, &[b'x'; 4096]);
         }
         assert!(kept.len() <= 2 * KEPT + 4096, "{} bytes", kept.len());
+    }
+
+    #[test]
+    fn what_is_passed_on_has_no_marks_however_it_is_read() {
+        let printed = [b"one\n", START, b"two", START, START, b"half a line\x1e"].concat();
+        for n in 1..printed.len() {
+            let mut passing = Passing::default();
+            let mut passed: Vec<u8> = printed.chunks(n).flat_map(|chunk| passing.next(chunk)).collect();
+            passed.extend(&passing.held);
+            assert_eq!(passed, b"one\ntwohalf a line\x1e", "in chunks of {n}");
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Kind for ClockDrift {
     }
 
     fn ranges(&mut self, each: &mut dyn FnMut(Range<'_>)) {
-        each((&mut self.rate).into());
+        each(Range::Drift(&mut self.rate));
     }
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {

@@ -33,7 +33,7 @@ impl Kind for ClockJump {
     }
 
     fn ranges(&mut self, each: &mut dyn FnMut(Range<'_>)) {
-        each((&mut self.by).into());
+        each(Range::Offset(&mut self.by));
     }
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {

@@ -42,7 +42,7 @@ impl Kind for ClockStrobe {
     }
 
     fn ranges(&mut self, each: &mut dyn FnMut(Range<'_>)) {
-        each((&mut self.by).into());
+        each(Range::Duration(&mut self.by));
     }
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {

@@ -77,7 +77,7 @@ impl Kind for Message {
 
     fn ranges(&mut self, each: &mut dyn FnMut(Range<'_>)) {
         if let Some(by) = &mut self.by {
-            each((&mut by.value).into());
+            each(Range::Duration(&mut by.value));
         }
     }
 

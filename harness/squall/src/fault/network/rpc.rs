@@ -152,7 +152,7 @@ impl Kind for Rpc {
 
     fn ranges(&mut self, each: &mut dyn FnMut(Range<'_>)) {
         if let Some(by) = &mut self.by {
-            each((&mut by.value).into());
+            each(Range::Duration(&mut by.value));
         }
     }
 

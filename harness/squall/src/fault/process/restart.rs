@@ -56,7 +56,7 @@ impl Kind for Restart {
 
     fn ranges(&mut self, each: &mut dyn FnMut(Range<'_>)) {
         if let Some(after) = &mut self.restart_after {
-            each((&mut after.value).into());
+            each(Range::Duration(&mut after.value));
         }
     }
 

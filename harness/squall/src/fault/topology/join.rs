@@ -46,7 +46,7 @@ impl Kind for Join {
 
     fn ranges(&mut self, each: &mut dyn FnMut(Range<'_>)) {
         if let Some(count) = &mut self.count {
-            each((&mut count.value).into());
+            each(Range::Count(&mut count.value));
         }
     }
 
