@@ -11,7 +11,7 @@ use super::{Exit, ShrinkArgs, load};
 use crate::{
     explore::{Options, Outcome, Pool, explore},
     plan::RunId,
-    report::{Style, failure},
+    report::{Reproduce, Style, failure},
     shrink::{self, Limits, Shrunk},
     spec,
     system::Registry,
@@ -100,6 +100,7 @@ fn save(file: &PathBuf, yaml: &str) -> io::Result<()> {
     let draft = file.with_extension("yaml.new");
     fs::write(&draft, yaml)?;
     fs::rename(&draft, file)?;
-    anstream::eprintln!("written to {}: `squall run {0}` and `cargo test` run it", file.display());
+    let run = Reproduce::detect().run(file);
+    anstream::eprintln!("written to {}: `{run}` and `cargo test` run it", file.display());
     Ok(())
 }

@@ -23,6 +23,7 @@ use std::{
 use super::{Fork, divergence::same, queue::Checked};
 use crate::{
     plan::RunId,
+    report::Reproduce,
     shrink::{self, NotShrunk, Shrunk},
     spec::model::Strategy,
 };
@@ -87,8 +88,8 @@ impl Journal {
                 Code::Exists,
                 "the file exists".to_owned(),
                 format!(
-                    "go on with it: squall run --resume {}; or remove it, or name another file",
-                    path.display()
+                    "go on with it: {}; or remove it, or name another file",
+                    Reproduce::detect().resume(path)
                 ),
             ),
             _ => Error::io(path, "cannot be written", &error),

@@ -31,6 +31,11 @@ impl Reproduce {
         self.replay(spec, case, run).replacen(" replay ", " shrink ", 1) + " --save"
     }
 
+    /// The command that runs a spec.
+    pub(crate) fn run(&self, spec: &Path) -> String {
+        format!("{} run {}", self.program, quoted(spec.as_os_str()))
+    }
+
     /// The command that goes on with a campaign.
     pub(crate) fn resume(&self, journal: &Path) -> String {
         format!("{} run --resume {}", self.program, quoted(journal.as_os_str()))
