@@ -27,7 +27,7 @@ use crate::{
 mod process;
 mod tail;
 
-pub(crate) use self::process::{Died, Prints, Worker};
+pub(crate) use self::process::{Died, Prints, Worker, executable};
 
 /// Set to 1 in a worker's environment.
 const MARK: &str = "SQUALL_WORKER";

@@ -1,13 +1,14 @@
 //! What code under test does to its process costs that run, and nothing else.
 
 use std::{
+    env, fs,
     io::{BufRead, BufReader, Read},
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use crate::subject::{Ended, run, squall};
+use crate::subject::{Ended, run, squall, squall_at};
 
 /// The seeds of the 12 runs that failed, and how.
 fn failures(ended: &Ended) -> Vec<(u64, String)> {
@@ -36,6 +37,26 @@ pub fn whatever_a_run_does_costs_that_run_only() {
         let expected: Vec<_> = struck.iter().map(|seed| (*seed, verdict.to_owned())).collect();
         assert_eq!(failures(&run_harm(deed)), expected, "{deed}");
     }
+}
+
+/// Somebody builds it again meanwhile: workers that are started then are of the build that the campaign began with.
+pub fn a_program_that_is_replaced_goes_on_as_it_was() {
+    if !cfg!(target_os = "linux") {
+        // Elsewhere a file that is gone cannot be executed.
+        return;
+    }
+    let running = env::current_exe().expect("this executable has a path");
+    let directory = tempfile::tempdir_in(running.parent().expect("a directory")).expect("a directory");
+    let program = directory.path().join("program");
+    fs::hard_link(&running, &program).expect("a link");
+    // Each run that aborts takes its worker with it.
+    let args = ["run", "fixtures/harm/abort.yaml", "--format", "json", "--jobs", "2"];
+    let campaign = squall_at(&program, &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let campaign = campaign.expect("it starts");
+    fs::remove_file(&program).expect("the link goes");
+    fs::write(&program, "another build").expect("a file");
+    let ended = Ended::from(campaign.wait_with_output().expect("it ends")).with(1);
+    assert_eq!(failures(&ended), failures(&run_harm("abort")));
 }
 
 pub fn the_last_words_of_a_process_are_reported() {

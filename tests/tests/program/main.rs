@@ -75,6 +75,7 @@ fn main() -> ExitCode {
             whatever_a_run_does_costs_that_run_only,
             what_code_under_test_prints_and_reads_does_not_reach_the_protocol,
             the_last_words_of_a_process_are_reported,
+            a_program_that_is_replaced_goes_on_as_it_was,
             in_process_runs_too,
             replay_of_a_run_that_aborts,
             workers_end_with_their_parent,

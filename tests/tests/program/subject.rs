@@ -20,7 +20,11 @@ pub fn specs_under_test() -> OsString {
 }
 
 fn this(role: &str) -> Command {
-    let mut command = Command::new(env::current_exe().expect("this executable has a path"));
+    at(&env::current_exe().expect("this executable has a path"), role)
+}
+
+fn at(executable: &Path, role: &str) -> Command {
+    let mut command = Command::new(executable);
     command
         .env(ROLE, role)
         .env("NO_COLOR", "1")
@@ -37,6 +41,13 @@ fn this(role: &str) -> Command {
 /// `squall` with these arguments, in the directory of this crate.
 pub fn squall(args: &[&str]) -> Command {
     let mut command = this("squall");
+    command.args(args);
+    command
+}
+
+/// The same, of a copy of the program.
+pub fn squall_at(executable: &Path, args: &[&str]) -> Command {
+    let mut command = at(executable, "squall");
     command.args(args);
     command
 }

@@ -15,6 +15,7 @@ use crate::{
         model::{Network, PlanSection},
     },
     system::{AnySystem, Registry},
+    worker::executable,
 };
 
 /// The YAML of a shrunk run, with comments.
@@ -144,7 +145,7 @@ fn origin(spec: &Spec) -> RunId {
 pub(crate) fn build() -> &'static str {
     static BUILD: OnceLock<String> = OnceLock::new();
     BUILD.get_or_init(|| {
-        let bytes = std::env::current_exe().and_then(fs::read).unwrap_or_default();
+        let bytes = executable().and_then(fs::read).unwrap_or_default();
         format!("{:016x}", xxh3_64(&bytes))
     })
 }

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
     time::{Duration, Instant},
@@ -51,7 +52,8 @@ impl Worker {
             std::env::var_os(MARK).is_none_or(|mark| mark != "1"),
             "a worker starts no workers: call squall::worker::enter_if_worker first thing in main"
         );
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut child = Command::new(executable()?)
+            .arg0("squall-worker")
             .env(MARK, "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -162,6 +164,19 @@ impl Drop for Worker {
         self.kill();
         // What it printed last is not lost if we are the next to end.
         self.tail.finish();
+    }
+}
+
+/// This very executable, even if the file has been replaced since: a campaign goes on while its program is built again, and with what it began.
+///
+/// # Errors
+/// The operating system does not know where it is.
+pub(crate) fn executable() -> std::io::Result<PathBuf> {
+    let running = Path::new("/proc/self/exe");
+    if cfg!(target_os = "linux") && running.exists() {
+        Ok(running.to_owned())
+    } else {
+        std::env::current_exe()
     }
 }
 
