@@ -135,6 +135,7 @@ fn main() -> ExitCode {
             a_sweep_says_what_it_covered,
             a_sweep_finds_what_a_single_fault_breaks,
             a_sweep_tries_the_specs_own_faults_from_several_seeds,
+            a_sweep_tries_the_specs_own_faults_two_at_a_time,
             bugs_measures_the_same_every_time,
         },
         testing::{

@@ -173,6 +173,18 @@ pub fn a_sweep_tries_the_specs_own_faults_from_several_seeds() {
     assert!(!caught.starts_with("sweep:1000000+"), "{caught}");
 }
 
+/// What takes two of the spec's own faults does not wait until every point has been tried.
+pub fn a_sweep_tries_the_specs_own_faults_two_at_a_time() {
+    let spec = "../specs/faults/flaw_wall_clock_lease.yaml";
+    for seeds in ["0..1", "1000000..1000001"] {
+        let args = ["run", spec, "--strategy", "sweep", "--seeds", seeds, "--format", "json"];
+        let report = run(systems(&args)).with(0).of_kind("spec")[0].clone();
+        let caught = report["caught"]["run"].as_str().expect("it was caught").to_owned();
+        assert_eq!(caught.matches("+strike@fault:").count(), 2, "{caught}");
+        assert!(report["runs"].as_u64() < Some(100), "{report}");
+    }
+}
+
 /// The measure of the strategies is a count of runs: the same on any machine, and that of the checked-in table.
 pub fn bugs_measures_the_same_every_time() {
     let measured = |jobs: &str| {
