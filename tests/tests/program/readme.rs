@@ -71,7 +71,7 @@ pub fn every_command_that_is_named_is_there() {
     let spans = README.split('`').skip(1).step_by(2);
     let named: BTreeSet<&str> =
         spans.filter_map(|span| span.strip_prefix("squall ")?.split_whitespace().next()).collect();
-    assert!(named.len() >= 5, "{named:?}");
+    assert!(named.contains("describe") && named.contains("bugs"), "{named:?}");
     for command in named {
         run(squall(&[command, "--help"])).with(0).says("Usage: squall");
     }

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{Failure, Shrunk, operations, own_run};
 use crate::{
     plan::RunId,
-    report::failure::headline,
+    report::{failure::headline, title},
     spec::{
         self, Loaded, Spec,
         model::{Network, PlanSection},
@@ -28,11 +28,15 @@ pub(crate) fn yaml(registry: &Registry, loaded: &Loaded, shrunk: &Shrunk) -> Str
         plan.value.digest = Some(shrunk.report.digest.to_string());
     }
     let mut out = String::new();
-    let case = loaded.case.as_ref().map_or(String::new(), |case| format!(" [{case}]"));
     let of = origin(&spec);
     let write = |out: &mut String| -> std::fmt::Result {
         writeln!(out, "# {}", headline(&shrunk.report.verdict))?;
-        writeln!(out, "# Shrunk from {}{case}, seed {of}, in {} runs:", loaded.path.display(), shrunk.runs)?;
+        writeln!(
+            out,
+            "# Shrunk from {}, seed {of}, in {} runs:",
+            title(&loaded.path, loaded.case.as_deref()),
+            shrunk.runs
+        )?;
         let (before_faults, before_operations) = shrunk.before;
         writeln!(
             out,
