@@ -101,6 +101,6 @@ fn save(file: &PathBuf, yaml: &str) -> io::Result<()> {
     fs::write(&draft, yaml)?;
     fs::rename(&draft, file)?;
     let run = Reproduce::detect().run(file);
-    anstream::eprintln!("written to {}: `{run}` and `cargo test` run it", file.display());
+    anstream::eprintln!("written to {}: `{run}` runs it, and `cargo test` does below specs", file.display());
     Ok(())
 }
