@@ -212,7 +212,7 @@ pub(crate) fn shrink(
     for _ in 0..MOST_ROUNDS {
         let before = fingerprint(&spec);
         shrinker.reduce(&mut spec);
-        values::simplify(&mut shrinker, &mut spec, registry, &loaded.spec, run);
+        values::simplify(&mut shrinker, &mut spec, &loaded.spec, run);
         tidy::tidy(&mut shrinker, &mut spec);
         if fingerprint(&spec) == before {
             schedule::retry(&mut shrinker, &mut spec);
@@ -238,7 +238,7 @@ fn by_name(operation: &PlannedOperation) -> String {
 
 /// The one run of a pinned spec.
 fn own_run(spec: &Spec) -> RunId {
-    spec.plan.as_ref().map_or(0, |plan| plan.seed.value).into()
+    spec.plan.as_ref().expect("a pinned spec has a plan").run()
 }
 
 /// The classes that there are, the rarest first.

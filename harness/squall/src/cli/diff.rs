@@ -72,12 +72,9 @@ fn two_specs(registry: &Registry, pool: &Pool, args: &DiffArgs, one: &Loaded) ->
         Ok(loaded) => loaded,
         Err(error) => return load::complain(&[error]),
     };
-    let own = |loaded: &Loaded| loaded.spec.plan.as_ref().map(|plan| RunId::drawn(*plan.seed));
+    let own = |loaded: &Loaded| loaded.spec.plan.as_ref().map(|plan| plan.run());
     // What a plan was made of is the run to compare it with.
-    let origin = |loaded: &Loaded| {
-        let of = loaded.spec.plan.as_ref().and_then(|plan| plan.of.clone());
-        of.or_else(|| own(loaded))
-    };
+    let origin = |loaded: &Loaded| loaded.spec.plan.as_ref().map(|plan| plan.origin());
     let either = args.other.clone().or_else(|| origin(one)).or_else(|| origin(&other));
     let Some(either) = either else {
         return usage(

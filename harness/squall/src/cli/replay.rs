@@ -70,7 +70,7 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
 
 /// The run that is meant: the one that is asked for, or the only one that there is.
 fn which(spec: &Spec, asked: Option<&RunId>) -> Option<RunId> {
-    let of_plan = || spec.plan.as_ref().map(|plan| RunId::drawn(*plan.seed));
+    let of_plan = || spec.plan.as_ref().map(|plan| plan.run());
     let run = asked.cloned().or_else(of_plan);
     if run.is_none() {
         anstream::eprintln!(
@@ -90,7 +90,7 @@ fn exit(spec: &Spec, report: &RunReport) -> Exit {
 
 /// For the plan of a run that was recorded: whether this is that run.
 fn as_recorded(spec: &Spec, report: &RunReport) -> Option<String> {
-    let plan = spec.plan.as_ref().filter(|plan| report.run == RunId::drawn(*plan.seed))?;
+    let plan = spec.plan.as_ref().filter(|plan| report.run == plan.run())?;
     let recorded = plan.digest.as_ref()?;
     Some(match *recorded == report.digest.to_string() {
         true => "it is the run that was recorded".to_owned(),

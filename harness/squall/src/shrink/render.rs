@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Failure, Shrunk, operations, own_run};
+use super::{Failure, Shrunk, operations};
 use crate::{
     plan::RunId,
     report::{failure::headline, title},
@@ -141,8 +141,7 @@ pub(crate) fn file_name(loaded: &Loaded, shrunk: &Shrunk) -> String {
 
 /// The run that it was shrunk from.
 fn origin(spec: &Spec) -> RunId {
-    let of = spec.plan.as_ref().and_then(|plan| plan.of.clone());
-    of.unwrap_or_else(|| own_run(spec))
+    spec.plan.as_ref().expect("a pinned spec has a plan").origin()
 }
 
 /// A fingerprint of this executable: what a run is a function of, besides spec and seed.

@@ -46,10 +46,8 @@ fn clients(shrinker: &mut Shrinker<'_>, spec: &mut Spec) {
 
 /// Has faults strike at earlier occurrences of what they wait for, all together: those that strike at the same event mostly have to.
 fn triggers(shrinker: &mut Shrinker<'_>, spec: &mut Spec) {
-    let nths = |spec: &Spec| -> Vec<u64> {
-        spec.faults.iter().filter_map(|fault| fault.when.as_ref()?.nth.map(|nth| nth.min)).collect()
-    };
-    let highest = nths(spec).into_iter().max().unwrap_or(1);
+    let nths = spec.faults.iter().filter_map(|fault| fault.when.as_ref()?.nth.map(|nth| nth.min));
+    let highest = nths.max().unwrap_or(1);
     for most in [1, 2, highest / 2, highest - 1].into_iter().filter(|most| (1..highest).contains(most)) {
         let mut candidate = spec.clone();
         candidate.faults.iter_mut().for_each(|fault| strike_by(fault, most));
@@ -62,8 +60,7 @@ fn triggers(shrinker: &mut Shrinker<'_>, spec: &mut Spec) {
 /// Has a triggered fault strike at that occurrence at the latest.
 fn strike_by(fault: &mut Fault, most: u64) {
     if let Some(nth) = fault.when.as_mut().and_then(|when| when.value.nth.as_mut()) {
-        let nth_now = nth.min.min(most);
-        *nth = CountRange::exactly(nth_now);
+        *nth = CountRange::exactly(nth.min.min(most));
     }
 }
 

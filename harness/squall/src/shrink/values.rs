@@ -21,7 +21,6 @@ use crate::{
         Spec,
         model::{Dur, DurationRange},
     },
-    system::Registry,
 };
 
 /// How many candidates this may try at most, each time.
@@ -264,13 +263,8 @@ impl ValueTree for Simpler {
 }
 
 /// Makes the parts of what is left simpler.
-pub(super) fn simplify(
-    shrinker: &mut Shrinker<'_>,
-    spec: &mut Spec,
-    registry: &Registry,
-    original: &Spec,
-    run: &RunId,
-) {
+pub(super) fn simplify(shrinker: &mut Shrinker<'_>, spec: &mut Spec, original: &Spec, run: &RunId) {
+    let registry = shrinker.registry;
     let budget = shrinker.limits.runs.saturating_sub(shrinker.runs).min(RUNS.into()) as u32;
     let simpler = run::with_drawn_operations(registry, original, run, |drawn| {
         let parts = Part::all(spec, drawn);

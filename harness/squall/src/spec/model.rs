@@ -229,6 +229,18 @@ pub struct PlanSection {
     pub operations: Vec<PlannedOperation>,
 }
 
+impl PlanSection {
+    /// Its one run.
+    pub(crate) fn run(&self) -> RunId {
+        RunId::drawn(*self.seed)
+    }
+
+    /// The run that it was shrunk from; its own if it does not say.
+    pub(crate) fn origin(&self) -> RunId {
+        self.of.clone().unwrap_or_else(|| self.run())
+    }
+}
+
 /// The network without faults.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
