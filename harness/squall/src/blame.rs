@@ -1,7 +1,9 @@
-//! Why a run failed: which strikes of faults it takes, and from which moment on it was bound to fail.
+//! Why a run failed: which faults it takes, which of their strikes are enough, and from which moment on it was bound to fail.
 //!
-//! Both are asked of the run itself, by what would have happened if ([`Branch`]). A strike is left out of the very run that failed; it
-//! comes to its moment and does nothing. A moment is judged by futures: all that is drawn from then on is drawn anew, a number of
+//! All is asked of the run itself, by what would have happened if ([`Branch`]). A fault is *needed* if the run passes without it, and so do most
+//! futures without it: it is left out of the very run that failed, with all of its strikes; each comes to its moment and does nothing. Strikes are
+//! *enough* if the run fails the same way with all others left out. Where several sets of them are enough, one or another will do, and no
+//! fault of one alone is needed. A moment is judged by futures: all that is drawn from then on is drawn anew, a number of
 //! times, and the share of futures that fail *the same way* says how far the failure was settled by then. Before the
 //! decisive moment few of them fail, after it most do.
 //!
@@ -10,7 +12,10 @@
 //! ([`End::Apart`]), and another is drawn: it takes a timer of its own to begin one, and madsim's heap of timers has no order
 //! among those that are due at the same nanosecond, so that one timer more may turn two others round.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crate::{
     explore::Pool,
@@ -21,14 +26,16 @@ use crate::{
     spec::Spec,
 };
 
+mod enough;
 mod moment;
 mod runner;
-mod strike;
+mod suspect;
 
 pub(crate) use self::{
+    enough::Enough,
     moment::{Moment, Turn},
     runner::Runner,
-    strike::{Effect, Strike},
+    suspect::{Effect, Share, Strike, Suspect},
 };
 
 /// How far to go.
@@ -36,6 +43,8 @@ pub(crate) use self::{
 pub(crate) struct Limits {
     /// Futures of each moment. At least 1.
     pub futures: u64,
+    /// How many runs the search for what is enough, and for what is needed together, may take.
+    pub runs: u64,
     /// The wall-clock limit of one run.
     pub run_timeout: Duration,
 }
@@ -45,11 +54,15 @@ pub(crate) struct Limits {
 pub(crate) struct Blame {
     /// The run.
     pub report: RunReport,
-    /// What struck before it failed, in order.
-    pub strikes: Vec<Strike>,
-    /// Of strikes that are not needed by themselves, the smallest set found that is: it takes one or another of them. None if the run fails
+    /// The faults that had struck before it failed, by their first strikes.
+    pub suspects: Vec<Suspect>,
+    /// Sets of strikes each of which is enough. None only if the budget of runs had room for none.
+    pub enough: Vec<Enough>,
+    /// Of faults that are not needed by themselves, the smallest set found that is: it takes one or another of them. None if the run fails
     /// without all of these.
     pub together: Option<BTreeSet<String>>,
+    /// The search ended at its budget of runs: there may be smaller sets.
+    pub cut_short: bool,
     /// The moments that were tried, by time.
     pub moments: Vec<Moment>,
     /// Where the share of futures that fail rises most.
@@ -104,11 +117,22 @@ pub(crate) fn blame(
     let Some(failure) = Failure::of(&report.verdict) else {
         return Err(NotBlamed::NoFailure(crate::report::failure::headline(&report.verdict)));
     };
-    let mut asker = Asker { runner, run: run.clone(), history: &report.history, failure, limits, watch };
-    let (strikes, together) = strike::strikes(&mut asker)?;
+    let mut asker = Asker {
+        runner,
+        run: run.clone(),
+        history: &report.history,
+        failure,
+        limits,
+        known: BTreeMap::new(),
+        searched: 0,
+        cut_short: false,
+        watch,
+    };
+    let suspects = suspect::suspects(&mut asker)?;
+    let (enough, together) = enough::enough(&mut asker);
     let (moments, turn) = moment::moments(&mut asker, &report.verdict);
-    let runs = asker.runner.runs;
-    Ok(Blame { strikes, together, moments, turn, futures: limits.futures, runs, report })
+    let (runs, cut_short) = (asker.runner.runs, asker.cut_short);
+    Ok(Blame { suspects, enough, together, cut_short, moments, turn, futures: limits.futures, runs, report })
 }
 
 /// How a branch of the run ended.
@@ -132,6 +156,12 @@ struct Asker<'a> {
     history: &'a [Record],
     failure: Failure,
     limits: Limits,
+    /// Which runs with but a few strikes fail the same way.
+    known: BTreeMap<RunId, bool>,
+    /// How many runs the search took.
+    searched: u64,
+    /// It ended at its budget.
+    cut_short: bool,
     watch: &'a mut dyn FnMut(u64),
 }
 
@@ -168,14 +198,21 @@ impl Asker<'_> {
         apart.map_or(Ok(ends), Err)
     }
 
-    /// The run without these strikes, and up to when it is the same.
-    fn without(&self, strikes: &BTreeSet<String>) -> (RunId, Duration) {
-        let parts = strikes.iter().cloned().map(Part::Strike).collect();
-        let first = self.history.iter().find(
-            |record| matches!(&record.kind, Kind::FaultStart { fault, .. } if strikes.contains(&**fault)),
-        );
-        let until = first.map_or(Duration::ZERO, |record| record.at);
-        (self.run.branched(Branch::Without(parts)), until)
+    /// Whether the search may have one more run, which is counted.
+    fn may_search(&mut self) -> bool {
+        self.cut_short |= self.searched >= self.limits.runs;
+        self.searched += u64::from(!self.cut_short);
+        !self.cut_short
+    }
+
+    /// The run without these, and up to when it is the same.
+    fn without(&self, parts: &BTreeSet<Part>) -> (RunId, Duration) {
+        let is_out = |record: &&Record| match &record.kind {
+            Kind::FaultStart { fault, .. } => parts.iter().any(|part| part.has_strike(fault)),
+            _ => false,
+        };
+        let until = self.history.iter().find(is_out).map_or(Duration::ZERO, |record| record.at);
+        (self.run.branched(Branch::Without(parts.clone())), until)
     }
 }
 

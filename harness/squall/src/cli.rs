@@ -334,6 +334,9 @@ struct BlameArgs {
     /// How many futures to draw from each moment.
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     futures: u64,
+    /// How many runs the search for the strikes that are enough may take.
+    #[arg(long, value_name = "N", default_value_t = 400)]
+    max_runs: u64,
     /// How much real time a run may take before it counts as hung.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time)]
     run_timeout: Duration,

@@ -39,7 +39,8 @@ pub(crate) fn differences(one: &Plan, other: &Plan) -> Vec<Difference> {
         plan.strikes().into_iter().map(|fault| (fault.name(), fault.clone())).collect()
     };
     let operations = |plan: &Plan| -> BTreeMap<u32, PlannedOperation> {
-        let there = |(id, _): &(u32, PlannedOperation)| !plan.left_out.contains(&Part::Operation(*id));
+        let left_out = plan.left_out.operations();
+        let there = |(id, _): &(u32, PlannedOperation)| !left_out.contains(id);
         (0..).zip(plan.operations.iter().cloned()).filter(there).collect()
     };
     let mut found =

@@ -4,10 +4,7 @@
 //! how long a packet takes). Each fault draws from a stream of its own, keyed by its id, and so does each client:
 //! adding or removing one leaves the others as they were.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,9 +17,9 @@ mod operations;
 mod run_id;
 mod swarm;
 
-pub(crate) use self::operations::Drawn;
+pub(crate) use self::{branch::fault_of, operations::Drawn};
 pub use self::{
-    branch::{Branch, Future, Part},
+    branch::{Branch, Future, LeftOut, Part},
     injection::{Harm, Injection, Point},
     run_id::{RunId, Variation},
 };
@@ -58,8 +55,8 @@ pub struct Plan {
     /// What heals when settle begins.
     pub heal: Heal,
     /// What of this does not happen after all.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub left_out: BTreeSet<Part>,
+    #[serde(default, skip_serializing_if = "LeftOut::is_empty")]
+    pub left_out: LeftOut,
     /// From when on the rest is drawn anew, by time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub futures: Vec<Future>,
@@ -262,7 +259,7 @@ impl Plan {
             },
             faults: spec.faults.iter().flat_map(|fault| draw_likely(fault, seed, warmup, chaos)).collect(),
             heal: spec.phases.heal.value.clone(),
-            left_out: BTreeSet::new(),
+            left_out: LeftOut::default(),
             futures: Vec::new(),
         }
     }

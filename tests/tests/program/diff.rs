@@ -254,10 +254,11 @@ pub fn a_failure_that_no_fault_has_part_in() {
     insta::assert_snapshot!("blame", crate::verdicts::without_chance(&human.out));
     let seed = failing(CRASHED);
     let blamed = blame(squall(&["blame", CRASHED, "--seed", &seed, "--futures", "4", "--format", "json"]));
-    assert!(blamed["strikes"].as_array().is_some_and(|strikes| !strikes.is_empty()), "{blamed}");
-    for strike in blamed["strikes"].as_array().expect("a list") {
-        assert_eq!(strike["effect"], "not needed", "{blamed}");
+    assert!(blamed["faults"].as_array().is_some_and(|faults| !faults.is_empty()), "{blamed}");
+    for fault in blamed["faults"].as_array().expect("a list") {
+        assert_eq!(fault["effect"], "not needed", "{blamed}");
     }
+    assert_eq!(blamed["enough"][0]["strikes"], serde_json::json!([]));
     assert_eq!(blamed["needed_together"], Value::Null);
 }
 
@@ -278,12 +279,12 @@ pub fn the_known_culprit_is_blamed() {
         let seed = explored.of_kind("spec")[0]["caught"]["seed"].to_string();
         let seed = seed.trim_matches('"');
         let blamed = blame(systems(&["blame", spec, "--seed", seed, "--format", "json"]));
-        let strikes = blamed["strikes"].as_array().expect("a list");
-        let needed: Vec<&Value> = strikes.iter().filter(|strike| strike["effect"] == "needed").collect();
+        let faults = blamed["faults"].as_array().expect("a list");
+        let needed: Vec<&Value> = faults.iter().filter(|fault| fault["effect"] == "needed").collect();
         assert!(!needed.is_empty(), "{spec}: {blamed:#}");
-        for strike in needed {
-            assert_eq!(strike["fault"], culprit, "{spec}");
-            let without = strike["futures_failing_without"].as_u64().unwrap_or(0);
+        for fault in needed {
+            assert_eq!(fault["fault"], culprit, "{spec}");
+            let without = fault["futures_failing_without"].as_u64().unwrap_or(0);
             assert!(without <= 2, "{spec}: {without} of 12 futures fail without {culprit}");
         }
         let turn = &blamed["turn"];

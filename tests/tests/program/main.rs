@@ -44,6 +44,8 @@ fn main() -> ExitCode {
             any_of_three_faults_suffices,
             one_fault_and_either_of_two,
             a_cause_that_is_alone_is_needed,
+            a_fault_that_strikes_again_is_needed,
+            a_search_that_is_cut_short_says_so,
         },
         commands::{
             bad_usage_and_bad_specs_are_2,
@@ -147,5 +149,6 @@ fn main() -> ExitCode {
         },
     };
     tests.extend(shrink::flaws());
+    tests.extend(blame::flaws());
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }

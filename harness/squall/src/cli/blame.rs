@@ -18,7 +18,7 @@ pub(super) fn blame(registry: &Registry, args: &BlameArgs) -> io::Result<Exit> {
     };
     // Runs are shared out over processes of their own, not over the pool's lanes.
     let pool = Pool::new(registry, 1, false);
-    let limits = Limits { futures: args.futures, run_timeout: args.run_timeout };
+    let limits = Limits { futures: args.futures, runs: args.max_runs, run_timeout: args.run_timeout };
     let terminal = io::stderr().is_terminal();
     let mut watch = |runs: u64| {
         if terminal {

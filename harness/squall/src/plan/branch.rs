@@ -28,6 +28,8 @@ const WAITING: u64 = 16;
 pub enum Branch {
     /// These do not happen.
     Without(BTreeSet<Part>),
+    /// Of all that faults do, these strikes alone happen.
+    Only(BTreeSet<Part>),
     /// Whatever is drawn after `from` is drawn anew: latencies and losses, the scheduler's order, whom faults strike, later
     /// faults and operations.
     Redrawn {
@@ -41,10 +43,24 @@ pub enum Branch {
 /// A part of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
+    /// A fault with all of its strikes, those included that are drawn anew, by its id.
+    Fault(String),
     /// A strike of a fault, by its [name](PlannedFault::name).
     Strike(String),
     /// An operation, by its position in the plan.
     Operation(u32),
+}
+
+/// What of a plan does not happen after all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// Not these.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub without: BTreeSet<Part>,
+    /// Of the strikes of faults none but these, if given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<BTreeSet<Part>>,
 }
 
 /// What is planned anew from a moment on.
@@ -64,13 +80,8 @@ pub struct Future {
 impl fmt::Display for Branch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Branch::Without(parts) => {
-                f.write_str("without:")?;
-                for (i, part) in parts.iter().enumerate() {
-                    write!(f, "{}{part}", if i == 0 { "" } else { "+" })?;
-                }
-                Ok(())
-            }
+            Branch::Without(parts) => list(f, "without:", parts),
+            Branch::Only(parts) => list(f, "only:", parts),
             // In seconds, as histories have it.
             Branch::Redrawn { from, future } if *from >= Duration::from_secs(1) => {
                 let decimals = format!("{}.{:09}", from.as_secs(), from.subsec_nanos());
@@ -82,9 +93,18 @@ impl fmt::Display for Branch {
     }
 }
 
+fn list(f: &mut fmt::Formatter<'_>, word: &str, parts: &BTreeSet<Part>) -> fmt::Result {
+    f.write_str(word)?;
+    for (i, part) in parts.iter().enumerate() {
+        write!(f, "{}{part}", if i == 0 { "" } else { "+" })?;
+    }
+    Ok(())
+}
+
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Part::Fault(id) => write!(f, "fault:{id}"),
             Part::Strike(name) => f.write_str(name),
             Part::Operation(id) => write!(f, "operation:{id}"),
         }
@@ -100,13 +120,55 @@ impl FromStr for Part {
                 Err("say what is left out, as in `17/without:crash-orders+operation:12`".to_owned())
             }
             None => Ok(Part::Strike(text.to_owned())),
+            Some(("fault", id)) if !id.is_empty() => Ok(Part::Fault(id.to_owned())),
             Some(("operation", id)) if id.parse::<u32>().is_ok() => {
                 Ok(Part::Operation(id.parse().expect("it just was one")))
             }
-            Some(_) => {
-                Err(format!("`{text}` is no part of a plan: write a strike's name, or `operation:12`"))
-            }
+            Some(_) => Err(format!(
+                "`{text}` is no part of a plan: write a strike's name, `fault:ID`, or `operation:12`"
+            )),
         }
+    }
+}
+
+impl Part {
+    /// Whether the strike of this name is this part, or of it.
+    pub(crate) fn has_strike(&self, name: &str) -> bool {
+        match self {
+            Part::Strike(own) => own == name,
+            Part::Fault(id) => fault_of(name) == id,
+            Part::Operation(_) => false,
+        }
+    }
+}
+
+/// The id of the fault of which that is the name of a strike.
+pub(crate) fn fault_of(strike: &str) -> &str {
+    match strike.rsplit_once('#') {
+        Some((id, nth)) if nth.parse::<u32>().is_ok() => id,
+        _ => strike,
+    }
+}
+
+impl LeftOut {
+    /// Whether everything happens.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == LeftOut::default()
+    }
+
+    /// Whether the strike of this name does not happen.
+    pub(crate) fn has_strike(&self, name: &str) -> bool {
+        let among = |parts: &BTreeSet<Part>| parts.iter().any(|part| part.has_strike(name));
+        among(&self.without) || self.only.as_ref().is_some_and(|only| !among(only))
+    }
+
+    /// The operations that do not happen, by their positions in the plan.
+    pub(crate) fn operations(&self) -> BTreeSet<u32> {
+        let position = |part: &Part| match part {
+            Part::Operation(id) => Some(*id),
+            Part::Fault(_) | Part::Strike(_) => None,
+        };
+        self.without.iter().filter_map(position).collect()
     }
 }
 
@@ -119,6 +181,17 @@ impl Branch {
         while let Some(part) = parts.next() {
             if let Some(what) = part.strip_prefix("without:") {
                 branches.push(Branch::Without(what.split('+').map(str::parse).collect::<Result<_, _>>()?));
+                continue;
+            }
+            if let Some(what) = part.strip_prefix("only:") {
+                let parts: BTreeSet<Part> =
+                    what.split('+').filter(|_| !what.is_empty()).map(str::parse).collect::<Result<_, _>>()?;
+                if let Some(operation) = parts.iter().find(|part| matches!(part, Part::Operation(_))) {
+                    return Err(format!(
+                        "only faults can be the only ones that are left: {operation} is none"
+                    ));
+                }
+                branches.push(Branch::Only(parts));
                 continue;
             }
             let Dur(from) = part.parse::<Dur>().map_err(|error| error.to_string())?;
@@ -139,7 +212,12 @@ impl Branch {
     /// from other seeds.
     pub(super) fn taken(&self, mut plan: Plan, spec: &Spec, draw: &dyn Fn(&Spec, u64) -> Plan) -> Plan {
         match self {
-            Branch::Without(parts) => plan.left_out.extend(parts.iter().cloned()),
+            Branch::Without(parts) => plan.left_out.without.extend(parts.iter().cloned()),
+            // One of the other: what both have.
+            Branch::Only(parts) => match &mut plan.left_out.only {
+                Some(only) => only.retain(|part| parts.contains(part)),
+                only => *only = Some(parts.clone()),
+            },
             Branch::Redrawn { from, future } => {
                 let mut keys = Stream::new(plan.seed, "future", &format!("{}/{future}", Dur(*from)));
                 let key = keys.next_u64();
@@ -160,7 +238,7 @@ impl Plan {
     /// of others.
     pub(crate) fn strikes(&self) -> Vec<&PlannedFault> {
         let mut strikes = self.moments();
-        strikes.retain(|fault| !self.left_out.contains(&Part::Strike(fault.name())));
+        strikes.retain(|fault| !self.left_out.has_strike(&fault.name()));
         strikes
     }
 

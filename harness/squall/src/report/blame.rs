@@ -10,13 +10,14 @@ use super::{
     title,
 };
 use crate::{
-    blame::{Blame, Effect, End, Moment, Strike, Turn},
+    blame::{Blame, Effect, End, Enough, Moment, Share, Strike, Suspect, Turn},
+    explore::count,
     history::{Kind, Record},
     plan::{Branch, RunId},
 };
 
-/// How many strikes are listed, and how many moments.
-const STRIKES: usize = 16;
+/// How many faults are listed, and how many moments.
+const FAULTS: usize = 16;
 const MOMENTS: usize = 14;
 /// The longest part of a line that tells what happened.
 const WHAT: usize = 46;
@@ -60,22 +61,25 @@ impl Told<'_> {
 
     /// For a program.
     pub(crate) fn json(&self) -> Value {
-        let Blame { report, strikes, together, moments, turn, futures, runs } = self.blame;
+        let Blame { report, suspects, enough: all_enough, together, cut_short, moments, turn, futures, runs } =
+            self.blame;
         let (fails, passes) = self.examples();
-        let strike = |strike: &Strike| {
-            let otherwise = match &strike.without {
+        let suspect = |suspect: &Suspect| {
+            let otherwise = match &suspect.without {
                 End::Otherwise(how) => Some(how),
                 _ => None,
             };
+            let strike = |strike: &Strike| json!({ "name": strike.name, "at_ns": strike.at.as_nanos() as u64, "what": strike.what });
             json!({
-                "fault": strike.name,
-                "at_ns": strike.at.as_nanos() as u64,
-                "what": strike.what,
-                "effect": word(strike.effect()),
+                "fault": suspect.fault,
+                "strikes": suspect.strikes.iter().map(strike).collect::<Vec<_>>(),
+                "effect": word(suspect.effect()),
                 "otherwise": otherwise,
-                "futures_failing_without": strike.futures_failing,
+                "futures_failing_without": suspect.futures.map(|share| share.failing),
+                "futures_without": suspect.futures.map(|share| share.of),
             })
         };
+        let enough = |enough: &Enough| json!({ "strikes": enough.strikes, "run": enough.run });
         let moment = |moment: &Moment| {
             json!({
                 "from_ns": moment.from.as_nanos() as u64,
@@ -90,8 +94,10 @@ impl Told<'_> {
             "case": self.case,
             "seed": report.run,
             "what": failure::headline(&report.verdict),
-            "strikes": strikes.iter().map(strike).collect::<Vec<_>>(),
+            "faults": suspects.iter().map(suspect).collect::<Vec<_>>(),
+            "enough": all_enough.iter().map(enough).collect::<Vec<_>>(),
             "needed_together": together,
+            "cut_short": cut_short,
             "futures": futures,
             "moments": moments.iter().map(moment).collect::<Vec<_>>(),
             "turn": turn.as_ref().map(|turn| json!({
@@ -125,7 +131,7 @@ impl Told<'_> {
         for line in failure::details(&report.verdict).lines() {
             writeln!(out, "  {line}")?;
         }
-        self.strikes(out)?;
+        self.faults(out)?;
         self.moments(out)?;
         self.verdict(out)?;
         let (fails, passes) = self.examples();
@@ -138,33 +144,40 @@ impl Told<'_> {
         Ok(())
     }
 
-    fn strikes(&self, out: &mut String) -> std::fmt::Result {
-        let Blame { strikes, futures, .. } = self.blame;
-        if strikes.is_empty() {
+    fn faults(&self, out: &mut String) -> std::fmt::Result {
+        let suspects = &self.blame.suspects;
+        if suspects.is_empty() {
             return writeln!(out, "\nNo fault had struck.");
         }
-        writeln!(out, "\nWhich faults it takes: the same run, without each of them")?;
+        writeln!(out, "\nWhich faults it takes: the same run, without all strikes of each of them")?;
         // What is needed is what matters, however much else struck.
-        let mut shown: Vec<&Strike> = strikes.iter().collect();
-        shown.sort_by_key(|strike| (strike.effect() != Effect::Needed, strike.at));
-        shown.truncate(STRIKES);
-        shown.sort_by_key(|strike| strike.at);
-        let width = shown.iter().map(|strike| strike.name.chars().count()).max().unwrap_or(0);
-        for strike in &shown {
-            let (style, effect) = (style(strike.effect()), word(strike.effect()));
-            let then = match (&strike.without, strike.futures_failing) {
-                (End::Otherwise(how), _) => how.clone(),
-                (_, Some(failing)) => format!("without it {failing} of {futures} futures fail"),
-                _ => String::new(),
-            };
-            let line = format!("{} {:<width$}  {}", At(strike.at), strike.name, cut(&strike.what));
+        let mut shown: Vec<&Suspect> = suspects.iter().collect();
+        shown.sort_by_key(|suspect| (suspect.effect() != Effect::Needed, suspect.first().map(|s| s.at)));
+        shown.truncate(FAULTS);
+        shown.sort_by_key(|suspect| suspect.first().map(|strike| strike.at));
+        let width = shown.iter().map(|suspect| suspect.fault.chars().count()).max().unwrap_or(0);
+        for suspect in &shown {
+            let Some(first) = suspect.first() else { continue };
+            let (style, effect) = (style(suspect.effect()), word(suspect.effect()));
+            let mut then = Vec::new();
+            if let n @ 1.. = suspect.strikes.len() - 1 {
+                then.push(format!("it struck {} before the failure", count(n as u64 + 1, "time")));
+            }
+            match (&suspect.without, suspect.futures) {
+                (End::Otherwise(how), _) => then.push(format!("without it: {how}")),
+                (_, Some(Share { failing, of })) => {
+                    then.push(format!("without it {failing} of {of} futures fail"));
+                }
+                _ => {}
+            }
+            let line = format!("{} {:<width$}  {}", At(first.at), suspect.fault, cut(&first.what));
             writeln!(out, "  {:<16}{line}", style.paint(effect))?;
             if !then.is_empty() {
-                writeln!(out, "  {:<16}{:>12} {}", "", "", Style::Faint.paint(then))?;
+                writeln!(out, "  {:<16}{:>12} {}", "", "", Style::Faint.paint(then.join("; ")))?;
             }
         }
-        if strikes.len() > shown.len() {
-            writeln!(out, "  ... and {} more that are not needed", strikes.len() - shown.len())?;
+        if suspects.len() > shown.len() {
+            writeln!(out, "  ... and {} more that are not needed", suspects.len() - shown.len())?;
         }
         Ok(())
     }
@@ -202,27 +215,69 @@ impl Told<'_> {
         Ok(())
     }
 
-    /// The answer, in words.
-    fn verdict(&self, out: &mut String) -> std::fmt::Result {
-        let Blame { strikes, together, moments, turn, futures, .. } = self.blame;
-        let needed: Vec<&str> = strikes
-            .iter()
-            .filter(|strike| strike.effect() == Effect::Needed)
-            .map(|strike| strike.name.as_str())
-            .collect();
+    /// Which faults it takes, in words.
+    fn answer(&self) -> String {
+        let Blame { suspects, enough, together, .. } = self.blame;
+        let with = |effect: Effect| -> Vec<&str> {
+            suspects.iter().filter(|s| s.effect() == effect).map(|s| s.fault.as_str()).collect()
+        };
         let together =
             together.as_ref().map(|set| set.iter().map(String::as_str).collect::<Vec<_>>().join(" and "));
-        let mut faults = match (&needed[..], &together) {
+        let nothing_is_enough = enough.first().is_some_and(|enough| enough.strikes.is_empty());
+        let mut faults = match (&with(Effect::Needed)[..], &together) {
+            ([], _) if suspects.is_empty() => "It takes no fault.".to_owned(),
+            ([], _) if nothing_is_enough => {
+                "It takes none of the faults: without all of them it still fails.".to_owned()
+            }
             ([], Some(set)) => format!("Each fault alone can be spared; without {set} together it passes."),
-            ([], None) if strikes.is_empty() => "It takes no fault.".to_owned(),
-            ([], None) => "It takes none of the faults: without any of them it still fails.".to_owned(),
+            ([], None) => "No fault alone is needed, and no set of them was found that is.".to_owned(),
             ([one], _) => format!("It takes {one}: without it the run passes."),
             (all, _) => format!("It takes {}: without any one of them the run passes.", all.join(" and ")),
         };
-        if let Some(set) = together.filter(|_| !needed.is_empty()) {
+        if let Some(set) = together.filter(|_| !with(Effect::Needed).is_empty()) {
             faults += &format!(" So it does without {set} together.");
         }
-        writeln!(out, "\n{}", Style::Strong.paint(faults))?;
+        let here = with(Effect::NeededHere);
+        if !here.is_empty() && !nothing_is_enough {
+            faults += &format!(
+                " Without {} this run passes, but most futures without {} fail all the same.",
+                here.join(" or "),
+                if here.len() == 1 { "it" } else { "one of them" }
+            );
+        }
+        faults
+    }
+
+    /// What is enough, and the runs that show it.
+    fn enough(&self, out: &mut String) -> std::fmt::Result {
+        let Blame { enough, cut_short, suspects, .. } = self.blame;
+        if !suspects.is_empty() {
+            let several = enough.len() > 1;
+            for (nth, enough) in enough.iter().enumerate().filter(|(_, enough)| !enough.strikes.is_empty()) {
+                let strikes = enough.strikes.join(" and ");
+                let which = match nth {
+                    0 if several => "  one or another is enough, all else left out:",
+                    0 => "  enough, all else left out:",
+                    _ => "  or",
+                };
+                writeln!(out, "{which} {strikes}")?;
+                writeln!(out, "    {}", self.replay(&enough.run))?;
+            }
+        }
+        match cut_short {
+            true => writeln!(
+                out,
+                "  the search for what is enough ended at its limit: there may be smaller sets, or more (--max-runs)"
+            ),
+            false => Ok(()),
+        }
+    }
+
+    /// The answer, in words.
+    fn verdict(&self, out: &mut String) -> std::fmt::Result {
+        let Blame { moments, turn, futures, .. } = self.blame;
+        writeln!(out, "\n{}", Style::Strong.paint(self.answer()))?;
+        self.enough(out)?;
         let Some(turn) = turn else {
             let all = moments.iter().all(|moment| moment.failing.len() as u64 == *futures);
             return match all {
@@ -302,6 +357,7 @@ fn cut(text: &str) -> String {
 fn word(effect: Effect) -> &'static str {
     match effect {
         Effect::Needed => "needed",
+        Effect::NeededHere => "needed here",
         Effect::NotNeeded => "not needed",
         Effect::FailsOtherwise => "fails otherwise",
     }
@@ -311,6 +367,6 @@ fn style(effect: Effect) -> Style {
     match effect {
         Effect::Needed => Style::Bad,
         Effect::NotNeeded => Style::Faint,
-        Effect::FailsOtherwise => Style::Doubtful,
+        Effect::NeededHere | Effect::FailsOtherwise => Style::Doubtful,
     }
 }

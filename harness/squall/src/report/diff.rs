@@ -146,7 +146,7 @@ impl Diff<'_> {
 
 fn called(part: &Part) -> String {
     match part {
-        Part::Strike(name) => format!("fault {name}"),
+        Part::Fault(name) | Part::Strike(name) => format!("fault {name}"),
         Part::Operation(id) => format!("operation {id}"),
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     check::pattern::Pattern,
     fault::{Hold, Strike},
     history::Kind,
-    plan::{Part, Plan, PlannedFault, PlannedTrigger, Start},
+    plan::{LeftOut, Plan, PlannedFault, PlannedTrigger, Start},
     trace,
 };
 
@@ -46,7 +46,7 @@ pub(crate) struct Engine {
     /// When each future begins, and which faults are its own.
     futures: Vec<(Duration, Range<usize>)>,
     /// What does not strike after all.
-    left_out: BTreeSet<Part>,
+    left_out: LeftOut,
     max_concurrent: Option<u32>,
     state: Mutex<State>,
 }
@@ -70,7 +70,7 @@ impl Engine {
             futures.push((future.from.0, from..faults.len()));
         }
         let stages = faults.iter().enumerate().map(|(i, fault)| {
-            let there = i < first && !plan.left_out.contains(&Part::Strike(fault.name()));
+            let there = i < first && !plan.left_out.has_strike(&fault.name());
             if there { Stage::Waiting } else { Stage::Over }
         });
         let engine = Arc::new(Engine {
@@ -181,7 +181,7 @@ impl Engine {
                 }
             }
             for i in own.clone() {
-                if !self.left_out.contains(&Part::Strike(self.faults[i].name())) {
+                if !self.left_out.has_strike(&self.faults[i].name()) {
                     state.stages[i] = Stage::Waiting;
                 }
             }

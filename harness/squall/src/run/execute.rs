@@ -29,7 +29,7 @@ use crate::{
     check::judge::Judge,
     fault::target::{self, Among},
     history::{Kind, Phase},
-    plan::{Drawn, Part, Plan, PlannedFault, RunId, Start},
+    plan::{Drawn, Plan, PlannedFault, RunId, Start},
     spec::{
         Spec, draws,
         model::{Heal, Target},
@@ -278,7 +278,8 @@ async fn supervise(
     }
     let recorder = Recorder::new(world.clone(), Judge::new(spec, &*system, &params), watch.clone());
     let _ = shared.recorder.set(recorder.clone());
-    let clients = Clients::new(recorder.clone(), *spec.workload.clients, &plan.operations, without(&plan));
+    let clients =
+        Clients::new(recorder.clone(), *spec.workload.clients, &plan.operations, plan.left_out.operations());
     let groups: Vec<(Arc<str>, u32)> = system
         .groups(&params)
         .iter()
@@ -366,15 +367,6 @@ fn watch(world: &World, plan: &Plan, trace: bool) -> Option<Arc<Watch>> {
         world.watch(watch.clone());
         watch
     })
-}
-
-/// The operations that are not performed after all.
-fn without(plan: &Plan) -> BTreeSet<u32> {
-    let operation = |part: &Part| match part {
-        Part::Operation(id) => Some(*id),
-        Part::Strike(_) => None,
-    };
-    plan.left_out.iter().filter_map(operation).collect()
 }
 
 /// Tasks of the supervisor, which no crash of a node ends.

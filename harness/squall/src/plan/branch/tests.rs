@@ -23,7 +23,7 @@ fn drawn(spec: &Spec, seed: u64) -> Plan {
         operations: Vec::new(),
         faults: faults.collect(),
         heal: spec.phases.heal.value.clone(),
-        left_out: BTreeSet::new(),
+        left_out: LeftOut::default(),
         futures: Vec::new(),
     }
 }
@@ -155,4 +155,27 @@ fn what_is_left_out_is_not_what_comes_next() {
             }
         }
     }
+}
+
+/// A fault that is left out is left out in whatever is drawn for it, and so is what is not among the only strikes.
+#[test]
+fn whole_faults_are_left_out_of_futures_too() {
+    let spec = spec("every: 1s..2s, for: 500ms");
+    let plan = drawn(&spec, 3);
+    let second = times(&plan)[1].0.clone();
+    let without = Branch::Without([Part::Fault("it".to_owned())].into()).taken(plan.clone(), &spec, &drawn);
+    let only = Branch::Only([Part::Strike(second.clone())].into()).taken(plan.clone(), &spec, &drawn);
+    let nothing = Branch::Only(BTreeSet::new()).taken(only.clone(), &spec, &drawn);
+    assert!(without.strikes().is_empty() && nothing.strikes().is_empty());
+    assert_eq!(times(&only).len(), 1);
+    for nth in 0..FUTURES {
+        let from = Duration::from_secs(8);
+        assert!(future(&spec, &without, from, nth).strikes().is_empty());
+        assert_eq!(times(&future(&spec, &only, from, nth)), times(&only));
+    }
+    for text in ["without:fault:it", "only:it#2", "only:"] {
+        let read = Branch::parse_all(text).expect("it reads");
+        assert_eq!(read.iter().map(ToString::to_string).collect::<Vec<_>>(), [text]);
+    }
+    assert!(Branch::parse_all("only:operation:3").is_err());
 }
