@@ -48,9 +48,12 @@ fn with_effect<'v>(blamed: &'v Value, effect: &str) -> Vec<&'v str> {
     faults.filter(|fault| fault["effect"] == effect).filter_map(|fault| fault["fault"].as_str()).collect()
 }
 
-/// The sets of strikes that are enough.
+/// The sets of strikes that are enough, in the order of their names.
 fn enough(blamed: &Value) -> Vec<&Value> {
-    blamed["enough"].as_array().expect("a list").iter().map(|enough| &enough["strikes"]).collect()
+    let sets = blamed["enough"].as_array().expect("a list");
+    let mut sets: Vec<_> = sets.iter().map(|enough| &enough["strikes"]).collect();
+    sets.sort_by_key(|set| set.to_string());
+    sets
 }
 
 /// How the run without these ends.
