@@ -15,6 +15,8 @@ use squall::{
 };
 use squall_rt::rng;
 
+mod process;
+
 /// The systems of these tests.
 pub fn registry() -> Registry {
     Registry::new().with::<Gremlin>()
@@ -49,6 +51,8 @@ pub enum Deed {
     Overflow,
     /// Exit with code 0, as if all were well.
     Exit,
+    /// Exit with the code that a panic of `main` has.
+    Exit101,
     /// Panic.
     Panic,
     /// Break the invariant `no_gremlin`.
@@ -59,6 +63,24 @@ pub enum Deed {
     Count,
     /// Report the number of the process.
     Pid,
+    /// Print many megabytes of anything.
+    Flood,
+    /// Close the standard streams.
+    CloseStreams,
+    /// Close every descriptor but the standard streams.
+    CloseOthers,
+    /// Close every descriptor.
+    CloseAll,
+    /// Write to every descriptor.
+    Scribble,
+    /// Kill the process by a signal that no mistake of its own brings about.
+    Kill,
+    /// Start a process that lives on.
+    Fork,
+    /// Start a process that lives on, and abort.
+    ForkAndAbort,
+    /// Go on as two processes.
+    ForkAndGoOn,
 }
 
 /// A client's operation.
@@ -213,6 +235,7 @@ fn act(deed: Deed) {
             std::hint::black_box(dig(1));
         }
         Deed::Exit => std::process::exit(0),
+        Deed::Exit101 => std::process::exit(101),
         Deed::Panic => panic!("the gremlin panics"),
         Deed::Strike => tracing::info!(target: "gremlin", beat = 5, "struck"),
         Deed::Print => {
@@ -226,6 +249,18 @@ fn act(deed: Deed) {
         Deed::Count => {
             tracing::info!(target: "gremlin", number = COUNT.fetch_add(1, Ordering::Relaxed), "leaked");
         }
+        Deed::Flood => process::flood(),
+        Deed::CloseStreams => process::close_streams(),
+        Deed::CloseOthers => process::close_others(),
+        Deed::CloseAll => process::close_all(),
+        Deed::Scribble => process::scribble(),
+        Deed::Kill => process::kill(libc::SIGKILL),
+        Deed::Fork => process::fork(),
+        Deed::ForkAndAbort => {
+            process::fork();
+            std::process::abort()
+        }
+        Deed::ForkAndGoOn => process::fork_and_go_on(),
         Deed::Pid => tracing::info!(target: "gremlin", number = std::process::id(), "leaked"),
     }
 }

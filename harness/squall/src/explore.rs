@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     plan::RunId,
-    run::RunReport,
+    run::{RunReport, Verdict},
     spec::{
         Spec,
         model::{Expect, Strategy},
@@ -187,6 +187,8 @@ pub(crate) fn explore_on(
                 Next::Finished => break Ended::Finished,
                 Next::Waiting => watch(Progress::Waiting),
                 Next::Run(run) => {
+                    // The journal ends before it: whoever goes on with the campaign gives it another chance.
+                    journal = journal.filter(|_| !matches!(run.report.verdict, Verdict::Interrupted { .. }));
                     if let Some(journal) = &mut journal {
                         journal.run(&run)?;
                     }
@@ -228,7 +230,6 @@ pub(crate) fn explore_on(
 
 /// Whether a run came out as the spec expects of one run: it passed, or it shows the violation that is expected.
 pub fn is_expected(spec: &Spec, report: &RunReport) -> bool {
-    use crate::run::Verdict;
     match (&report.verdict, &spec.expect) {
         (Verdict::Passed, _) => true,
         (Verdict::Violated(violation), Expect::Violates(expected)) => violation.invariant == expected.value,

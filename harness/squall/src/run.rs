@@ -65,6 +65,11 @@ pub enum Verdict {
         /// How, as "signal 6 (SIGABRT)", and the last lines it printed.
         how: String,
     },
+    /// Something outside of the run kept it from being done, again and again. Another time it may be done.
+    Interrupted {
+        /// What.
+        why: String,
+    },
     /// The run could not be judged, and why.
     Undecided {
         /// Why.

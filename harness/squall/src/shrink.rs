@@ -67,7 +67,11 @@ impl Failure {
                 class: violation.class.clone(),
             }),
             Verdict::Panicked { location, .. } => Some(Failure::Panic { location: location.clone() }),
-            Verdict::Passed | Verdict::Hung { .. } | Verdict::Died { .. } | Verdict::Undecided { .. } => None,
+            Verdict::Passed
+            | Verdict::Hung { .. }
+            | Verdict::Died { .. }
+            | Verdict::Interrupted { .. }
+            | Verdict::Undecided { .. } => None,
         }
     }
 }

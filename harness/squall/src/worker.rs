@@ -1,22 +1,30 @@
 //! Worker processes: this same executable, re-entered, doing one run after another for a parent.
 //!
-//! Code under test can do anything to its process: loop for ever, abort, overflow its stack, call `exit`. In a worker that costs one
-//! run. The parent (`Worker`) watches the clock and the pipe, blames the run that was under way, and starts another worker.
+//! Code under test can do anything to its process: loop for ever, abort, overflow its stack, call `exit`, fill the memory, close descriptors.
+//! In a worker that costs one run. The parent (`Worker`) watches the clock, the process and the socket, blames the run that was under way,
+//! and starts another worker.
 //!
-//! The parent writes `Job`s to the worker's standard input and reads `Reply`s from its standard output, one JSON object a
-//! line. Before anything else the worker moves both away: what code under test prints goes to standard error, and what it
-//! reads is empty. The parent keeps the end of standard error for the report of a death.
+//! The parent sends `Job`s over a socket, and gets `Reply`s over it, as [frames](wire): each names the run it is about, and the parent
+//! takes none for another's. A worker is started with the socket as its standard input, and moves it out of the way before anything
+//! else: what code under test reads is empty, and what it prints goes to the parent by a pipe of its own, of which the [tail] is
+//! kept, per run.
 //!
-//! A worker ends when its standard input does, even in the middle of a run, so none outlives its parent.
+//! A worker ends when its parent does, even in the middle of a run, and with it whatever it has started.
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Write},
-    sync::mpsc,
+    io::{self, Write},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
 
+use self::wire::{Foreign, Frame, Key};
 use crate::{
     plan::RunId,
     run::{self, ExecuteOptions, RunReport},
@@ -26,13 +34,24 @@ use crate::{
 
 mod process;
 mod tail;
+mod wire;
 
-pub(crate) use self::process::{Died, Prints, Worker, executable};
+pub(crate) use self::process::{Gone, Prints, Worker, executable};
 
 /// Set to 1 in a worker's environment.
 const MARK: &str = "SQUALL_WORKER";
 
-/// Runs to do.
+/// The exit code of a worker that cannot reach its parent any more, though the parent is there: code under test has closed, or read
+/// from, descriptors that are not its own.
+const CUT_OFF: i32 = 117;
+
+/// A worker's own descriptors are numbered from here on, out of the way of those that code under test opens, closes and counts on.
+const HIGH: i32 = 200;
+
+/// How long a worker waits for a parent to say that it is one, and for a dying parent to be gone.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Runs to do. The first has the number of the frame, those after it the numbers after it.
 #[derive(Debug, Deserialize)]
 struct Job {
     /// The spec; none if it is the one of the job before.
@@ -41,12 +60,12 @@ struct Job {
     options: ExecuteOptions,
 }
 
-/// What a worker says.
+/// What a worker says of a run.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Reply {
-    /// This run begins.
-    Start(RunId),
+    /// It begins.
+    Start,
     /// It came to its end.
     Done(Box<RunReport>),
 }
@@ -59,62 +78,129 @@ pub fn enter_if_worker(registry: &Registry) {
     if std::env::var_os(MARK).is_none_or(|mark| mark != "1") {
         return;
     }
-    let (jobs, replies) = take_over_stdio().expect("a worker is started with its standard streams open");
-    let code = match serve(registry, jobs, replies) {
-        Ok(()) => 0,
-        // The parent is gone, or in the way of going: nobody is left to tell.
-        Err(_) => 1,
+    let code = match Seat::take() {
+        Ok(seat) => {
+            let parent = std::os::unix::process::parent_id();
+            match serve(registry, &Arc::new(seat), parent) {
+                Ok(()) => 0,
+                // Somebody here has closed it.
+                Err(error) if rustix::io::Errno::from_io_error(&error) == Some(rustix::io::Errno::BADF) => {
+                    CUT_OFF
+                }
+                Err(_) => end_with(parent),
+            }
+        }
+        Err(why) => {
+            eprintln!(
+                "error: {MARK}=1 makes this process a worker of squall, and there is no parent for it to work for: {why}\n  \
+                 squall sets it for the processes it starts; unset it to run anything yourself"
+            );
+            2
+        }
     };
     std::process::exit(code);
 }
 
-/// Moves the protocol off file descriptors 0 and 1, which code under test shares, and puts nothing and standard error there.
-fn take_over_stdio() -> std::io::Result<(File, File)> {
-    use std::os::fd::AsFd;
-    // Clones are close-on-exec: a child of code under test cannot hold the pipes open.
-    let jobs = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
-    let replies = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
-    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
-    rustix::stdio::dup2_stdout(std::io::stderr())?;
-    Ok((jobs, replies))
+/// What a worker holds on to, whatever code under test does to descriptors 0 to 2.
+struct Seat {
+    key: Key,
+    socket: UnixStream,
+    nothing: OwnedFd,
+    printed: OwnedFd,
 }
 
-fn serve(registry: &Registry, jobs: File, mut replies: File) -> std::io::Result<()> {
-    let (sender, receiver) = mpsc::channel::<Job>();
+impl Seat {
+    /// Takes the socket from standard input, once there is a parent at its other end.
+    fn take() -> io::Result<Seat> {
+        // Close-on-exec: no program that code under test starts has them.
+        let high = |fd: BorrowedFd<'_>| rustix::io::fcntl_dupfd_cloexec(fd, HIGH);
+        let socket = UnixStream::from(high(io::stdin().as_fd())?);
+        socket.set_read_timeout(Some(PATIENCE))?;
+        let greeted = Key::greeted(&socket)?;
+        let key = greeted.ok_or_else(|| io::Error::other("whoever is there speaks of something else"))?;
+        socket.set_read_timeout(None)?;
+        let nothing = high(File::open("/dev/null")?.as_fd())?;
+        let printed = high(io::stderr().as_fd())?;
+        Ok(Seat { key, socket, nothing, printed })
+    }
+
+    /// Gives code under test its standard streams, whatever the run before did to them.
+    fn set_streams(&self) -> io::Result<()> {
+        rustix::stdio::dup2_stdin(&self.nothing)?;
+        rustix::stdio::dup2_stdout(&self.printed)?;
+        rustix::stdio::dup2_stderr(&self.printed)?;
+        Ok(())
+    }
+
+    fn frame(&self, run: u64, reply: &Reply, out: &mut Vec<u8>) {
+        let payload = serde_json::to_vec(reply).expect("replies serialise into memory");
+        Frame { pid: std::process::id(), run, payload }.push(self.key, out);
+    }
+
+    fn send(&self, pending: &mut Vec<u8>) -> io::Result<()> {
+        (&self.socket).write_all(pending)?;
+        pending.clear();
+        Ok(())
+    }
+}
+
+fn serve(registry: &Registry, seat: &Arc<Seat>, parent: u32) -> io::Result<()> {
+    let (sender, receiver) = mpsc::channel::<(u64, Job)>();
+    let listening = seat.clone();
     // A thread of its own, so that the end of the parent ends a run that would never end by itself.
     std::thread::spawn(move || {
-        for line in BufReader::new(jobs).lines() {
-            let Ok(line) = line else { break };
-            let job = serde_json::from_str(&line).expect("the parent is this same executable");
-            if sender.send(job).is_err() {
-                break;
+        loop {
+            let frame = match Frame::read(listening.key, &listening.socket) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => end_with(parent),
+                Err(Foreign) => std::process::exit(CUT_OFF),
+            };
+            let job = serde_json::from_slice(&frame.payload).expect("the parent is this same executable");
+            if sender.send((frame.run, job)).is_err() {
+                return;
             }
         }
-        std::process::exit(0);
     });
     let mut spec = None;
     // A report leaves together with the start of the next run: one system call, one wake-up of the parent.
     let mut pending = Vec::new();
-    for job in receiver {
+    for (first, job) in receiver {
         spec = job.spec.or(spec);
         let spec = spec.as_ref().expect("the first job brings its spec");
-        for id in job.runs {
-            push(&mut pending, &Reply::Start(id.clone()));
-            tail::mark_start();
-            replies.write_all(&pending)?;
-            pending.clear();
+        for (number, id) in (first..).zip(job.runs) {
+            seat.set_streams()?;
+            seat.frame(number, &Reply::Start, &mut pending);
+            seat.send(&mut pending)?;
             let report = run::execute(registry, spec, id, job.options);
             // Half a line that it printed is its own, and not the next run's.
-            let _ = std::io::stdout().flush();
-            push(&mut pending, &Reply::Done(Box::new(report)));
+            let _ = io::stdout().flush();
+            // Where this is lost, so is the report.
+            let _ = rustix::io::write(&seat.printed, &seat.key.mark(number));
+            seat.frame(number, &Reply::Done(Box::new(report)), &mut pending);
         }
-        replies.write_all(&pending)?;
-        pending.clear();
+        seat.send(&mut pending)?;
     }
     Ok(())
 }
 
-fn push(pending: &mut Vec<u8>, reply: &Reply) {
-    serde_json::to_writer(&mut *pending, reply).expect("replies serialise into memory");
-    pending.push(b'\n');
+/// Ends this process, as nothing comes from the parent any more: with everything it has started if the parent is gone.
+fn end_with(parent: u32) -> ! {
+    let since = Instant::now();
+    while since.elapsed() < PATIENCE {
+        if std::os::unix::process::parent_id() != parent {
+            let me = rustix::process::getpid();
+            // The parent has made it the first of a group of its own. Of another group it is not ours to dispose.
+            if rustix::process::getpgrp() == me {
+                let _ = rustix::process::kill_process_group(me, rustix::process::Signal::KILL);
+            }
+            std::process::exit(0);
+        }
+        wait(Duration::from_millis(10));
+    }
+    std::process::exit(CUT_OFF)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this thread is not in the simulation")]
+fn wait(time: Duration) {
+    std::thread::sleep(time);
 }

@@ -76,6 +76,134 @@ pub fn what_code_under_test_prints_and_reads_does_not_reach_the_protocol() {
     assert!(!replay.err.contains('\x1e'), "{:?}", replay.err);
 }
 
+/// Neither output nor closed streams nor processes of its own are a harm: the run is judged, and so are those after it.
+pub fn what_a_run_does_to_its_streams_harms_nobody() {
+    for deed in ["flood", "close_streams", "fork", "fork_and_go_on"] {
+        let spec = format!("fixtures/harm/{deed}.yaml");
+        let ended = run(squall(&["run", &spec, "--format", "json", "--jobs", "2"])).with(0);
+        assert_eq!(failures(&ended), [], "{deed}");
+    }
+}
+
+/// The descriptors of the worker are not for the code that runs in it.
+pub fn whoever_takes_the_worker_s_descriptors_is_named() {
+    let struck: Vec<u64> = failures(&run_harm("strike")).into_iter().map(|(seed, _)| seed).collect();
+    let expected: Vec<_> = struck.iter().map(|seed| (*seed, "died".to_owned())).collect();
+    for (deed, what) in [
+        ("close_others", "it closed or read descriptors that are not its own"),
+        ("close_all", "it closed or read descriptors that are not its own"),
+        ("scribble", "it wrote to a descriptor that is not its own"),
+    ] {
+        let ended = run_harm(deed);
+        assert_eq!(failures(&ended), expected, "{deed}");
+        assert!(ended.out.contains(what), "{deed}: {}", ended.out);
+    }
+}
+
+/// A process closes what it has before it is dead. Whoever looks in between has to wait, or the same death is told in two ways.
+pub fn one_death_is_told_in_one_way() {
+    let args = [
+        "run",
+        "fixtures/harm/exit_always.yaml",
+        "--format",
+        "json",
+        "--jobs",
+        "2",
+        "--max-failures",
+        "1000",
+    ];
+    let ended = run(squall(&args)).with(1);
+    let spec = &ended.of_kind("spec")[0];
+    let failing = spec["failures"].as_array().expect("failures");
+    assert_eq!(failing.len(), 60, "{spec}");
+    for failure in failing {
+        assert_eq!(failure["what"], "its process died: exit code 101, in the middle of the run");
+    }
+}
+
+/// A run that kills itself cannot be told from one that is killed, but for that it is killed every time.
+pub fn a_run_that_kills_itself_is_undecided() {
+    let struck: Vec<u64> = failures(&run_harm("strike")).into_iter().map(|(seed, _)| seed).collect();
+    let ended = run(squall(&["run", "fixtures/harm/kill.yaml", "--format", "json", "--jobs", "2"])).with(3);
+    let expected: Vec<_> = struck.iter().map(|seed| (*seed, "interrupted".to_owned())).collect();
+    assert_eq!(failures(&ended), expected);
+    let ended = ended.says("its worker process was ended 3 times, and not by squall");
+    assert!(ended.out.contains("signal 9 (SIGKILL)"), "{}", ended.out);
+}
+
+pub fn a_worker_that_is_killed_from_outside_costs_nothing() {
+    if !Path::new("/proc/self/stat").exists() {
+        return;
+    }
+    let args = ["run", "fixtures/calm.yaml", "--seeds", "600", "--format", "json", "--jobs", "2"];
+    let expected = run(squall(&args)).with(0).reported();
+    for signal in ["-KILL", "-TERM"] {
+        let campaign = start(squall(&args));
+        let mut killed = 0;
+        while killed < 5 && is_running(campaign.id()) {
+            for worker in children(campaign.id()) {
+                // It may be gone already.
+                let kill =
+                    Command::new("kill").args([signal, &worker.to_string()]).stderr(Stdio::null()).status();
+                killed += u32::from(kill.expect("kill").success());
+            }
+            pause(Duration::from_millis(150));
+        }
+        assert!(killed >= 2, "{killed} were killed");
+        let ended = Ended::from(campaign.wait_with_output().expect("it ends")).with(0);
+        assert_eq!(ended.reported(), expected, "after {killed} times {signal}");
+    }
+}
+
+/// The processes with this in their environment.
+fn family(mark: &str) -> Vec<u32> {
+    let all = fs::read_dir("/proc").expect("this test needs /proc").flatten();
+    let of_it = |pid: &u32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
+    };
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(of_it)
+        .filter(|pid| is_running(*pid))
+        .collect()
+}
+
+pub fn what_a_worker_started_ends_with_it() {
+    if !Path::new("/proc/self/stat").exists() {
+        return;
+    }
+    for (deed, code, what) in [
+        ("fork", 0, "passed"),
+        // Its child has the socket and the pipe, and outlives it: that says nothing of how it died.
+        ("fork_and_abort", 1, "its process died: signal 6 (SIGABRT)"),
+    ] {
+        let mark = format!("{deed}-{}", std::process::id());
+        let mut command =
+            squall(&["run", &format!("fixtures/harm/{deed}.yaml"), "--format", "json", "--jobs", "2"]);
+        command.env("GREMLIN_FAMILY", &mark);
+        run(command).with(code).says(what);
+        wait_for(deed, || family(&format!("GREMLIN_FAMILY={mark}")).is_empty());
+    }
+    // And with a parent that is killed.
+    let mut command = squall(&["run", "fixtures/harm/fork.yaml", "--seeds", "100000", "--jobs", "2"]);
+    let mark = format!("killed-{}", std::process::id());
+    command.env("GREMLIN_FAMILY", &mark);
+    let mut parent = start(command);
+    wait_for("children are forked", || family(&format!("GREMLIN_FAMILY={mark}")).len() > 5);
+    parent.kill().expect("it runs");
+    parent.wait().expect("it was killed");
+    wait_for("they end", || family(&format!("GREMLIN_FAMILY={mark}")).is_empty());
+}
+
+pub fn a_worker_without_a_parent_says_so() {
+    for args in [&["run", "fixtures/calm.yaml"][..], &["list"]] {
+        let mut command = squall(args);
+        command.env("SQUALL_WORKER", "1");
+        let ended = run(command).with(2);
+        assert!(ended.err.contains("SQUALL_WORKER=1") && ended.err.contains("unset it"), "{}", ended.err);
+    }
+}
+
 pub fn in_process_runs_too() {
     run(squall(&["run", "fixtures/calm.yaml", "--in-process"])).with(0).says("20 runs");
     run(squall(&["run", "fixtures/harm/panic.yaml", "--in-process"])).with(1).says("the gremlin panics");

@@ -82,7 +82,7 @@ fn which(spec: &Spec, asked: Option<&RunId>) -> Option<RunId> {
 
 fn exit(spec: &Spec, report: &RunReport) -> Exit {
     match report.verdict {
-        Verdict::Undecided { .. } => Exit::Undecided,
+        Verdict::Undecided { .. } | Verdict::Interrupted { .. } => Exit::Undecided,
         _ if is_expected(spec, report) => Exit::AsExpected,
         _ => Exit::Failed,
     }

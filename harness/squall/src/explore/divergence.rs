@@ -76,6 +76,7 @@ fn end(verdict: &Verdict) -> String {
         Verdict::Hung { after } => format!("did not end within {after:?}"),
         Verdict::Died { how } => format!("died of {}", how.lines().next().unwrap_or_default()),
         Verdict::Undecided { reason } => format!("could not be judged ({reason})"),
+        Verdict::Interrupted { why } => format!("could not be done ({why})"),
     }
 }
 

@@ -28,11 +28,14 @@ use crate::{
     run::{self, ExecuteOptions, RunReport, Verdict},
     spec::Spec,
     system::Registry,
-    worker::{Died, Prints, Worker},
+    worker::{Gone, Prints, Worker},
 };
 
 /// Why no lock of this module is ever poisoned.
 const UNPOISONED: &str = "nothing panics while it holds the lock";
+
+/// How often a run is begun whose worker somebody kills from outside.
+const ATTEMPTS: u32 = 3;
 
 /// Workers, and the explorations they work for.
 pub struct Pool {
@@ -335,7 +338,7 @@ impl Shared {
     }
 
     /// Executes these runs in this lane and delivers a report for each, in order, unless the task is cancelled first. A worker that is
-    /// lost is replaced for the runs after the one that took it.
+    /// lost is replaced for the runs after the one that took it; and for that one too, if it was not the one to blame.
     fn run(
         &self,
         lane: &mut Lane,
@@ -351,18 +354,16 @@ impl Shared {
             }
             return;
         }
+        let mut attempts = 0;
         while !runs.is_empty() && task.wanted() {
             if lane.worker.is_none() {
                 lane.knows = None;
                 match Worker::start(prints) {
                     Ok(worker) => lane.worker = Some(worker),
                     Err(error) => {
-                        let reason = format!("no worker process could be started: {error}");
+                        let why = format!("no worker process could be started: {error}");
                         for id in runs {
-                            deliver(RunReport::lost(
-                                id.clone(),
-                                Verdict::Undecided { reason: reason.clone() },
-                            ));
+                            deliver(RunReport::lost(id.clone(), Verdict::Interrupted { why: why.clone() }));
                         }
                         return;
                     }
@@ -377,9 +378,25 @@ impl Shared {
                 deliver(report);
             });
             runs = &runs[delivered..];
+            if delivered > 0 {
+                attempts = 0;
+            }
             match end {
                 Ok(()) => lane.knows = Some(task.clone()),
-                Err(Died) => *lane = Lane::default(),
+                Err(Gone::Done) => *lane = Lane::default(),
+                Err(Gone::FromOutside(how)) => {
+                    *lane = Lane::default();
+                    attempts += 1;
+                    if attempts == ATTEMPTS {
+                        attempts = 0;
+                        let why = format!(
+                            "its worker process was ended {ATTEMPTS} times, and not by squall: something outside does it, as the \
+                             system does when memory runs out, or the run does it to itself; at last by {how}"
+                        );
+                        deliver(RunReport::lost(runs[0].clone(), Verdict::Interrupted { why }));
+                        runs = &runs[1..];
+                    }
+                }
             }
         }
     }

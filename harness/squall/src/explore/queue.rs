@@ -221,7 +221,7 @@ impl Queue {
 }
 
 fn failed(report: &RunReport) -> bool {
-    !matches!(report.verdict, Verdict::Passed | Verdict::Undecided { .. })
+    !matches!(report.verdict, Verdict::Passed | Verdict::Undecided { .. } | Verdict::Interrupted { .. })
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ impl<'a> Judge<'a> {
                 self.outcome.independent += u64::from(independent);
                 ControlFlow::Continue(())
             }
-            (Verdict::Undecided { reason }, _) => {
+            (Verdict::Undecided { reason } | Verdict::Interrupted { why: reason }, _) => {
                 self.undecided.get_or_insert((report.run.clone(), reason.clone()));
                 ControlFlow::Continue(())
             }
@@ -302,6 +302,7 @@ fn manner(verdict: &Verdict) -> String {
         Verdict::Hung { after } => format!("did not end within {after:?}"),
         Verdict::Died { how } => format!("died of {}", how.lines().next().unwrap_or_default()),
         Verdict::Undecided { .. } => "could not be judged".to_owned(),
+        Verdict::Interrupted { .. } => "could not be done".to_owned(),
     }
 }
 

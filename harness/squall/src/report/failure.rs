@@ -116,7 +116,7 @@ pub(super) fn way(verdict: &Verdict) -> String {
         Verdict::Panicked { location, .. } => location.clone(),
         Verdict::Died { how } => how.lines().next().unwrap_or_default().to_owned(),
         Verdict::Hung { .. } => "hung".to_owned(),
-        Verdict::Passed | Verdict::Undecided { .. } => String::new(),
+        Verdict::Passed | Verdict::Undecided { .. } | Verdict::Interrupted { .. } => String::new(),
     }
 }
 
@@ -160,6 +160,7 @@ pub(crate) fn headline(verdict: &Verdict) -> String {
         }
         Verdict::Died { how } => format!("its process died: {}", how.lines().next().unwrap_or_default()),
         Verdict::Undecided { .. } => "could not be judged".to_owned(),
+        Verdict::Interrupted { .. } => "could not be done".to_owned(),
     }
 }
 
@@ -171,7 +172,7 @@ pub(crate) fn details(verdict: &Verdict) -> String {
         Verdict::Died { how } => {
             how.split_once('\n').map_or(String::new(), |(_, printed)| printed.to_owned())
         }
-        Verdict::Undecided { reason } => reason.clone(),
+        Verdict::Undecided { reason: why } | Verdict::Interrupted { why } => why.clone(),
         Verdict::Passed | Verdict::Hung { .. } => String::new(),
     }
 }

@@ -39,6 +39,7 @@ fn run_word(verdict: &Verdict) -> &'static str {
         Verdict::Hung { .. } => "hung",
         Verdict::Died { .. } => "died",
         Verdict::Undecided { .. } => "undecided",
+        Verdict::Interrupted { .. } => "interrupted",
     }
 }
 

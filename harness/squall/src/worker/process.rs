@@ -1,22 +1,38 @@
 //! The parent's side of a worker: starts it, hands it jobs, watches the clock, tells how it died.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    os::unix::process::{CommandExt, ExitStatusExt},
+    io::{self, BufReader, Write},
+    net::Shutdown,
+    os::{
+        fd::OwnedFd,
+        unix::{
+            net::UnixStream,
+            process::{CommandExt, ExitStatusExt},
+        },
+    },
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus},
     sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
     time::{Duration, Instant},
 };
 
-use super::{MARK, Reply, tail::Tail};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use super::{
+    CUT_OFF, MARK, Reply,
+    tail::Tail,
+    wire::{Foreign, Frame, Key},
+};
 use crate::{
     plan::RunId,
     run::{ExecuteOptions, RunReport, Verdict},
 };
 
-/// How often the parent looks up from waiting, to see whether anybody still wants the result.
+/// How often the parent looks up from waiting: whether anybody still wants the result, whether the worker lives.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How long a worker whose socket is closed may take to die, and what a dead one has said may take to arrive.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What becomes of what code under test prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +46,36 @@ pub(crate) enum Prints {
 /// A worker process that waits for jobs, or does one.
 pub(crate) struct Worker {
     child: Child,
-    jobs: ChildStdin,
-    replies: Receiver<String>,
+    key: Key,
+    socket: UnixStream,
+    frames: Receiver<Result<Frame, Foreign>>,
     tail: Tail,
+    /// The number of the next run it is given.
+    next: u64,
+    /// It has been waited for, so that its process group may be another's now.
+    ended: bool,
 }
 
-/// The worker is dead, or was told to die; there will be no more of it.
-#[derive(Debug)]
-pub(crate) struct Died;
+/// The worker is dead; there will be no more of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// The run that was under way has its report, or is wanted no more.
+    Done,
+    /// It was not the doing of the run that was under way, as far as one can know: that run has no report. How it came.
+    FromOutside(String),
+}
+
+/// What became of a worker that said nothing more.
+enum Heard {
+    Frame(Frame),
+    /// Nobody wants to know any more.
+    Unwanted,
+    TooLong,
+    /// What came was not written by it.
+    Foreign,
+    /// It is dead, or has closed its end.
+    Silence,
+}
 
 impl Worker {
     /// Starts one.
@@ -47,34 +85,39 @@ impl Worker {
     ///
     /// # Panics
     /// In a worker: its `main` did not call [`enter_if_worker`](super::enter_if_worker).
-    pub(crate) fn start(prints: Prints) -> std::io::Result<Worker> {
+    pub(crate) fn start(prints: Prints) -> io::Result<Worker> {
         assert!(
             std::env::var_os(MARK).is_none_or(|mark| mark != "1"),
             "a worker starts no workers: call squall::worker::enter_if_worker first thing in main"
         );
+        let key = Key::new();
+        let (socket, its_end) = UnixStream::pair()?;
+        key.greet(&socket)?;
+        let (printed, prints_to) = io::pipe()?;
         let mut child = Command::new(executable()?)
             .arg0("squall-worker")
             .env(MARK, "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // Ctrl-C is for the parent, which ends with what it has.
+            .stdin(OwnedFd::from(its_end))
+            .stdout(prints_to.try_clone()?)
+            .stderr(prints_to)
+            // What it starts goes with it. And Ctrl-C is for the parent, which ends with what it has.
             .process_group(0)
             .spawn()?;
-        let jobs = child.stdin.take().expect("it was asked for");
-        let stdout = child.stdout.take().expect("it was asked for");
-        let stderr = child.stderr.take().expect("it was asked for");
         // Bounded: a parent that falls behind slows its workers down rather than grow.
-        let (sender, replies) = sync_channel(64);
+        let (sender, frames) = sync_channel(64);
+        let mut incoming = BufReader::new(socket.try_clone().inspect_err(|_| kill(&mut child))?);
         std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines() {
-                let Ok(line) = line else { break };
-                if sender.send(line).is_err() {
+            loop {
+                let frame = Frame::read(key, &mut incoming).transpose();
+                let Some(frame) = frame else { break };
+                let last = frame.is_err();
+                if sender.send(frame).is_err() || last {
                     break;
                 }
             }
         });
-        Ok(Worker { child, jobs, replies, tail: Tail::of(stderr, prints == Prints::PassOn) })
+        let tail = Tail::of(printed, key, prints == Prints::PassOn);
+        Ok(Worker { child, key, socket, frames, tail, next: 0, ended: false })
     }
 
     /// Has these runs executed. `spec` is its JSON; none stands for the one of the job before. Each report goes to `deliver` as
@@ -82,7 +125,7 @@ impl Worker {
     /// says no, the worker is killed in the middle of it.
     ///
     /// # Errors
-    /// [`Died`] when the worker is no more. Runs that were not delivered did not come to their end.
+    /// [`Gone`] when the worker is no more. Runs that were not delivered did not come to their end.
     pub(crate) fn run(
         &mut self,
         spec: Option<&str>,
@@ -91,71 +134,160 @@ impl Worker {
         limit: Duration,
         wanted: &dyn Fn() -> bool,
         mut deliver: impl FnMut(RunReport),
-    ) -> Result<(), Died> {
+    ) -> Result<(), Gone> {
         let job = format!(
-            "{{\"spec\":{},\"runs\":{},\"options\":{}}}\n",
+            "{{\"spec\":{},\"runs\":{},\"options\":{}}}",
             spec.unwrap_or("null"),
             serde_json::to_string(runs).expect("names serialise"),
             serde_json::to_string(&options).expect("flags serialise"),
         );
-        // If it is dead already, the pipe of replies says so below, and the first run is blamed.
-        let _ = self.jobs.write_all(job.as_bytes());
-        let mut running = runs[0].clone();
+        self.send(job);
+        let mut runs = runs.iter();
+        let mut running = runs.next();
         let mut since = Instant::now();
-        let mut left = runs.len();
-        while left > 0 {
-            match self.replies.recv_timeout(TICK) {
-                Ok(line) => {
-                    match serde_json::from_str(&line) {
-                        Ok(Reply::Start(id)) => {
-                            running = id;
-                            since = Instant::now();
-                            continue;
+        let mut started = false;
+        while let Some(run) = running {
+            let mut end = |verdict| {
+                let wall_us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+                deliver(RunReport { wall_us, ..RunReport::lost(run.clone(), verdict) });
+                Err(Gone::Done)
+            };
+            match self.hear(since + limit, wanted) {
+                Heard::Frame(frame) => match self.about(&frame, run) {
+                    Ok(Reply::Start) => {
+                        started = true;
+                        since = Instant::now();
+                    }
+                    Ok(Reply::Done(report)) => {
+                        deliver(*report);
+                        self.next += 1;
+                        started = false;
+                        running = runs.next();
+                        if running.is_some() && !wanted() {
+                            self.kill();
+                            return Err(Gone::Done);
                         }
-                        Ok(Reply::Done(report)) => deliver(*report),
-                        Err(error) => {
-                            let reason =
-                                format!("its report did not survive the way from the worker: {error}");
-                            deliver(lost(&running, since, Verdict::Undecided { reason }));
-                        }
                     }
-                    left -= 1;
-                    if left > 0 && !wanted() {
+                    Err(reason) => {
                         self.kill();
-                        return Err(Died);
+                        return end(Verdict::Undecided { reason });
                     }
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    if !wanted() {
-                        self.kill();
-                        return Err(Died);
-                    }
-                    if since.elapsed() > limit {
-                        self.kill();
-                        deliver(lost(&running, since, Verdict::Hung { after: limit }));
-                        return Err(Died);
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => {
+                },
+                Heard::Unwanted => {
                     self.kill();
-                    deliver(lost(&running, since, Verdict::Died { how: self.how_it_died() }));
-                    return Err(Died);
+                    return Err(Gone::Done);
+                }
+                Heard::TooLong => {
+                    self.kill();
+                    return end(Verdict::Hung { after: limit });
+                }
+                Heard::Foreign => {
+                    self.kill();
+                    let what =
+                        "it wrote to a descriptor that is not its own: the one its worker reports over";
+                    return end(Verdict::Died { how: self.with_last_lines(what.to_owned()) });
+                }
+                Heard::Silence => {
+                    let death = self.death();
+                    let how = self.with_last_lines(death.how);
+                    if death.from_outside || !started {
+                        return Err(Gone::FromOutside(how));
+                    }
+                    return end(Verdict::Died { how });
                 }
             }
         }
         Ok(())
     }
 
-    fn kill(&mut self) {
-        // It may be dead already, which is what we want.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// Sends a message about the next run. If the worker is dead already, that shows when its answer is waited for.
+    fn send(&mut self, job: String) {
+        let mut out = Vec::new();
+        Frame { pid: std::process::id(), run: self.next, payload: job.into_bytes() }.push(self.key, &mut out);
+        let _ = self.socket.write_all(&out);
     }
 
-    fn how_it_died(&mut self) -> String {
-        let status = self.child.wait().map_or_else(|error| error.to_string(), describe);
+    /// Waits for the worker to say something.
+    fn hear(&mut self, until: Instant, wanted: &dyn Fn() -> bool) -> Heard {
+        // Since when it is dead, and silent only as long as nothing more arrives.
+        let mut dead = None;
+        loop {
+            match self.frames.recv_timeout(TICK) {
+                Ok(Ok(frame)) if frame.pid == self.child.id() => return Heard::Frame(frame),
+                // A process that it has forked goes on with the run, as if it were the worker.
+                Ok(Ok(_)) => {}
+                Ok(Err(Foreign)) => return Heard::Foreign,
+                Err(RecvTimeoutError::Disconnected) => return Heard::Silence,
+                Err(RecvTimeoutError::Timeout) if dead.is_some() => return Heard::Silence,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if !wanted() {
+                return Heard::Unwanted;
+            }
+            let now = Instant::now();
+            if dead.is_some_and(|since| now > since + LAST_WORDS) {
+                return Heard::Silence;
+            }
+            // Something that it has forked may hold the socket open.
+            if dead.is_none() && self.is_dead() {
+                dead = Some(now);
+            } else if now > until {
+                return Heard::TooLong;
+            }
+        }
+    }
+
+    /// What a frame says of `run`, which is the one under way; why not, if it is not about that.
+    fn about(&self, frame: &Frame, run: &RunId) -> Result<Reply, String> {
+        let reply = serde_json::from_slice(&frame.payload)
+            .map_err(|error| format!("its report did not survive the way from the worker: {error}"))?;
+        let answered = match &reply {
+            Reply::Done(report) if report.run != *run => format!("run {}", report.run),
+            _ if frame.run != self.next => format!("the run numbered {}", frame.run),
+            _ => return Ok(reply),
+        };
+        let number = self.next;
+        Err(format!(
+            "an error of squall itself: a worker was asked for run {run}, numbered {number}, and answered for {answered}"
+        ))
+    }
+
+    /// Whether it has died, though nobody has taken note yet.
+    fn is_dead(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        waitid(WaitId::Pid(pid(&self.child)), options).is_ok_and(|status| status.is_some())
+    }
+
+    /// Ends it and all that it has started.
+    fn kill(&mut self) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        kill(&mut self.child);
+        // A process that has left the group, and has the other end, would keep the reading thread from its end.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
+    /// How the worker died that has fallen silent. One that dies closes its socket first, so it is given time: to kill it at once
+    /// would be to tell one death in two ways.
+    fn death(&mut self) -> Death {
+        let since = Instant::now();
+        while !self.is_dead() && since.elapsed() < LAST_WORDS {
+            super::wait(Duration::from_millis(2));
+        }
+        let alive = !self.is_dead();
+        self.kill();
+        if alive {
+            let how = "it closed a descriptor that is not its own: the one its worker reports over";
+            return Death { how: how.to_owned(), from_outside: false };
+        }
+        self.child.wait().map_or_else(|error| Death { how: error.to_string(), from_outside: true }, Death::of)
+    }
+
+    /// Adds the last lines that it printed. It must be dead.
+    fn with_last_lines(&self, how: String) -> String {
         let last = self.tail.last_lines();
-        if last.is_empty() { status } else { format!("{status}\n{last}") }
+        if last.is_empty() { how } else { format!("{how}\n{last}") }
     }
 }
 
@@ -165,6 +297,17 @@ impl Drop for Worker {
         // What it printed last is not lost if we are the next to end.
         self.tail.finish();
     }
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_child(child)
+}
+
+/// Ends a worker and everything in its process group. The group is its own for as long as nobody has waited for it.
+fn kill(child: &mut Child) {
+    // Where it is gone already there is nothing to end, as we want it.
+    let _ = kill_process_group(pid(child), Signal::KILL);
+    let _ = child.wait();
 }
 
 /// This very executable, even if the file has been replaced since: a campaign goes on while its program is built again, and with what it began.
@@ -180,25 +323,38 @@ pub(crate) fn executable() -> std::io::Result<PathBuf> {
     }
 }
 
-fn lost(run: &RunId, since: Instant, verdict: Verdict) -> RunReport {
-    let wall_us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
-    RunReport { wall_us, ..RunReport::lost(run.clone(), verdict) }
+/// How a worker died, of which nobody here is guilty.
+struct Death {
+    how: String,
+    /// Somebody sent it a signal that no mistake of a program's own brings about.
+    from_outside: bool,
 }
 
-fn describe(status: ExitStatus) -> String {
-    match (status.signal(), status.code()) {
-        (Some(signal), _) => match name(signal) {
-            Some(name) => format!("signal {signal} ({name})"),
-            None => format!("signal {signal}"),
-        },
-        (None, Some(code)) => format!("exit code {code}, in the middle of the run"),
-        (None, None) => "for an unknown reason".to_owned(),
+impl Death {
+    fn of(status: ExitStatus) -> Death {
+        let how = match (status.signal(), status.code()) {
+            (Some(signal), _) => match name(signal) {
+                Some(name) => format!("signal {signal} ({name})"),
+                None => format!("signal {signal}"),
+            },
+            (None, Some(CUT_OFF)) => {
+                format!(
+                    "it closed or read descriptors that are not its own (exit code {CUT_OFF} of its worker)"
+                )
+            }
+            (None, Some(code)) => format!("exit code {code}, in the middle of the run"),
+            (None, None) => "for an unknown reason".to_owned(),
+        };
+        Death { how, from_outside: matches!(status.signal(), Some(1 | 2 | 3 | 9 | 15)) }
     }
 }
 
 /// The signals that end a process by its own fault, or the operator's. Their numbers are the same on Linux and macOS, but for SIGBUS.
 fn name(signal: i32) -> Option<&'static str> {
     Some(match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
         4 => "SIGILL",
         5 => "SIGTRAP",
         6 => "SIGABRT",
@@ -207,7 +363,11 @@ fn name(signal: i32) -> Option<&'static str> {
         8 => "SIGFPE",
         9 => "SIGKILL",
         11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
         15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
         _ => return None,
     })
 }

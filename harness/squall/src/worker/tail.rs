@@ -1,66 +1,104 @@
-//! The end of what a worker prints on standard error, per run: all there is to tell of a death.
+//! What a worker prints, on standard output and standard error alike: the last of it, per run.
+//!
+//! The worker writes a [mark](Key::mark) as each run ends. What stands before it was printed by that run.
 
 use std::{
+    collections::VecDeque,
     io::{Read, Write},
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
     time::Duration,
 };
 
-/// Written by a worker to standard error as a run begins: what came before belongs to the run before.
-const START: &[u8] = b"\x1esquall run\x1e\n";
+use memchr::memchr;
 
-/// How many bytes are kept at least; twice as many at most.
+use super::wire::Key;
+
+/// How many bytes of a run are kept at least; twice as many at most.
 const KEPT: usize = 8 << 10;
 
-/// How many lines are told.
+/// Of how many runs that printed something it is kept.
+const RUNS: usize = 64;
+
+/// How many lines are told of a death.
 const LINES: usize = 6;
 
-/// Separates the output of the run that begins from that of the run before.
-pub(super) fn mark_start() {
-    // A closed standard error is the code under test's own doing; then there is nothing to separate.
-    let _ = std::io::stderr().write_all(START);
+/// How long to wait for what is on its way. A child of the worker may hold the pipe open for ever.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Why the lock is never poisoned.
+const UNPOISONED: &str = "nothing panics while it holds the lock";
+
+/// Reads what a worker prints, to the end, and keeps the last of it.
+pub(super) struct Tail(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    kept: Mutex<Kept>,
+    changed: Condvar,
 }
 
-/// Reads a worker's standard error to its end and keeps the last of it.
-pub(super) struct Tail {
-    kept: Arc<Mutex<Vec<u8>>>,
-    ended: mpsc::Receiver<()>,
+#[derive(Default)]
+struct Kept {
+    /// Of the run that is under way.
+    now: Vec<u8>,
+    /// Of runs that have ended, and printed anything.
+    before: VecDeque<(u64, Vec<u8>)>,
+    /// The last run of which it is known that it has ended.
+    ended: Option<u64>,
+    /// There will be no more.
+    closed: bool,
 }
 
 impl Tail {
     /// Reads on a thread of its own; passes everything on to our standard error if `pass_on`.
-    pub(super) fn of(mut stderr: impl Read + Send + 'static, pass_on: bool) -> Self {
-        let kept = Arc::new(Mutex::new(Vec::new()));
-        let (end, ended) = mpsc::channel();
-        let ours = kept.clone();
+    pub(super) fn of(mut printed: impl Read + Send + 'static, key: Key, pass_on: bool) -> Self {
+        let shared = Arc::new(Shared::default());
+        let ours = shared.clone();
         std::thread::spawn(move || {
-            let mut chunk = [0; 4096];
-            let mut passing = Passing::default();
-            while let Ok(n @ 1..) = stderr.read(&mut chunk) {
-                let mut kept = ours.lock().expect("nothing panics while it holds the lock");
-                keep(&mut kept, &chunk[..n]);
-                drop(kept);
-                if pass_on {
-                    let _ = std::io::stderr().write_all(&passing.next(&chunk[..n]));
+            let mut chunk = vec![0; 64 << 10];
+            let mut splitter = Splitter::new(key);
+            let take = |piece: Piece<'_>| {
+                let mut kept = ours.kept.lock().expect(UNPOISONED);
+                match piece {
+                    Piece::Text(text) => {
+                        keep(&mut kept.now, text);
+                        drop(kept);
+                        if pass_on {
+                            let _ = std::io::stderr().write_all(text);
+                        }
+                    }
+                    Piece::Ended(run) => {
+                        kept.end(run);
+                        ours.changed.notify_all();
+                    }
                 }
+            };
+            while let Ok(n @ 1..) = printed.read(&mut chunk) {
+                splitter.split(&chunk[..n], take);
             }
-            let _ = std::io::stderr().write_all(&passing.held);
-            let _ = end.send(());
+            take(Piece::Text(&splitter.held));
+            ours.kept.lock().expect(UNPOISONED).closed = true;
+            ours.changed.notify_all();
         });
-        Tail { kept, ended }
+        Tail(shared)
+    }
+
+    fn wait(&self, reached: impl Fn(&Kept) -> bool) -> MutexGuard<'_, Kept> {
+        let kept = self.0.kept.lock().expect(UNPOISONED);
+        let waiting =
+            self.0.changed.wait_timeout_while(kept, PATIENCE, |kept| !kept.closed && !reached(kept));
+        waiting.expect(UNPOISONED).0
     }
 
     /// Waits until all has been read; call it once the worker is dead.
     pub(super) fn finish(&self) {
-        // A child of the dead worker may hold the pipe open for ever.
-        let _ = self.ended.recv_timeout(Duration::from_millis(500));
+        drop(self.wait(|_| false));
     }
 
-    /// The last lines of the run that was the last to begin; call it once the worker is dead. Empty if it printed nothing.
+    /// The last lines of the run that was under way; call it once the worker is dead. Empty if it printed nothing.
     pub(super) fn last_lines(&self) -> String {
-        self.finish();
-        let kept = self.kept.lock().expect("nothing panics while it holds the lock");
-        let text = String::from_utf8_lossy(&kept);
+        let kept = self.wait(|_| false);
+        let text = String::from_utf8_lossy(&kept.now);
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         let last: Vec<String> =
             lines[lines.len().saturating_sub(LINES)..].iter().map(|line| without_thread_id(line)).collect();
@@ -68,34 +106,104 @@ impl Tail {
     }
 }
 
-fn keep(kept: &mut Vec<u8>, chunk: &[u8]) {
-    kept.extend_from_slice(chunk);
-    if let Some(at) = kept.windows(START.len()).rposition(|bytes| bytes == START) {
-        kept.drain(..at + START.len());
+impl Kept {
+    /// What was printed up to now is this run's.
+    fn end(&mut self, run: u64) {
+        let printed = std::mem::take(&mut self.now);
+        self.ended = Some(run);
+        if !printed.is_empty() {
+            self.before.push_back((run, printed));
+            if self.before.len() > RUNS {
+                self.before.pop_front();
+            }
+        }
     }
+}
+
+fn keep(kept: &mut Vec<u8>, text: &[u8]) {
+    kept.extend_from_slice(&text[text.len().saturating_sub(2 * KEPT)..]);
     if kept.len() > 2 * KEPT {
         kept.drain(..kept.len() - KEPT);
     }
 }
 
-/// What is passed on: everything but the marks.
-#[derive(Default)]
-struct Passing {
+/// Tells marks from what is printed, however it is cut into pieces.
+struct Splitter {
+    key: Key,
     /// What may be the beginning of a mark.
     held: Vec<u8>,
 }
 
-impl Passing {
-    fn next(&mut self, chunk: &[u8]) -> Vec<u8> {
-        let mut left = std::mem::take(&mut self.held);
-        left.extend_from_slice(chunk);
-        while let Some(at) = left.windows(START.len()).position(|bytes| bytes == START) {
-            left.drain(at..at + START.len());
-        }
-        let begun = (1..START.len()).rev().find(|n| left.ends_with(&START[..*n])).unwrap_or(0);
-        self.held = left.split_off(left.len() - begun);
-        left
+#[derive(Debug, PartialEq, Eq)]
+enum Piece<'a> {
+    Text(&'a [u8]),
+    /// This run has ended.
+    Ended(u64),
+}
+
+impl Splitter {
+    fn new(key: Key) -> Self {
+        Splitter { key, held: Vec::new() }
     }
+
+    fn split(&mut self, chunk: &[u8], mut take: impl FnMut(Piece<'_>)) {
+        let joined;
+        let mut rest = chunk;
+        if !self.held.is_empty() {
+            joined = [std::mem::take(&mut self.held), chunk.to_vec()].concat();
+            rest = &joined;
+        }
+        // Up to where there is no mark.
+        let mut looked = 0;
+        while let Some(at) = memchr(0x1e, &rest[looked..]).map(|at| looked + at) {
+            match self.mark_at(&rest[at..]) {
+                Mark::Not => looked = at + 1,
+                Mark::Perhaps => {
+                    self.held = rest[at..].to_vec();
+                    rest = &rest[..at];
+                    break;
+                }
+                Mark::Of(run, len) => {
+                    if at > 0 {
+                        take(Piece::Text(&rest[..at]));
+                    }
+                    take(Piece::Ended(run));
+                    rest = &rest[at + len..];
+                    looked = 0;
+                }
+            }
+        }
+        if !rest.is_empty() {
+            take(Piece::Text(rest));
+        }
+    }
+
+    /// What begins with `bytes`, the first of which a mark begins with.
+    fn mark_at(&self, bytes: &[u8]) -> Mark {
+        let model = self.key.mark(0);
+        // Both end with the run's number, a separator, and the line.
+        let (fixed, len) = (model.len() - 18, model.len());
+        let known = bytes.len().min(fixed);
+        if bytes[..known] != model[..known] {
+            return Mark::Not;
+        }
+        if bytes.len() < len {
+            return Mark::Perhaps;
+        }
+        let number = std::str::from_utf8(&bytes[fixed..fixed + 16]).ok();
+        match number.and_then(|number| u64::from_str_radix(number, 16).ok()) {
+            Some(run) if bytes[fixed + 16..len] == model[fixed + 16..] => Mark::Of(run, len),
+            _ => Mark::Not,
+        }
+    }
+}
+
+enum Mark {
+    Not,
+    /// There is not enough of it to say.
+    Perhaps,
+    /// That of this run, and how long it is.
+    Of(u64, usize),
 }
 
 /// Removes the operating system's thread id from `thread 'main' (4711) panicked at ..`: it differs from run to run.
@@ -114,13 +222,20 @@ fn without_thread_id(line: &str) -> String {
 mod tests {
     use super::*;
 
+    fn tail(printed: Vec<u8>, key: Key) -> Tail {
+        Tail::of(std::io::Cursor::new(printed), key, false)
+    }
+
     #[test]
     fn only_the_run_that_died_is_told() {
+        let key = Key::new();
         let mut printed = b"from the run before\n".to_vec();
-        printed.extend_from_slice(START);
+        printed.extend(key.mark(1));
         printed.extend_from_slice(b"thread 'run' (4711) has overflowed its stack\nfatal runtime error\n");
-        let tail = Tail::of(std::io::Cursor::new(printed), false);
-        assert_eq!(tail.last_lines(), "thread 'run' has overflowed its stack\nfatal runtime error");
+        assert_eq!(
+            tail(printed, key).last_lines(),
+            "thread 'run' has overflowed its stack\nfatal runtime error"
+        );
     }
 
     #[test]
@@ -129,28 +244,42 @@ mod tests {
         for _ in 0..1_000 {
             keep(&mut kept, &[b'x'; 4096]);
         }
-        assert!(kept.len() <= 2 * KEPT + 4096, "{} bytes", kept.len());
-    }
-
-    #[test]
-    fn what_is_passed_on_has_no_marks_however_it_is_read() {
-        let printed = [b"one\n", START, b"two", START, START, b"half a line\x1e"].concat();
-        for n in 1..printed.len() {
-            let mut passing = Passing::default();
-            let mut passed: Vec<u8> = printed.chunks(n).flat_map(|chunk| passing.next(chunk)).collect();
-            passed.extend(&passing.held);
-            assert_eq!(passed, b"one\ntwohalf a line\x1e", "in chunks of {n}");
+        keep(&mut kept, &[b'x'; 1 << 20]);
+        assert!(kept.len() <= 2 * KEPT, "{} bytes", kept.len());
+        let mut runs = Kept::default();
+        for run in 0..1_000 {
+            keep(&mut runs.now, b"x");
+            runs.end(run);
         }
+        assert_eq!(runs.before.len(), RUNS);
     }
 
     #[test]
-    fn a_mark_that_is_read_in_two_parts_still_separates() {
-        let (a, b) = START.split_at(5);
-        let mut kept = Vec::new();
-        keep(&mut kept, b"before");
-        keep(&mut kept, a);
-        keep(&mut kept, b);
-        keep(&mut kept, b"after");
-        assert_eq!(kept, b"after");
+    fn marks_are_found_however_they_are_read_and_nothing_else_is_one() {
+        let (key, other) = (Key::new(), Key::new());
+        let alike = other.mark(3);
+        let printed = [
+            b"one\n".to_vec(),
+            key.mark(1),
+            b"two".to_vec(),
+            alike.clone(),
+            key.mark(2),
+            b"\x1esqua".to_vec(),
+        ]
+        .concat();
+        for n in 1..=printed.len() {
+            let (mut text, mut ended) = (Vec::new(), Vec::new());
+            let mut splitter = Splitter::new(key);
+            for chunk in printed.chunks(n) {
+                splitter.split(chunk, |piece| match piece {
+                    Piece::Text(more) => text.extend_from_slice(more),
+                    Piece::Ended(run) => ended.push((run, text.len())),
+                });
+            }
+            text.extend(&splitter.held);
+            let expected = [b"one\ntwo", &*alike, b"\x1esqua"].concat();
+            assert_eq!(text, expected, "in chunks of {n}");
+            assert_eq!(ended, [(1, 4), (2, 7 + alike.len())], "in chunks of {n}");
+        }
     }
 }

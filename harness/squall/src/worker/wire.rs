@@ -1,0 +1,163 @@
+//! What goes over the socket between a worker and its parent: frames, which say what they are about and whose they are.
+//!
+//! Code under test lives in the worker and can write to any descriptor, or fork and have a second process answer. So each frame begins with
+//! a key that parent and worker alone know, names the process that wrote it and the run it is about, and carries checksums:
+//! what was not written by the worker itself is told from what was, wherever in the stream it stands.
+
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    io::{self, Read, Write},
+};
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// What a parent says first, so that a worker knows that it has one. Its last byte is the version of what follows.
+const GREETING: [u8; 8] = *b"squall\n\x01";
+
+/// How long a frame's head is.
+const HEAD: usize = 40;
+
+/// What only a parent and its worker know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key(u64);
+
+impl Key {
+    /// Another one each time.
+    pub(super) fn new() -> Self {
+        // The standard library's hash maps draw theirs from the operating system.
+        Key(RandomState::new().build_hasher().finish())
+    }
+
+    /// Sends it ahead of everything else.
+    pub(super) fn greet(self, mut to: impl Write) -> io::Result<()> {
+        to.write_all(&[GREETING, self.0.to_le_bytes()].concat())
+    }
+
+    /// What [`greet`](Self::greet) sent; none if it was not that.
+    pub(super) fn greeted(mut from: impl Read) -> io::Result<Option<Key>> {
+        let mut said = [0; 16];
+        from.read_exact(&mut said)?;
+        let key = u64::from_le_bytes(said[8..].try_into().expect("half of 16 is 8"));
+        Ok((said[..8] == GREETING).then_some(Key(key)))
+    }
+
+    /// Separates what one run printed from what the next one prints.
+    pub(super) fn mark(self, run: u64) -> Vec<u8> {
+        format!("\x1esquall {:016x} {run:016x}\x1e\n", self.0).into_bytes()
+    }
+}
+
+/// A message about a run.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    /// The process that wrote it.
+    pub pid: u32,
+    /// The number of the run, as the parent counts those that this worker was given.
+    pub run: u64,
+    pub payload: Vec<u8>,
+}
+
+impl Frame {
+    /// Appends it to what is to be sent.
+    pub(super) fn push(self, key: Key, out: &mut Vec<u8>) {
+        let len = u32::try_from(self.payload.len()).expect("a report of 4 GiB does not fit into memory");
+        let at = out.len();
+        out.extend(key.0.to_le_bytes());
+        out.extend(self.pid.to_le_bytes());
+        out.extend(len.to_le_bytes());
+        out.extend(self.run.to_le_bytes());
+        out.extend(xxh3_64_with_seed(&self.payload, key.0).to_le_bytes());
+        out.extend(xxh3_64_with_seed(&out[at..], key.0).to_le_bytes());
+        out.extend(self.payload);
+    }
+
+    /// Reads the next one; none at the end of the stream, which may come in the middle of a frame when its writer dies.
+    pub(super) fn read(key: Key, mut from: impl Read) -> Result<Option<Frame>, Foreign> {
+        let mut head = [0; HEAD];
+        if from.read_exact(&mut head).is_err() {
+            return Ok(None);
+        }
+        let number = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().expect("eight bytes"));
+        let half = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().expect("four bytes"));
+        if number(0) != key.0 || number(32) != xxh3_64_with_seed(&head[..32], key.0) {
+            return Err(Foreign);
+        }
+        let len = half(12) as usize;
+        let mut payload = Vec::with_capacity(len);
+        match from.take(len as u64).read_to_end(&mut payload) {
+            Ok(read) if read == len => {}
+            _ => return Ok(None),
+        }
+        if number(24) != xxh3_64_with_seed(&payload, key.0) {
+            return Err(Foreign);
+        }
+        Ok(Some(Frame { pid: half(8), run: number(16), payload }))
+    }
+}
+
+/// Something that the other side's harness did not write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Foreign;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(run: u64) -> Frame {
+        Frame { pid: 7, run, payload: vec![b'x'; 100] }
+    }
+
+    fn sent(key: Key) -> Vec<u8> {
+        let mut out = Vec::new();
+        frame(1).push(key, &mut out);
+        frame(2).push(key, &mut out);
+        out
+    }
+
+    /// All that can be read, and whether it ends with something foreign.
+    fn read(key: Key, mut bytes: &[u8]) -> (Vec<Frame>, bool) {
+        let mut frames = Vec::new();
+        loop {
+            match Frame::read(key, &mut bytes) {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => return (frames, false),
+                Err(Foreign) => return (frames, true),
+            }
+        }
+    }
+
+    #[test]
+    fn frames_arrive_as_they_were() {
+        let key = Key::new();
+        assert_eq!(read(key, &sent(key)), (vec![frame(1), frame(2)], false));
+        assert_eq!(read(key, &[]), (vec![], false));
+        assert_eq!(read(key, &sent(key)[..150]), (vec![frame(1)], false), "its writer died");
+    }
+
+    #[test]
+    fn what_others_write_is_never_taken_for_a_frame() {
+        let key = Key::new();
+        let sent = sent(key);
+        let of_another_worker = super::tests::sent(Key::new());
+        for garbage in [&b"{\"start\":4711}\n"[..], &[0; 64], &[0xff; 200], &of_another_worker] {
+            for at in 0..=sent.len() {
+                let mixed = [&sent[..at], garbage, &sent[at..]].concat();
+                let (frames, foreign) = read(key, &mixed);
+                let whole = at / 140;
+                assert_eq!(frames.len(), whole, "inserted at {at}");
+                assert!(foreign || at == sent.len(), "inserted at {at}");
+                assert!(frames.iter().zip(1..).all(|(f, run)| *f == frame(run)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_greeting_is_known() {
+        let key = Key::new();
+        let mut said = Vec::new();
+        key.greet(&mut said).expect("memory takes it");
+        assert_eq!(Key::greeted(&*said).expect("it is whole"), Some(key));
+        assert_eq!(Key::greeted(&b"{\"spec\":null,\"runs\""[..]).expect("it is long enough"), None);
+        assert!(Key::greeted(&b"short"[..]).is_err());
+    }
+}

@@ -1,0 +1,74 @@
+//! What a [gremlin](crate::Gremlin) does to the process it runs in, by system calls.
+#![expect(
+    unsafe_code,
+    reason = "code under test may close, write to and fork what it likes, and these are its ways to"
+)]
+
+use std::{io::Write, process};
+
+/// How many descriptors there may be.
+const DESCRIPTORS: i32 = 1024;
+
+/// Prints many megabytes, most of which are not UTF-8, on both streams.
+pub fn flood() {
+    let chunk: Vec<u8> = (0..1 << 16).map(|n| (n % 251) as u8).collect();
+    for _ in 0..200 {
+        // Nobody has to take it.
+        let _ = std::io::stdout().write_all(&chunk);
+        let _ = std::io::stderr().write_all(&chunk);
+    }
+}
+
+/// Closes the standard streams.
+pub fn close_streams() {
+    close(0..=2);
+}
+
+/// Closes everything but the standard streams.
+pub fn close_others() {
+    close(3..=DESCRIPTORS);
+}
+
+/// Closes everything.
+pub fn close_all() {
+    close(0..=DESCRIPTORS);
+}
+
+fn close(descriptors: impl Iterator<Item = i32>) {
+    for fd in descriptors {
+        // SAFETY: that they are somebody else's is the point; nothing is accessed by way of them here.
+        unsafe { libc::close(fd) };
+    }
+}
+
+/// Writes something to every descriptor.
+pub fn scribble() {
+    let garbage = [b'{'; 100];
+    for fd in 0..=DESCRIPTORS {
+        // SAFETY: the buffer is as long as is said. Nothing here depends on whose descriptor it is.
+        unsafe { libc::write(fd, garbage.as_ptr().cast(), garbage.len()) };
+    }
+}
+
+/// Kills this process with a signal.
+pub fn kill(signal: i32) {
+    // SAFETY: kill accesses no memory.
+    unsafe { libc::kill(process::id() as i32, signal) };
+}
+
+/// Starts a process that lives on for a minute, and holds all descriptors of this one.
+pub fn fork() {
+    // SAFETY: the child calls nothing but sleep and _exit, which may be called after a fork in a process of many threads.
+    unsafe {
+        if libc::fork() == 0 {
+            libc::sleep(60);
+            libc::_exit(0);
+        }
+    }
+}
+
+/// Starts a second process that goes on with the run as well.
+pub fn fork_and_go_on() {
+    // SAFETY: the child is as good a copy as it gets; what it does after is what is tested.
+    unsafe { libc::fork() };
+}
