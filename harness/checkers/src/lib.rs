@@ -25,6 +25,8 @@
 //! assert!(history[2].output().is_none());
 //! ```
 
+#[cfg(feature = "formats")]
+pub mod formats;
 pub mod history;
 pub mod verdict;
 
