@@ -28,6 +28,8 @@
 #[cfg(feature = "formats")]
 pub mod formats;
 pub mod history;
+pub mod sessions;
+pub mod transactions;
 pub mod verdict;
 
 pub use crate::{

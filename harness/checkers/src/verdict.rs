@@ -85,7 +85,7 @@ impl Default for Budget {
     }
 }
 
-/// What of a [`Budget`] ran out.
+/// Why a question stayed open: mostly, what of a [`Budget`] ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Exhausted {
@@ -104,6 +104,13 @@ pub enum Exhausted {
         /// How much there was.
         limit: Duration,
     },
+    /// Nothing ran out: the history does not show in which order some writes were made, and no search decides it.
+    Unordered {
+        /// Into how many sequences these writes fall.
+        sequences: u64,
+    },
+    /// Nothing ran out: time stamps that are needed are not there.
+    NoTimestamps,
 }
 
 impl fmt::Display for Exhausted {
@@ -112,6 +119,12 @@ impl fmt::Display for Exhausted {
             Exhausted::Steps { limit } => write!(f, "undecided after {limit} steps"),
             Exhausted::Memory { limit } => write!(f, "undecided with {limit} bytes of memory in use"),
             Exhausted::Time { limit } => write!(f, "undecided after {limit:?}"),
+            Exhausted::Unordered { sequences } => {
+                write!(f, "undecided, as nothing orders {sequences} sequences of writes among each other")
+            }
+            Exhausted::NoTimestamps => {
+                write!(f, "undecided, as a transaction has no start and commit time stamps")
+            }
         }
     }
 }
