@@ -25,14 +25,23 @@
 //! assert!(history[2].output().is_none());
 //! ```
 
+pub mod explain;
 #[cfg(feature = "formats")]
 pub mod formats;
 pub mod history;
+pub mod linearizability;
+pub mod model;
+pub mod models;
+mod ranks;
+mod search;
+pub mod sequential;
 pub mod sessions;
 pub mod transactions;
 pub mod verdict;
 
 pub use crate::{
+    explain::Violation,
     history::{Moment, Operation, Process, Recorder, Returned},
+    model::Model,
     verdict::{Budget, Exhausted, Meter, Verdict},
 };

@@ -1,0 +1,331 @@
+//! The search for an order in which a sequential object could have given all answers: depth first, one operation after
+//! another, going back where nothing fits.
+//!
+//! J. M. Wing and C. Gong, "Testing and verifying concurrent objects", JPDC 17, 1993; G. Lowe, "Testing for
+//! linearizability", CCPE 29(4), 2017, whose memory of configurations (what took effect, and the state) keeps work from
+//! being done twice. The memory is indexed by a hash and compared exactly, so that a collision costs time, never a verdict.
+//!
+//! Beyond these papers:
+//!
+//! - An operation that only reads and that fits now is taken at once, without alternatives: it fits in no fewer orders of
+//!   the rest if it comes first.
+//! - Of operations that ask and answer the same, and that could both be next, the one that returns first is next.
+//! - What took effect is written down as how many operations in order of their returns, and which beyond these. That is as
+//!   short as the concurrency is, however long the history.
+//! - Operations that need not happen are tried last, and never when they only read.
+
+mod program_order;
+mod real_time;
+
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+use rustc_hash::FxBuildHasher;
+
+use crate::{
+    model::{Call, Model},
+    verdict::{Exhausted, Meter},
+};
+
+pub(crate) use self::{program_order::ProgramOrder, real_time::RealTime};
+
+/// By this searches number calls: those that must happen first.
+pub(crate) fn by_return<I, O>(call: &Call<'_, I, O>) -> (u32, u32) {
+    (call.returned, call.invoked)
+}
+
+/// Which calls may be next. Calls below [`required`](Order::required) must all happen, those from there on need not.
+pub(crate) trait Order {
+    /// How many calls must happen.
+    fn required(&self) -> u32;
+    /// How many of them have not been taken.
+    fn left(&self) -> u32;
+    /// The first required call from a cursor on that may be next, and the cursor after it. Zero is the first cursor.
+    fn candidate(&self, cursor: u32) -> Option<(u32, u32)>;
+    /// The same for calls that need not happen.
+    fn optional(&self, cursor: u32) -> Option<(u32, u32)>;
+    /// Takes a call.
+    fn take(&mut self, call: u32);
+    /// Puts back the last call that was taken.
+    fn put_back(&mut self, call: u32);
+    /// What was taken, as short as possible: the same words if and only if the same calls.
+    fn words(&self, words: &mut Vec<u32>);
+    /// How many required calls, in the order in which they return, were all taken; zero where returns do not matter.
+    fn done(&self) -> u32;
+}
+
+/// States by number, each once.
+struct States<S> {
+    table: HashTable<u32>,
+    all: Vec<S>,
+}
+
+impl<S: Eq + std::hash::Hash> States<S> {
+    /// The number of a state, and whether it is a new one.
+    fn number(&mut self, state: S) -> (u32, bool) {
+        let hash = |state: &S| FxBuildHasher.hash_one(state);
+        let hashed = hash(&state);
+        let all = &mut self.all;
+        if let Some(&number) = self.table.find(hashed, |number| all[*number as usize] == state) {
+            return (number, false);
+        }
+        let number = all.len() as u32;
+        all.push(state);
+        self.table.insert_unique(hashed, number, |number| hash(&all[*number as usize]));
+        (number, true)
+    }
+}
+
+/// Configurations that were met. The words of all stand behind each other.
+struct Memory {
+    table: HashTable<Met>,
+    words: Vec<u32>,
+}
+
+struct Met {
+    hash: u64,
+    begin: usize,
+    length: u32,
+}
+
+impl Memory {
+    /// Adds a configuration; false if it was there.
+    fn add(&mut self, configuration: &[u32]) -> bool {
+        let hash = FxBuildHasher.hash_one(configuration);
+        let same = |met: &Met| {
+            met.hash == hash && self.words[met.begin..met.begin + met.length as usize] == *configuration
+        };
+        if self.table.find(hash, same).is_some() {
+            return false;
+        }
+        let met = Met { hash, begin: self.words.len(), length: configuration.len() as u32 };
+        self.words.extend_from_slice(configuration);
+        self.table.insert_unique(hash, met, |met| met.hash);
+        true
+    }
+}
+
+/// What is looked at next in a configuration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Reads,
+    Changes,
+    Optional,
+    Over,
+}
+
+/// The way back to a configuration.
+struct Frame {
+    call: u32,
+    state: u32,
+    cursor: u32,
+    phase: Phase,
+}
+
+/// How far a search came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// There is an order.
+    Found,
+    /// There is none.
+    Impossible,
+    /// The slice is used up.
+    Paused,
+}
+
+/// A search that can be interrupted.
+pub(crate) struct Search<'m, 'a, M: Model, P> {
+    model: &'m M,
+    calls: Vec<Call<'a, M::Input, M::Output>>,
+    reads: Vec<bool>,
+    order: P,
+    states: States<M::State>,
+    memory: Memory,
+    stack: Vec<Frame>,
+    /// The configuration that is being looked at.
+    state: u32,
+    cursor: u32,
+    phase: Phase,
+    configuration: Vec<u32>,
+    held: usize,
+    /// The most calls, in order of returns, that were all taken at once.
+    furthest: u32,
+    record: Record,
+    ends: Vec<(u32, Vec<u32>)>,
+}
+
+/// What to remember besides the verdict.
+#[derive(Default)]
+pub(crate) enum Record {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// For each call, the longest order of effects with it, by number into the list.
+    Longest { orders: Vec<Vec<u32>>, by_call: Vec<Option<usize>> },
+    /// All configurations in which all required calls have been taken.
+    Ends,
+}
+
+impl<'m, 'a, M: Model, P: Order> Search<'m, 'a, M, P> {
+    /// A search from a state. Calls are numbered as the order wants it.
+    pub(crate) fn new(
+        model: &'m M,
+        calls: Vec<Call<'a, M::Input, M::Output>>,
+        order: P,
+        start: M::State,
+        record: Record,
+    ) -> Self {
+        let reads = calls.iter().map(|call| model.reads_only(call.input, call.output)).collect();
+        let mut states = States { table: HashTable::new(), all: Vec::new() };
+        let (state, _) = states.number(start);
+        Search {
+            model,
+            calls,
+            reads,
+            order,
+            states,
+            memory: Memory { table: HashTable::new(), words: Vec::new() },
+            stack: Vec::new(),
+            state,
+            cursor: 0,
+            phase: Phase::Reads,
+            configuration: Vec::new(),
+            held: 0,
+            furthest: 0,
+            record,
+            ends: Vec::new(),
+        }
+    }
+
+    /// Goes on for about so many steps. The budget may end it earlier.
+    pub(crate) fn run(&mut self, meter: &mut Meter, slice: u64) -> Result<Progress, Exhausted> {
+        let until = meter.steps().saturating_add(slice);
+        if self.stack.is_empty() && self.phase == Phase::Reads && self.cursor == 0 && self.arrived() {
+            return Ok(Progress::Found);
+        }
+        while meter.steps() < until {
+            let Some((call, after)) = self.next(meter)? else {
+                self.remember_longest();
+                let Some(frame) = self.stack.pop() else { return Ok(Progress::Impossible) };
+                self.order.put_back(frame.call);
+                (self.state, self.cursor, self.phase) = (frame.state, frame.cursor, frame.phase);
+                continue;
+            };
+            let forced = self.phase == Phase::Over;
+            self.order.take(call);
+            if !forced {
+                self.configuration.clear();
+                self.configuration.push(after);
+                self.order.words(&mut self.configuration);
+                if !self.memory.add(&self.configuration) {
+                    self.order.put_back(call);
+                    continue;
+                }
+                self.hold(meter, size_of::<Met>() + 1 + 4 * self.configuration.len())?;
+            }
+            self.stack.push(Frame { call, state: self.state, cursor: self.cursor, phase: self.phase });
+            (self.state, self.cursor, self.phase) = (after, 0, Phase::Reads);
+            if self.arrived() {
+                return Ok(Progress::Found);
+            }
+        }
+        Ok(Progress::Paused)
+    }
+
+    /// The next call to take in this configuration, and the state after it.
+    fn next(&mut self, meter: &mut Meter) -> Result<Option<(u32, u32)>, Exhausted> {
+        loop {
+            let found = match self.phase {
+                Phase::Over => return Ok(None),
+                Phase::Optional => self.order.optional(self.cursor),
+                Phase::Reads | Phase::Changes => self.order.candidate(self.cursor),
+            };
+            let Some((call, cursor)) = found else {
+                self.cursor = 0;
+                self.phase = match self.phase {
+                    Phase::Reads => Phase::Changes,
+                    Phase::Changes => Phase::Optional,
+                    Phase::Optional | Phase::Over => Phase::Over,
+                };
+                continue;
+            };
+            self.cursor = cursor;
+            if self.phase != Phase::Optional && self.reads[call as usize] != (self.phase == Phase::Reads) {
+                continue;
+            }
+            meter.step()?;
+            let Call { input, output, .. } = self.calls[call as usize];
+            let Some(after) = self.model.apply(&self.states.all[self.state as usize], input, output) else {
+                continue;
+            };
+            if self.phase == Phase::Reads {
+                self.phase = Phase::Over;
+                return Ok(Some((call, self.state)));
+            }
+            let weight = self.model.weight(&after);
+            let (after, new) = self.states.number(after);
+            if new {
+                self.hold(meter, weight + size_of::<u32>() + 1)?;
+            }
+            return Ok(Some((call, after)));
+        }
+    }
+
+    /// Looks at a configuration that was just reached; true if the search is over.
+    fn arrived(&mut self) -> bool {
+        self.furthest = self.furthest.max(self.order.done());
+        if self.order.left() > 0 {
+            return false;
+        }
+        let Record::Ends = self.record else { return true };
+        let required = self.order.required();
+        let optional = self.stack.iter().map(|frame| frame.call).filter(|call| *call >= required);
+        let mut taken: Vec<u32> = optional.collect();
+        taken.sort_unstable();
+        let end = (self.state, taken);
+        if !self.ends.contains(&end) {
+            self.ends.push(end);
+        }
+        false
+    }
+
+    fn remember_longest(&mut self) {
+        let Record::Longest { orders, by_call } = &mut self.record else { return };
+        let length = |place: Option<usize>, orders: &[Vec<u32>]| place.map_or(0, |place| orders[place].len());
+        let depth = self.stack.len();
+        if self.stack.iter().all(|frame| length(by_call[frame.call as usize], orders) >= depth) {
+            return;
+        }
+        for frame in &self.stack {
+            let best = &mut by_call[frame.call as usize];
+            if length(*best, orders) < depth {
+                *best = Some(orders.len());
+            }
+        }
+        orders.push(self.stack.iter().map(|frame| frame.call).collect());
+    }
+
+    fn hold(&mut self, meter: &mut Meter, bytes: usize) -> Result<(), Exhausted> {
+        self.held += bytes;
+        meter.remember(bytes)
+    }
+
+    /// Gives back what it remembers.
+    pub(crate) fn release(self, meter: &mut Meter) -> Released<M::State> {
+        meter.forget(self.held);
+        let ends =
+            self.ends.into_iter().map(|(state, taken)| (self.states.all[state as usize].clone(), taken));
+        Released { furthest: self.furthest, ends: ends.collect(), record: self.record }
+    }
+}
+
+/// What is left of a search.
+pub(crate) struct Released<S> {
+    /// The most calls, in order of returns, that were all taken at once. If there is no order, there is none for the calls
+    /// up to this one either.
+    pub(crate) furthest: u32,
+    /// With [`Record::Ends`]: the states, each with the optional calls that were taken.
+    pub(crate) ends: Vec<(S, Vec<u32>)>,
+    /// The rest of what was asked for.
+    pub(crate) record: Record,
+}
