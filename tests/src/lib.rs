@@ -15,11 +15,15 @@ use squall::{
 };
 use squall_rt::rng;
 
+mod astray;
+mod leaks;
 mod process;
+
+use self::{astray::Astray, leaks::Leaky};
 
 /// The systems of these tests.
 pub fn registry() -> Registry {
-    Registry::new().with::<Gremlin>()
+    Registry::new().with::<Gremlin>().with::<Leaky>().with::<Astray>()
 }
 
 /// Nodes that beat ten times a second, and in one run of some do a [`Deed`]. What they report depends on all that ordinary code leaves to

@@ -203,7 +203,7 @@ fn find(
     let spec = Spec { expect: Expect::Pass, ..spec.clone() };
     let first = base * APART;
     let options = Options {
-        seeds: Some(Seeds { start: first, end: first + asked.runs }),
+        seeds: Some(Seeds::from(first, asked.runs)),
         strategy: Some(vec![strategy]),
         run_timeout: asked.run_timeout,
         max_failures: u64::MAX,

@@ -9,7 +9,13 @@
 //! }
 //! ```
 
-use std::{ffi::OsString, io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -125,7 +131,9 @@ Examples:
   squall replay specs/saga/x.yaml --seed 17/3.2s/5        one of the futures
   squall replay specs/saga/x.yaml --seed 17/without:cut   the run without a strike")]
     Blame(BlameArgs),
-    /// Print the plan of one seed as YAML: every operation and every fault with its time.
+    /// Print one run as a spec that has nothing left to draw: every operation and every fault with its time.
+    ///
+    /// `squall run` takes what is printed, and makes the same run of it.
     Explain {
         /// The spec.
         spec: PathBuf,
@@ -233,7 +241,7 @@ struct RunArgs {
     /// Only specs whose path contains this.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
-    /// Which seeds: a count, or a range a..b without b. [default: as many as each spec asks for]
+    /// Which seeds: a count, or a range: a..b without b, a..=b with it. [default: as many as each spec asks for]
     #[arg(long, value_name = "N|A..B")]
     seeds: Option<Seeds>,
     /// What runs to make of them: random, swarm, sweep, pct, guided. Several take turns. [default: as each spec says]
@@ -280,7 +288,7 @@ struct ShrinkArgs {
     /// The seed, or the run's name as reports print it. [default: the first that fails]
     #[arg(long, value_name = "RUN", conflicts_with = "seeds")]
     seed: Option<RunId>,
-    /// Where to look for a seed that fails: a count, or a range a..b without b. [default: as the spec says]
+    /// Where to look for a seed that fails: a count, or a range: a..b without b, a..=b with it. [default: as the spec says]
     #[arg(long, value_name = "N|A..B")]
     seeds: Option<Seeds>,
     /// Write the spec to this file. [default: standard output]
@@ -289,6 +297,9 @@ struct ShrinkArgs {
     /// Write the spec to specs/regressions, under a name that says what it shows.
     #[arg(long)]
     save: bool,
+    /// Write it though the file is there; never over the spec itself.
+    #[arg(long)]
+    force: bool,
     /// How many candidates to run at most.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     max_runs: u64,
@@ -328,9 +339,9 @@ struct BlameArgs {
     /// Which case of its matrix, as `style=orchestrated`.
     #[arg(long, value_name = "CASE")]
     case: Option<String>,
-    /// The seed, or the run's name as reports print it: 17, swarm:17.
+    /// The seed, or the run's name as reports print it: 17, swarm:17. A spec with a plan has but one.
     #[arg(long, value_name = "RUN")]
-    seed: RunId,
+    seed: Option<RunId>,
     /// How many futures to draw from each moment.
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     futures: u64,
@@ -409,6 +420,16 @@ pub fn main(registry: Registry) -> ExitCode {
         // The panic has been printed.
         Err(_) => Exit::Internal.into(),
     }
+}
+
+/// Replays a run of a spec, as the command does: prints its history, and says whether it came out as the spec expects.
+pub(crate) fn replay_run(registry: &Registry, spec: &Path, case: Option<&str>, run: &RunId) -> bool {
+    let mut args: Vec<OsString> = vec!["squall".into(), "replay".into()];
+    if let Some(case) = case {
+        args.extend(["--case".into(), case.into()]);
+    }
+    args.extend(["--seed".into(), run.to_string().into(), "--".into(), spec.into()]);
+    with_args(registry, args) == Exit::AsExpected
 }
 
 fn with_args(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> Exit {

@@ -30,19 +30,19 @@ mod verdict;
 
 pub(crate) use self::pool::Apart;
 pub(crate) use self::verdict::count;
-use self::{
-    divergence::same,
-    journal::Journal,
-    pool::Next,
-    source::Issue,
-    verdict::{Ended, Judge},
-};
 pub use self::{
     divergence::{Divergence, Fork},
     pool::Pool,
     seeds::Seeds,
     source::Statement,
     verdict::{Outcome, SpecVerdict, Vacuity},
+};
+use self::{
+    divergence::{Sought, same},
+    journal::Journal,
+    pool::Next,
+    source::Issue,
+    verdict::{Ended, Judge},
 };
 
 /// How to explore. None of it changes what happens in a run.
@@ -161,12 +161,13 @@ pub(crate) fn explore_on(
                 past: true,
             });
         }
-        if let Some(fork) = journal.past_end()? {
+        if let Some(sought) = journal.past_end()? {
             let ended = if decided { Ended::Decided } else { Ended::Finished };
             let (total, statements) = (source.total(), source.statements());
             let mut outcome = Outcome { statements, ..judge.finish(&ended, total) };
-            if let SpecVerdict::Nondeterministic(divergence) = &mut outcome.verdict {
-                divergence.first = fork;
+            if let (SpecVerdict::Nondeterministic(divergence), Some(sought)) = (&mut outcome.verdict, sought)
+            {
+                divergence.looked_for(sought);
             }
             return Ok(outcome);
         }
@@ -210,20 +211,16 @@ pub(crate) fn explore_on(
     };
     let mut outcome = judge.finish(&ended, total);
     outcome.statements = statements;
-    if let SpecVerdict::Nondeterministic(divergence) = &mut outcome.verdict
-        && divergence.first.is_none()
-        && let Some(found) = investigate(pool, spec, &divergence.run, options.run_timeout)
-    {
-        divergence.first = found.first;
+    let mut sought = None;
+    if let SpecVerdict::Nondeterministic(divergence) = &mut outcome.verdict {
+        let found = investigate(pool, spec, &divergence.run, options.run_timeout);
+        divergence.looked_for(found.clone());
+        sought = Some(found);
     }
     if let Some(journal) = journal
         && !matches!(ended, Ended::Stopped(_))
     {
-        let fork = match &outcome.verdict {
-            SpecVerdict::Nondeterministic(divergence) => divergence.first.clone(),
-            _ => None,
-        };
-        journal.end(fork)?;
+        journal.end(sought)?;
     }
     Ok(outcome)
 }
@@ -237,13 +234,17 @@ pub fn is_expected(spec: &Spec, report: &RunReport) -> bool {
     }
 }
 
+/// How often a run that is not one is executed in one process to find where it parts.
+const SOUGHT: usize = 8;
+
 /// Executes a run a few times, with histories, in two processes, until two runs differ: a leak that lasts within a process
 /// shows from run to run, one that comes from the process itself shows between the two.
-fn investigate(pool: &Pool, spec: &Spec, run: &RunId, limit: Duration) -> Option<Divergence> {
-    let mut reports =
-        pool.run_apart(spec, &[run.clone(), run.clone(), run.clone()], false, limit, Prints::Keep);
+fn investigate(pool: &Pool, spec: &Spec, run: &RunId, limit: Duration) -> Sought {
+    let mut reports = pool.run_apart(spec, &vec![run.clone(); SOUGHT], false, limit, Prints::Keep);
     reports.extend(pool.run_apart(spec, std::slice::from_ref(run), false, limit, Prints::Keep));
-    let first = reports.first()?;
-    let other = reports.iter().find(|other| !same(first, other) && !other.history.is_empty())?;
-    Some(Divergence::between(first, other))
+    let others = |first: &RunReport| reports.iter().filter(|other| !same(first, other)).collect::<Vec<_>>();
+    let Some(first) = reports.first() else { return Sought::default() };
+    let others = others(first);
+    let first = others.iter().find_map(|other| Divergence::between(first, other).first);
+    Sought { recurred: !others.is_empty(), first }
 }

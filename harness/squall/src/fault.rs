@@ -39,6 +39,8 @@ pub(crate) trait Kind {
     const INSTANT: bool = false;
     /// Whether it may do without a schedule: it is there from the start of chaos then.
     const MAY_STAND: bool = false;
+    /// What it counts as touched.
+    const TOUCHES: &str = "packets that are sent there while it lasts";
     /// The key of its own entry that says how long it lasts, if there is one.
     const END_KEY: Option<&'static str> = None;
 

@@ -26,7 +26,7 @@ mod telling;
 mod title;
 
 pub(crate) use self::{
-    reproduce::Reproduce,
+    reproduce::{CASE, REPLAY, Reproduce},
     style::Style,
     title::{short_path, title},
 };

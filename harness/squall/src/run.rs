@@ -5,6 +5,7 @@ mod clients;
 pub(crate) mod cluster;
 mod engine;
 mod execute;
+mod idle;
 mod record;
 mod shape;
 mod states;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     clients::ClientDriver,
     execute::{execute, explain},
+    idle::Idle,
 };
 pub(crate) use self::{cluster::CLIENTS, execute::with_drawn_operations, shape::loss_model};
 use crate::{check::Violation, history::Record, plan::RunId, trace::Traced};
@@ -108,6 +110,9 @@ pub struct Coverage {
     pub sometimes: BTreeMap<String, u64>,
     /// Completed operations: ok, failed, unknown.
     pub ops: [u64; 3],
+    /// Per fault id of the spec that touched nothing: what there was instead.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub idle: BTreeMap<String, Idle>,
     /// The abstract states that were reached, by their hashes: what happened after what, under which faults.
     pub states: BTreeSet<u32>,
 }

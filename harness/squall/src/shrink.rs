@@ -37,7 +37,7 @@ mod values;
 
 pub(crate) use self::ddmin::ddmin;
 use self::pin::pinned;
-pub(crate) use self::render::{build, file_name, lines, yaml};
+pub(crate) use self::render::{build, file_name, lines, written_out, yaml};
 
 /// How often everything is gone through at most.
 const MOST_ROUNDS: usize = 6;

@@ -55,8 +55,9 @@ pub trait System: Send + Sync + 'static {
     fn methods() -> &'static [&'static str] {
         &[]
     }
-    /// Which network its nodes talk over.
-    fn transport() -> Transport {
+    /// Which network its nodes and clients talk over. What is sent over the other one is out of reach of every fault and of
+    /// `network:`, so a run in which anything is cannot be judged.
+    fn transport(_params: &Self::Params) -> Transport {
         Transport::Squall
     }
     /// Sets the parameters so that the named flaw is in. `hardened`, the good implementation, never gets here.

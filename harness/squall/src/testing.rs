@@ -16,7 +16,8 @@
 //! ```
 //!
 //! `SQUALL_SEED=17` runs one seed of each spec, `SQUALL_SEEDS=1000` or `SQUALL_SEEDS=1000..2000` others than the spec asks for. A
-//! failing test prints what happened and the line that replays it.
+//! failing test prints what happened and the line that replays it: `SQUALL_REPLAY=17 cargo test --test specs -- --exact NAME --nocapture` prints the
+//! history of that run (with `SQUALL_CASE=..`, of that case of a matrix).
 
 use std::{
     collections::BTreeMap,
@@ -32,8 +33,10 @@ use std::{
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::{
+    cli,
     explore::{Options, Pool, Seeds, SpecVerdict, explore},
-    report::{Reproduce, SpecReport, failure},
+    plan::RunId,
+    report::{CASE, REPLAY, Reproduce, SpecReport, failure, title},
     spec::{self, Loaded},
     system::Registry,
     worker,
@@ -51,6 +54,10 @@ pub fn main(registry: Registry, specs: impl AsRef<Path>) -> ExitCode {
         Ok(seeds) => seeds,
         Err(error) => return refuse(&error),
     };
+    let replay = match replay_from_environment(|name| env::var_os(name)) {
+        Ok(replay) => replay,
+        Err(error) => return refuse(&error),
+    };
     let specs = specs.as_ref();
     let files = match spec::discover(&[specs.to_owned()]) {
         Ok(files) => files,
@@ -60,12 +67,12 @@ pub fn main(registry: Registry, specs: impl AsRef<Path>) -> ExitCode {
         Ok(tests) => tests,
         Err(error) => return refuse(&error),
     };
-    let bench = Arc::new(Bench { registry, seeds, pool: OnceLock::new() });
+    let bench = Arc::new(Bench { registry, seeds, replay, pool: OnceLock::new() });
     let trials = tests
         .into_iter()
         .map(|(name, file)| {
             let bench = bench.clone();
-            Trial::test(name, move || bench.test(&file))
+            Trial::test(name.clone(), move || bench.test(&name, &file))
         })
         .collect();
     libtest_mimic::run(&args, trials).exit_code()
@@ -80,6 +87,8 @@ fn refuse(error: &str) -> ExitCode {
 struct Bench {
     registry: Registry,
     seeds: Option<Seeds>,
+    /// The run, and the case of a matrix, that is replayed instead.
+    replay: Option<(RunId, Option<String>)>,
     /// One pool for all of them, so that tests side by side do not start more workers than there are cores.
     pool: OnceLock<Pool>,
 }
@@ -92,19 +101,28 @@ impl Bench {
     }
 
     /// Tests a spec: all cases of its matrix, and tells of each that fails.
-    fn test(&self, file: &Path) -> Result<(), Failed> {
+    fn test(&self, name: &str, file: &Path) -> Result<(), Failed> {
+        if let Some((run, case)) = &self.replay {
+            return match cli::replay_run(&self.registry, file, case.as_deref(), run) {
+                true => Ok(()),
+                false => Err(format!("run {run} is told above").into()),
+            };
+        }
         let cases = spec::load_cases(file, &self.registry).map_err(|errors| errors.render(false))?;
-        let blocks: String = cases.iter().map(|loaded| self.case(loaded, file)).collect();
+        let blocks: String = cases.iter().map(|loaded| self.case(name, loaded, file)).collect();
         if blocks.is_empty() { Ok(()) } else { Err(anstream::adapter::strip_str(&blocks).to_string().into()) }
     }
 
     /// What is to be told of a case that failed; nothing of one that passed.
-    fn case(&self, loaded: &Loaded, file: &Path) -> String {
+    fn case(&self, name: &str, loaded: &Loaded, file: &Path) -> String {
         let started = Instant::now();
         let options = Options { seeds: self.seeds, ..Options::default() };
         let never = AtomicBool::new(false);
         let outcome = explore(self.pool(), &loaded.spec, &options, &never, &mut |_| {});
         if matches!(outcome.verdict, SpecVerdict::Passed) {
+            for note in &outcome.notes {
+                anstream::eprintln!("note: {}: {note}", title(&from_workspace(file), loaded.case.as_deref()));
+            }
             return String::new();
         }
         let report = SpecReport {
@@ -114,20 +132,41 @@ impl Bench {
             elapsed: started.elapsed(),
             shrunk: Vec::new(),
         };
-        failure::block(&report, &Reproduce::through_cargo())
+        failure::block(&report, &Reproduce::through_test(name))
     }
 }
 
-/// Which seeds the environment asks for; none if it does not.
-fn seeds_from_environment(var: impl Fn(&str) -> Option<OsString>) -> Result<Option<Seeds>, String> {
-    let text = |name: &str| match var(name) {
+fn text(var: &impl Fn(&str) -> Option<OsString>, name: &str) -> Result<Option<String>, String> {
+    match var(name) {
         None => Ok(None),
         Some(value) => match value.into_string() {
             Ok(text) => Ok(Some(text)),
             Err(value) => Err(format!("{name}={}: this is not text", value.display())),
         },
+    }
+}
+
+/// Which run the environment asks for to be replayed, and of which case; none if it does not.
+fn replay_from_environment(
+    var: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<(RunId, Option<String>)>, String> {
+    let case = text(&var, CASE)?;
+    let Some(run) = text(&var, REPLAY)? else {
+        return match case {
+            Some(_) => Err(format!("{CASE} says which case {REPLAY} is of, which is not set")),
+            None => Ok(None),
+        };
     };
-    match (text("SQUALL_SEED")?, text("SQUALL_SEEDS")?) {
+    if let Some(other) = ["SQUALL_SEED", "SQUALL_SEEDS"].into_iter().find(|name| var(name).is_some()) {
+        return Err(format!("{REPLAY} and {other} are both set: which is meant?"));
+    }
+    let run = run.trim().parse().map_err(|error| format!("{REPLAY}={run}: {error}"))?;
+    Ok(Some((run, case)))
+}
+
+/// Which seeds the environment asks for; none if it does not.
+fn seeds_from_environment(var: impl Fn(&str) -> Option<OsString>) -> Result<Option<Seeds>, String> {
+    match (text(&var, "SQUALL_SEED")?, text(&var, "SQUALL_SEEDS")?) {
         (None, None) => Ok(None),
         (Some(_), Some(_)) => Err("SQUALL_SEED and SQUALL_SEEDS are both set: which is meant?".to_owned()),
         (Some(seed), None) => match seed.trim().parse() {
@@ -200,6 +239,26 @@ mod tests {
     }
 
     #[test]
+    fn the_environment_says_which_run_is_replayed() {
+        let replay = |set: &[(&str, &str)]| {
+            replay_from_environment(|name| {
+                set.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).into())
+            })
+        };
+        assert_eq!(replay(&[]), Ok(None));
+        assert_eq!(replay(&[("SQUALL_REPLAY", "17")]), Ok(Some((17.into(), None))));
+        let case = [("SQUALL_REPLAY", "17"), ("SQUALL_CASE", "ops=3")];
+        assert_eq!(replay(&case), Ok(Some((17.into(), Some("ops=3".to_owned())))));
+        for bad in [
+            &[("SQUALL_REPLAY", "x")][..],
+            &[("SQUALL_CASE", "ops=3")],
+            &[("SQUALL_REPLAY", "1"), ("SQUALL_SEED", "2")],
+        ] {
+            assert!(replay(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn the_environment_narrows_and_widens_and_is_never_ignored() {
         let seeds = |set: &[(&str, &str)]| {
             seeds_from_environment(|name| {
@@ -207,9 +266,9 @@ mod tests {
             })
         };
         assert_eq!(seeds(&[]), Ok(None));
-        assert_eq!(seeds(&[("SQUALL_SEED", "17")]), Ok(Some(Seeds { start: 17, end: 18 })));
-        assert_eq!(seeds(&[("SQUALL_SEEDS", "10..20")]), Ok(Some(Seeds { start: 10, end: 20 })));
-        assert_eq!(seeds(&[("SQUALL_SEEDS", "500")]), Ok(Some(Seeds { start: 0, end: 500 })));
+        assert_eq!(seeds(&[("SQUALL_SEED", "17")]), Ok(Some(Seeds::only(17))));
+        assert_eq!(seeds(&[("SQUALL_SEEDS", "10..20")]), Ok(Some(Seeds::from(10, 10))));
+        assert_eq!(seeds(&[("SQUALL_SEEDS", "500")]), Ok(Some(Seeds::first(500))));
         for bad in [
             &[("SQUALL_SEED", "x")][..],
             &[("SQUALL_SEED", "")],

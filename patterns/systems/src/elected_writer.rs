@@ -156,7 +156,7 @@ impl System for ElectedWriter {
     type Op = Op;
     type Session = client::Session;
 
-    fn transport() -> Transport {
+    fn transport(_params: &Params) -> Transport {
         Transport::NetSim
     }
 

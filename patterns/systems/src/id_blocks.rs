@@ -106,7 +106,7 @@ impl System for IdBlocks {
     type Op = Op;
     type Session = client::Session;
 
-    fn transport() -> Transport {
+    fn transport(_params: &Params) -> Transport {
         Transport::NetSim
     }
 

@@ -54,6 +54,11 @@ fn main() -> ExitCode {
             describe_a_system,
             describe_faults,
             explain_is_yaml_and_always_the_same,
+            what_explain_prints_is_a_spec_of_that_run,
+            what_is_not_there_is_named_with_what_is,
+            a_plan_has_its_own_run_only,
+            a_file_is_not_written_over,
+            a_path_of_two_lines_is_refused,
             list_shows_systems_and_specs,
             schema_is_json,
             a_reader_that_goes_away_is_no_panic,
@@ -72,6 +77,11 @@ fn main() -> ExitCode {
             json_is_one_object_a_line,
             max_failures_stops,
             a_matrix_is_several_specs,
+            the_last_seed_is_a_seed,
+            what_cannot_fail_is_vacuous_however_few_runs_there_are,
+            a_note_is_for_people_too,
+            a_network_that_no_fault_acts_on_is_3,
+            the_vacuity_of_a_fault_says_why,
         },
         harm::{
             whatever_a_run_does_costs_that_run_only,
@@ -95,6 +105,11 @@ fn main() -> ExitCode {
             the_report_does_not_depend_on_the_number_of_workers,
             a_leak_within_a_process_is_70,
             a_leak_between_processes_is_70,
+            what_outlives_a_run_is_70_with_any_number_of_workers,
+            a_violation_that_depends_on_the_runs_before_is_70,
+            what_shows_after_some_runs_only_is_70,
+            a_difference_that_does_not_recur_is_told,
+            in_process_says_what_it_cannot_see,
         },
         diff::{
             a_future_is_the_same_run_up_to_its_moment,
@@ -153,6 +168,7 @@ fn main() -> ExitCode {
             a_failing_test_tells_what_happened_and_how_to_replay_it,
             the_environment_narrows_and_widens,
             a_directory_without_specs_is_an_error,
+            the_line_that_replays_needs_no_program,
         },
     };
     tests.extend(shrink::flaws());

@@ -107,8 +107,8 @@ pub fn what_is_left_is_made_simple() {
 /// A plan may fail with another seed than it was found with: it says which run it was made of, and diff compares with that.
 pub fn a_plan_says_which_run_it_was_made_of() {
     let spec = "../specs/breaker/flaw_success_forgives_failures.yaml";
-    let (_directory, file) = file();
     for of in ["0", "swarm:5"] {
+        let (_directory, file) = file();
         run(systems(&["shrink", spec, "--seed", of, "--out", &file])).with(0);
         let yaml = fs::read_to_string(&file).expect("it was written");
         assert!(yaml.contains(&format!(", seed {of}, in ")), "{yaml}");

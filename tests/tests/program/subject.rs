@@ -66,6 +66,15 @@ pub fn specs(directory: impl AsRef<Path>, args: &[&str]) -> Command {
     command
 }
 
+/// A spec of its own, and its path.
+pub fn written(spec: &str) -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("spec.yaml");
+    std::fs::write(&file, spec).expect("a file");
+    let path = file.to_str().expect("a plain path").to_owned();
+    (directory, path)
+}
+
 /// The fixtures of this name.
 pub fn fixtures(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::subject::{run, squall};
+use crate::subject::{fixtures, run, specs, squall, written};
 
 pub fn as_expected_is_0() {
     run(squall(&["run", "fixtures/calm.yaml"]))
@@ -97,7 +97,7 @@ pub fn a_flaw_hardly_looked_for_is_3() {
 pub fn vacuous_is_5() {
     run(squall(&["run", "fixtures/vacuous.yaml"]))
         .with(5)
-        .says("fixtures/vacuous.yaml:5: fault never-due never struck (faults[0])")
+        .says("fixtures/vacuous.yaml:5: fault never-due never struck: its event gremlin.struck never came (faults[0])")
         .says("fixtures/vacuous.yaml:10: gremlin.leaked was never seen (check[1].sometimes[0])");
     run(squall(&["run", "fixtures/vacuous.yaml", "--seeds", "9"])).with(0);
 }
@@ -178,4 +178,127 @@ pub fn a_matrix_is_several_specs() {
     let specs = json.of_kind("spec");
     assert_eq!(specs.len(), 4);
     assert_eq!(specs[1]["case"], "variant=hardened,ops=5");
+}
+
+/// No range had it, so it was zero runs, and they passed.
+pub fn the_last_seed_is_a_seed() {
+    let last = u64::MAX.to_string();
+    let range = format!("{last}..={last}");
+    let ended = run(squall(&[
+        "run",
+        "fixtures/harm/panic.yaml",
+        "--seeds",
+        &range,
+        "--format",
+        "json",
+        "--no-shrink",
+    ]));
+    assert_eq!(ended.of_kind("run").len(), 1, "{}{}", ended.out, ended.err);
+    assert_eq!(ended.of_kind("run")[0]["seed"], u64::MAX);
+    let mut test = specs(fixtures("harm"), &["harm::strike", "--exact"]);
+    test.env("SQUALL_SEED", &last);
+    let tested = run(test);
+    let replayed = run(squall(&["replay", "fixtures/harm/strike.yaml", "--seed", &last]));
+    assert_eq!(tested.code == Some(0), replayed.code == Some(0), "{}{}", tested.out, replayed.out);
+    let planned = |check: &str| {
+        written(&format!(
+            "spec: 1\nsystem: gremlin\nparams: {{ does: strike }}\ncheck: {check}\nplan: {{ seed: {last}, operations: [] }}\n\
+             phases: {{ warmup: 200ms, chaos: 600ms, settle: 200ms }}\n"
+        ))
+    };
+    let (_directory, file) = planned("[no_gremlin]");
+    let ended = run(squall(&["run", &file, "--no-shrink"])).with(1);
+    assert!(ended.out.contains(&format!("seed {last}: no_gremlin violated")), "{}", ended.out);
+    let (_directory, file) = planned("[]");
+    run(squall(&["run", &file])).with(5).says("no run can fail: nothing is checked");
+}
+
+/// That a plan is one run, or that few seeds were run, was taken for a reason to let them pass.
+pub fn what_cannot_fail_is_vacuous_however_few_runs_there_are() {
+    let short = "phases: { warmup: 200ms, chaos: 600ms, settle: 200ms }\nworkload: { ops: 5 }";
+    for check in [
+        "check: []",
+        "",
+        "check: [{ sometimes: [gremlin.beat] }]",
+        "check: [{ count: { event: gremlin.beat, per: n, at_least: 1 } }]",
+        // It is there, and nothing ever comes that it could judge.
+        "check: [read_your_writes]",
+    ] {
+        let (_directory, file) = written(&format!("spec: 1\nsystem: gremlin\n{check}\n{short}\n"));
+        for seeds in ["1", "10"] {
+            let ended = run(squall(&["run", &file, "--seeds", seeds]));
+            assert_eq!(ended.code, Some(5), "{check}: {}{}", ended.out, ended.err);
+        }
+        let short = "phases: { warmup: 200ms, chaos: 600ms, settle: 200ms }";
+        let (_directory, file) = written(&format!(
+            "spec: 1\nsystem: gremlin\n{check}\n{short}\nplan: {{ seed: 3, operations: [] }}\n"
+        ));
+        let ended = run(squall(&["run", &file]));
+        assert_eq!(ended.code, Some(5), "{check}, planned: {}{}", ended.out, ended.err);
+    }
+}
+
+pub fn a_note_is_for_people_too() {
+    run(squall(&["run", "fixtures/vacuous.yaml", "--seeds", "9"]))
+        .with(0)
+        .says("passed fixtures/vacuous.yaml\n  note: not judged as vacuous, as only 9 of the 10 seeds");
+    let mut test = specs(fixtures("."), &["fixtures::vacuous", "--exact"]);
+    test.env("SQUALL_SEED", "3");
+    let ended = run(test);
+    assert!(ended.err.contains("vacuous.yaml: not judged as vacuous"), "{}{}", ended.out, ended.err);
+}
+
+/// `--seeds 10` printed "passed", and no fault of the spec had touched anything.
+pub fn a_network_that_no_fault_acts_on_is_3() {
+    let astray = |says: &str, uses: &str, seeds: &str| {
+        let (_directory, file) = written(&format!(
+            "spec: 1\nsystem: astray\nparams: {{ says: {says}, uses: {uses} }}\n\
+             faults: [{{ id: cut, partition: {{ isolate: \"nodes[0]\" }}, at: 300ms, for: 300ms }}]\n\
+             check: [{{ count: {{ event: astray.sent, at_least: 1 }} }}]\nexplore: {{ seeds: 20 }}\n\
+             phases: {{ warmup: 200ms, chaos: 600ms, settle: 200ms }}\nworkload: {{ ops: 2 }}\n"
+        ));
+        run(squall(&["run", &file, "--seeds", seeds]))
+    };
+    for (says, uses) in [("squall", "squall"), ("netsim", "netsim")] {
+        astray(says, uses, "20").with(0);
+    }
+    for seeds in ["10", "20"] {
+        astray("squall", "netsim", seeds)
+            .with(3)
+            .says("talk over madsim's own network")
+            .says("return `Transport::NetSim` from it");
+        astray("netsim", "squall", seeds).with(3).says("talk over squall's network").says("`transport()`");
+    }
+}
+
+/// It was said that a fault never struck, or touched nothing, and not why.
+pub fn the_vacuity_of_a_fault_says_why() {
+    let says = |fault: &str, why: &str| {
+        let (_directory, file) = written(&format!(
+            "spec: 1\nsystem: gremlin\nfaults: [{{ id: it, {fault} }}]\ncheck: [no_gremlin]\nexplore: {{ seeds: 3 }}\n\
+             phases: {{ warmup: 200ms, chaos: 600ms, settle: 200ms }}\nworkload: {{ ops: 5 }}\n"
+        ));
+        run(squall(&["run", &file])).with(5).says(why);
+    };
+    says(
+        "pause: { node: nodes }, when: { event: gremlin.beat, where: { n: 99 } }, for: 100ms",
+        "fault it never struck: its event gremlin.beat {n: 99} never came; gremlin.beat came 54 times, with n: 1, 2, 3, 4, 5,",
+    );
+    says(
+        "pause: { node: nodes }, when: { event: gremlin.beat, where: { n: 2 }, nth: 5 }, for: 100ms",
+        "its event gremlin.beat {n: 2} came 2 times in a run at most, and it waits for the 5th",
+    );
+    says(
+        "pause: { node: nodes }, when: { event: gremlin.beat, where: { n: 8 } }, for: 100ms",
+        "its event gremlin.beat {n: 8} came, and settle had begun before it could strike",
+    );
+    says(
+        "pause: { node: nodes }, every: { poisson: 1000h }, for: 100ms",
+        "fault it never struck: no strike of it was drawn in any run",
+    );
+    says(
+        "delay: { link: \"nodes[0] -> nodes[1]\", by: 5ms }, at: 400ms, for: 100ms",
+        "fault it struck 3 times and touched nothing: delay of 5ms on nodes[0] -> nodes[1] (3 times); there were no packets that are \
+         sent there while it lasts (faults[0])",
+    );
 }

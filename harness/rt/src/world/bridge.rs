@@ -150,6 +150,11 @@ impl Bridge {
         self.impose(Latencies { loss: probability, ..Latencies::default() })
     }
 
+    /// How many messages went over it so far, those not among them that a block or a loss has stopped.
+    pub fn messages(&self) -> u64 {
+        NetSim::current().stat().msg_count
+    }
+
     fn impose(&self, what: Latencies) -> GlobalEffect {
         let mut state = self.state.lock();
         let effect = GlobalEffect(state.next_effect);

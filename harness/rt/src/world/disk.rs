@@ -15,6 +15,7 @@
 use std::{io, sync::Arc};
 
 use spin::Mutex;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::{Life, NodeId, Stream, World};
 
@@ -143,6 +144,15 @@ impl Disks {
     /// ([`DiskFate::Wipe`]) is no lie.
     pub fn lost(&self, node: NodeId) -> Lost {
         self.of(node).state.lock().drive.volume.lost()
+    }
+
+    /// A hash over all that is on the disks: names and bytes, as processes see them and as they are durable.
+    pub fn digest(&self) -> u64 {
+        let mut hasher = Xxh3::new();
+        for disk in &*self.disks.lock() {
+            disk.state.lock().drive.volume.digest(&mut hasher);
+        }
+        hasher.digest()
     }
 
     fn of(&self, node: NodeId) -> Arc<Disk> {

@@ -225,6 +225,11 @@ impl Net {
         self.with(|fabric| fabric.forget_between(forgetful.0, peer.0))
     }
 
+    /// How many packets were sent so far, those that never arrived and copies among them.
+    pub fn sent(&self) -> u64 {
+        self.with(|fabric| fabric.sent())
+    }
+
     /// A hash over every packet so far: times, link, ports, kind, payload, fate.
     pub fn digest(&self) -> u64 {
         self.with(|fabric| fabric.digest())

@@ -16,23 +16,27 @@ pub(super) fn blame(registry: &Registry, args: &BlameArgs) -> io::Result<Exit> {
         Ok(loaded) => loaded,
         Err(error) => return load::complain(&[error]),
     };
+    let Some(run) = load::which(&loaded.spec, args.seed.as_ref()) else { return Ok(Exit::Usage) };
+    if let Some(exit) = load::refuse_strangers(registry, &loaded.spec, &run) {
+        return Ok(exit);
+    }
     // Runs are shared out over processes of their own, not over the pool's lanes.
     let pool = Pool::new(registry, 1, false);
     let limits = Limits { futures: args.futures, runs: args.max_runs, run_timeout: args.run_timeout };
     let terminal = io::stderr().is_terminal();
     let mut watch = |runs: u64| {
         if terminal {
-            eprint!("\rseed {}: {runs} runs   ", args.seed);
+            eprint!("\rseed {run}: {runs} runs   ");
         }
     };
-    let found = find(&pool, &loaded.spec, &args.seed, limits, &mut watch);
+    let found = find(&pool, &loaded.spec, &run, limits, &mut watch);
     if terminal {
         eprint!("\r{:60}\r", "");
     }
     let found = match found {
         Ok(found) => found,
         Err(why) => {
-            anstream::eprintln!("seed {}: {why}", args.seed);
+            anstream::eprintln!("seed {run}: {why}");
             return Ok(match why {
                 NotBlamed::NoFailure(_) => Exit::Nothing,
                 NotBlamed::NotOneRun { .. } => Exit::Internal,

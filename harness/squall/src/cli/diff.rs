@@ -31,6 +31,14 @@ pub(super) fn diff(registry: &Registry, args: &DiffArgs) -> io::Result<Exit> {
         Ok(run) => run,
         Err(why) => return usage(&why),
     };
+    for run in [Some(&one), args.other.as_ref()].into_iter().flatten() {
+        if load::which(&loaded.spec, Some(run)).is_none() {
+            return Ok(Exit::Usage);
+        }
+        if let Some(exit) = load::refuse_strangers(registry, &loaded.spec, run) {
+            return Ok(exit);
+        }
+    }
     let a = runner.one(&one);
     let (b, without) = match &args.other {
         Some(other) => (runner.one(other), None),

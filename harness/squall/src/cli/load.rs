@@ -9,8 +9,10 @@ use serde_json::json;
 
 use super::{Exit, Format};
 use crate::{
+    plan::{RunId, Variation},
     report::{Style, title},
-    spec::{self, Diagnostics, Loaded},
+    run,
+    spec::{self, Diagnostics, Loaded, Spec},
     system::Registry,
 };
 
@@ -36,6 +38,39 @@ pub(super) fn specs(
         }
     }
     if errors.is_empty() { Ok(loaded) } else { Err(errors) }
+}
+
+/// The run that is meant: the one that is asked for, or the only one that there is. If it is none of this spec's, says so.
+pub(super) fn which(spec: &Spec, asked: Option<&RunId>) -> Option<RunId> {
+    let own = spec.plan.as_ref().map(|plan| plan.run());
+    let (run, own) = match (asked, own) {
+        (None, Some(own)) => return Some(own),
+        (Some(run), None) => return Some(run.clone()),
+        (Some(run), Some(own)) if run.is_of(&own) => return Some(run.clone()),
+        (Some(run), Some(own)) => (run, own),
+        (None, None) => {
+            anstream::eprintln!(
+                "error: which run? Say `--seed 17`, or the run's name as reports print it (`--seed swarm:17`)"
+            );
+            return None;
+        }
+    };
+    anstream::eprintln!(
+        "error: the spec has a plan, which is that of run {own} alone, and run {run} is none of it: leave it out, or name the spec that \
+         the plan was made of"
+    );
+    None
+}
+
+/// Says what is left out in a run and is no part of its plan, if anything is.
+pub(super) fn refuse_strangers(registry: &Registry, spec: &Spec, run: &RunId) -> Option<Exit> {
+    // Only what departs from another run can speak of what is not there.
+    if !matches!(run.variation, Variation::Branched(..)) {
+        return None;
+    }
+    let stranger = run::explain(registry, spec, run).stranger(spec)?;
+    anstream::eprintln!("error: {stranger}");
+    Some(Exit::Usage)
 }
 
 /// Shows what is wrong with specs, on standard error.

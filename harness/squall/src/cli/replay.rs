@@ -1,6 +1,7 @@
 //! `squall replay` and `squall explain`: one run, seen from inside.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Write},
     path::Path,
 };
@@ -9,13 +10,15 @@ use super::{Exit, ReplayArgs, load};
 use crate::{
     explore::{Pool, is_expected},
     history::Record,
-    plan::RunId,
+    plan::{RunId, Variation},
     report::{
         Style, failure, message,
         record::{self, Line},
+        title,
     },
     run::{self, RunReport, Verdict},
-    spec::{self, Spec},
+    shrink,
+    spec::{self, Spec, diagnostic::did_you_mean},
     system::Registry,
     trace::Traced,
     worker::Prints,
@@ -26,7 +29,10 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         Ok(loaded) => loaded,
         Err(error) => return load::complain(&[error]),
     };
-    let Some(run) = which(&loaded.spec, args.seed.as_ref()) else { return Ok(Exit::Usage) };
+    let Some(run) = load::which(&loaded.spec, args.seed.as_ref()) else { return Ok(Exit::Usage) };
+    if let Some(exit) = load::refuse_strangers(registry, &loaded.spec, &run) {
+        return Ok(exit);
+    }
     let pool = Pool::new(registry, 1, args.in_process);
     let reports = pool.run_apart(
         &loaded.spec,
@@ -40,6 +46,10 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
     if args.digest {
         writeln!(out, "{}  {}", report.digest, failure::headline(&report.verdict))?;
         return Ok(exit(&loaded.spec, report));
+    }
+    if let Some(strange) = strange_node(args, report) {
+        anstream::eprintln!("error: {strange}");
+        return Ok(Exit::Usage);
     }
     let hidden = write_history(&mut out, args, report)?;
     if report.history.is_empty() {
@@ -66,18 +76,6 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         writeln!(out, "{line}")?;
     }
     Ok(exit(&loaded.spec, report))
-}
-
-/// The run that is meant: the one that is asked for, or the only one that there is.
-fn which(spec: &Spec, asked: Option<&RunId>) -> Option<RunId> {
-    let of_plan = || spec.plan.as_ref().map(|plan| plan.run());
-    let run = asked.cloned().or_else(of_plan);
-    if run.is_none() {
-        anstream::eprintln!(
-            "error: which run? Say `--seed 17`, or the run's name as reports print it (`--seed swarm:17`)"
-        );
-    }
-    run
 }
 
 fn exit(spec: &Spec, report: &RunReport) -> Exit {
@@ -142,6 +140,21 @@ fn shows(args: &ReplayArgs, record: &Record) -> bool {
     by_node && by_event && args.until.is_none_or(|until| record.at <= until)
 }
 
+/// What `--node` names and nothing in the run is called, if there is such: in words, with what there is.
+fn strange_node(args: &ReplayArgs, report: &RunReport) -> Option<String> {
+    let nodes: BTreeSet<String> = report.history.iter().filter_map(record::node).collect();
+    // A run that left no history says nothing of who was there.
+    let strange =
+        args.node.iter().find(|name| !nodes.is_empty() && !nodes.iter().any(|node| of_node(node, name)))?;
+    let there: Vec<&str> = nodes.iter().map(String::as_str).collect();
+    let meant = did_you_mean(strange, nodes.iter().map(|node| node.split('[').next().unwrap_or(node)));
+    let meant = meant.map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
+    Some(format!(
+        "there is no node `{strange}` in this run, nor a group of that name: --node takes {}{meant}",
+        there.join(", ")
+    ))
+}
+
 /// Whether a node's name, as `payments[1]`, is this one, or that of a member of this group.
 fn of_node(node: &str, wanted: &str) -> bool {
     node.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
@@ -157,12 +170,27 @@ pub(super) fn explain(
         Ok(loaded) => loaded,
         Err(error) => return load::complain(&[error]),
     };
-    let Some(run) = which(&loaded.spec, seed) else { return Ok(Exit::Usage) };
+    let Some(run) = load::which(&loaded.spec, seed) else { return Ok(Exit::Usage) };
+    if let Some(exit) = load::refuse_strangers(registry, &loaded.spec, &run) {
+        return Ok(exit);
+    }
     let plan = run::explain(registry, &loaded.spec, &run);
-    let yaml = serde_yaml::to_string(&plan).map_err(io::Error::other)?;
     let mut out = anstream::stdout().lock();
-    writeln!(out, "# {}, seed {run}", path.display())?;
-    write!(out, "{yaml}")?;
+    writeln!(out, "# {}, seed {run}", title(path, loaded.case.as_deref()))?;
+    if let Variation::Branched(..) = run.variation {
+        // What happens in it up to a moment is up to what another run sets up, which no spec can say.
+        writeln!(
+            out,
+            "# It departs from another run at some moment, so this is no spec: `replay --seed {run}` runs it."
+        )?;
+        write!(out, "{}", serde_yaml::to_string(&plan).map_err(io::Error::other)?)?;
+    } else {
+        writeln!(
+            out,
+            "# All that was drawn is written out: `run` takes it as a spec, and makes this run of it."
+        )?;
+        write!(out, "{}", shrink::written_out(registry, &loaded.spec, &plan, &run))?;
+    }
     Ok(Exit::AsExpected)
 }
 

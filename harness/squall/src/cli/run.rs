@@ -40,6 +40,12 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
     let options = asked.options(args.max_time.map(|time| started + time));
     let jobs = args.jobs.map_or_else(|| if args.in_process { 1 } else { Pool::default_jobs() }, usize::from);
     let reproduce = Reproduce::detect();
+    if args.in_process {
+        anstream::eprintln!(
+            "note: with --in-process no run is executed again in a fresh process: what outlives a run, and what differs from process \
+             to process, may go unseen"
+        );
+    }
     let seeds: Vec<u64> = specs.iter().map(|spec| options.seeds_for(&spec.spec).count()).collect();
     let mut session = Session {
         registry,

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{self, IsTerminal, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
@@ -26,8 +27,17 @@ pub(super) fn shrink(registry: &Registry, args: &ShrinkArgs) -> io::Result<Exit>
         Err(error) => return load::complain(&[error]),
     };
     let pool = Pool::new(registry, Pool::default_jobs(), false);
-    let run = match args.seed.clone() {
-        Some(run) => run,
+    if let Some(file) = &args.out
+        && let Some(why) = not_to_be_written(file, &args.spec, args.force)
+    {
+        anstream::eprintln!("error: {why}");
+        return Ok(Exit::Usage);
+    }
+    let run = match args.seed.as_ref() {
+        Some(run) => match load::which(&loaded.spec, Some(run)) {
+            Some(run) => run,
+            None => return Ok(Exit::Usage),
+        },
         None => match first_failing(&pool, &loaded.spec, args) {
             Some(run) => run,
             None => {
@@ -63,7 +73,14 @@ pub(super) fn shrink(registry: &Registry, args: &ShrinkArgs) -> io::Result<Exit>
     summary(&run, &shrunk)?;
     match file {
         None => write!(io::stdout().lock(), "{yaml}")?,
-        Some(file) => save(&file, &yaml)?,
+        Some(file) => {
+            // One that is kept gets its name only now.
+            if let Some(why) = not_to_be_written(&file, &args.spec, args.force) {
+                anstream::eprintln!("error: {why}");
+                return Ok(Exit::Usage);
+            }
+            save(&file, &yaml)?;
+        }
     }
     Ok(Exit::AsExpected)
 }
@@ -90,6 +107,23 @@ fn summary(run: &RunId, shrunk: &Shrunk) -> io::Result<()> {
         writeln!(err, "the budget of runs is used up: there may be less (--max-runs)")?;
     }
     Ok(())
+}
+
+/// Why a file is not to be written, if it is not: in words, with the remedy.
+fn not_to_be_written(file: &Path, spec: &Path, force: bool) -> Option<String> {
+    let (name, remedy) = (file.display(), "name another file");
+    if file.to_string_lossy().chars().any(char::is_control) {
+        return Some(format!("{:?} holds a control character: {remedy}", file.to_string_lossy()));
+    }
+    let there = fs::metadata(file).ok()?;
+    // By its inode: a link to the spec is the spec, too.
+    let own = fs::metadata(spec).is_ok_and(|own| (own.dev(), own.ino()) == (there.dev(), there.ino()));
+    match (own, force) {
+        (true, _) => Some(format!("{name} is the spec itself, which would be lost: {remedy}")),
+        (false, false) => Some(format!("{name} exists: {remedy}, or say --force to have it replaced")),
+        (false, true) if there.is_dir() => Some(format!("{name} is a directory: {remedy}")),
+        (false, true) => None,
+    }
 }
 
 /// Writes the file as a whole or not at all.

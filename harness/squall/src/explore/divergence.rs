@@ -19,6 +19,8 @@ pub struct Divergence {
     pub what: String,
     /// The first record in which the histories differ, where both are known.
     pub first: Option<Fork>,
+    /// Whether it showed once more when it was looked for; none if nobody looked.
+    pub recurred: Option<bool>,
 }
 
 /// The first difference between two histories.
@@ -32,6 +34,15 @@ pub struct Fork {
     pub one: Option<Record>,
     /// What the other has there.
     pub other: Option<Record>,
+}
+
+/// What came of looking for a difference once more.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Sought {
+    pub recurred: bool,
+    /// Where the histories part of two executions that differ; none if they differ in no record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Fork>,
 }
 
 /// Whether these are two executions of the same run.
@@ -51,7 +62,14 @@ impl Divergence {
             run: one.run.clone(),
             what: difference(one, other),
             first: fork(&one.history, &other.history),
+            recurred: None,
         }
+    }
+
+    /// Adds what came of looking for it: whether it showed once more, and where two histories part.
+    pub(super) fn looked_for(&mut self, found: Sought) {
+        self.recurred = Some(found.recurred);
+        self.first = self.first.take().or(found.first);
     }
 }
 
@@ -63,7 +81,12 @@ fn difference(one: &RunReport, other: &RunReport) -> String {
              is too busy for --run-timeout",
             std::time::Duration::from_micros(other.wall_us)
         ),
-        _ if a != b => format!("it {a}, and when it was run again it {b}"),
+        _ if a != b => {
+            format!(
+                "it {a}, and when it was run again it {b}; its digest was {} first and {} then",
+                one.digest, other.digest
+            )
+        }
         _ => format!("it {a} both times, with digest {} first and {} then", one.digest, other.digest),
     }
 }
@@ -100,7 +123,11 @@ fn fork(one: &[Record], other: &[Record]) -> Option<Fork> {
 
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "seed {} is not one run: {}", self.run, self.what)
+        write!(f, "seed {} is not one run: {}", self.run, self.what)?;
+        if self.recurred == Some(false) {
+            write!(f, "; when it was looked for once more, it did not recur")?;
+        }
+        Ok(())
     }
 }
 

@@ -20,7 +20,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Fork, divergence::same, queue::Checked};
+use super::{
+    divergence::{Sought, same},
+    queue::Checked,
+};
 use crate::{
     plan::RunId,
     report::Reproduce,
@@ -222,13 +225,14 @@ impl Journal {
     }
 
     /// Whether an earlier session has come to the end of the spec's exploration; with what it found out of a run that is not one.
-    pub(super) fn past_end(&mut self) -> Result<Option<Option<Fork>>, Error> {
-        let Some(Entry::Explored { fork }) = self.take_if(|entry| matches!(entry, Entry::Explored { .. }))?
+    pub(super) fn past_end(&mut self) -> Result<Option<Option<Sought>>, Error> {
+        let Some(Entry::Explored { sought }) =
+            self.take_if(|entry| matches!(entry, Entry::Explored { .. }))?
         else {
             return Ok(None);
         };
         self.explored = true;
-        Ok(Some(fork.map(|fork| *fork)))
+        Ok(Some(sought.map(|sought| *sought)))
     }
 
     /// A run was judged.
@@ -243,8 +247,8 @@ impl Journal {
     }
 
     /// The exploration of the spec came to its end.
-    pub(super) fn end(&mut self, fork: Option<Fork>) -> Result<(), Error> {
-        self.write(&Entry::Explored { fork: fork.map(Box::new) })?;
+    pub(super) fn end(&mut self, sought: Option<Sought>) -> Result<(), Error> {
+        self.write(&Entry::Explored { sought: sought.map(Box::new) })?;
         self.explored = true;
         Ok(())
     }

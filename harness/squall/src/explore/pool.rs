@@ -4,9 +4,9 @@
 //! back in any order and are handed on in the order in which their source issued them, so nothing that is reported depends on how many workers
 //! there are or how runs were dealt out.
 //!
-//! The pool also sees to it that results can be trusted. The first run of an exploration executes a second time in a fresh process; the last
-//! one and every 50th execute a second time in another worker, where there is one; and each run that failed executes once more
-//! in a fresh process.
+//! The pool also sees to it that results can be trusted: by fresh processes. There, the first run of an exploration executes four times over,
+//! and twice over those in the places 1, 2, 4, 8 and so on, every 50th, the last one, and each that failed: as the first run of a process and as
+//! one that is not. Between every two 50th, one executes a second time in another worker, where there is one.
 
 use std::{
     collections::BTreeMap,
@@ -295,20 +295,22 @@ impl Driver {
             };
             drop(state);
             let mut fresh = Lane::default();
-            let (lane, runs, first) = match &work {
-                Work::Runs(first, runs) => (&mut lane, runs.as_slice(), *first),
-                Work::Repeat(place, id) => (&mut lane, std::slice::from_ref(id), *place),
-                Work::Confirm(place, id) => (&mut fresh, std::slice::from_ref(id), *place),
+            let (lane, runs) = match &work {
+                Work::Runs(_, runs) => (&mut lane, runs.clone()),
+                Work::Repeat(_, run) => (&mut lane, vec![run.clone()]),
+                Work::Fresh(_, run, times) => (&mut fresh, vec![run.clone(); *times as usize]),
             };
-            let mut places = first..;
-            self.shared.run(lane, &task, runs, ExecuteOptions::default(), Prints::Keep, |report| {
-                let place = places.next().expect("there is no end to them");
+            let mut done = 0;
+            self.shared.run(lane, &task, &runs, ExecuteOptions::default(), Prints::Keep, |report| {
                 if let Some(exploration) = self.shared.lock().explorations.get_mut(&id) {
                     match &work {
-                        Work::Runs(..) => exploration.queue.store(place, report, self.number),
-                        _ => exploration.queue.store_again(place, report),
+                        Work::Runs(first, _) => exploration.queue.store(first + done, report, self.number),
+                        Work::Repeat(place, _) | Work::Fresh(place, ..) => {
+                            exploration.queue.store_again(*place, report);
+                        }
                     }
                 }
+                done += 1;
                 self.shared.changed.notify_all();
             });
             state = self.shared.lock();

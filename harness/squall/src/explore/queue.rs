@@ -6,14 +6,22 @@ use std::{
     time::Duration,
 };
 
-use super::source::{Issue, Source, Statement};
+use super::{
+    divergence::same,
+    source::{Issue, Source, Statement},
+};
 use crate::{
     plan::RunId,
     run::{RunReport, Verdict},
 };
 
-/// Of how many runs one is executed twice, besides the first and the last.
+/// Of how many runs one is executed again in a fresh process, and one in a worker that has done others, besides those at the start.
 const SAMPLE: u64 = 50;
+/// How often the first run is executed in one fresh process. What differs from the first run of a process to the second, third or
+/// fourth then shows in it alone, whatever else was dealt to whom.
+const FIRST_AGAIN: u32 = 4;
+/// How often others are: as the first run of a process, and as one that is not.
+const AGAIN: u32 = 2;
 /// How far runs may get ahead of the first that is not done: bounds what a run that hangs makes us keep.
 const AHEAD: u64 = 4096;
 /// How much work is dealt out at a time.
@@ -31,8 +39,8 @@ pub(super) struct Queue {
     /// The place of the next run to hand on.
     head: u64,
     slots: BTreeMap<u64, Slot>,
-    /// Runs to execute in a fresh process.
-    confirm: VecDeque<(u64, RunId)>,
+    /// Runs to execute in a fresh process, and how often there.
+    fresh: VecDeque<(u64, RunId, u32)>,
     /// Runs to execute again, and the driver that should rather not do it.
     repeat: VecDeque<(u64, RunId, usize)>,
     /// How many more failures to confirm before anybody asks for it; none if nothing is executed twice.
@@ -52,12 +60,19 @@ enum Again {
     No,
     /// It failed, and is to be confirmed once it is its turn.
     Due,
-    /// It waits for a worker, or is being run.
-    Under,
-    Done(Box<RunReport>),
+    /// It waits for a worker, or is being run, so many times more. What came of it so far: the first report that is not the same, if
+    /// there is one.
+    Under(u32, Option<Box<RunReport>>),
+    Done(Option<Box<RunReport>>),
 }
 
-/// A run as it can be trusted: with the second execution, if it had one.
+impl Again {
+    fn times(n: u32) -> Self {
+        Again::Under(n, None)
+    }
+}
+
+/// A run as it can be trusted: with another execution, if it had any; with one that came out otherwise, if any did.
 #[derive(Debug)]
 pub(super) struct Checked {
     pub(super) report: RunReport,
@@ -68,8 +83,10 @@ pub(super) struct Checked {
 pub(super) enum Work {
     /// These, the first of which has this place.
     Runs(u64, Vec<RunId>),
+    /// This once more, in a worker that may have done others.
     Repeat(u64, RunId),
-    Confirm(u64, RunId),
+    /// This, so often, in a fresh process.
+    Fresh(u64, RunId, u32),
 }
 
 /// What can be handed on.
@@ -91,7 +108,7 @@ impl Queue {
             next: done,
             head: done,
             slots: BTreeMap::new(),
-            confirm: VecDeque::new(),
+            fresh: VecDeque::new(),
             repeat: VecDeque::new(),
             eager: failures,
             run_time: None,
@@ -127,10 +144,11 @@ impl Queue {
         }
         let Some(slot) = self.slots.get_mut(&self.head) else { return HandOn::Nothing };
         match slot.again {
-            Again::Under => return HandOn::Nothing,
+            Again::Under(..) => return HandOn::Nothing,
             Again::Due => {
-                slot.again = Again::Under;
-                self.confirm.push_back((self.head, slot.report.run.clone()));
+                let times = to_confirm(&slot.report);
+                slot.again = Again::times(times);
+                self.fresh.push_back((self.head, slot.report.run.clone(), times));
                 return HandOn::Asked;
             }
             Again::No | Again::Done(_) => {}
@@ -139,7 +157,7 @@ impl Queue {
         self.head += 1;
         self.source.learn(&slot.report);
         let again = match slot.again {
-            Again::Done(report) => Some(*report),
+            Again::Done(report) => report.map(|report| *report),
             _ => None,
         };
         HandOn::Run(Box::new(Checked { report: slot.report, again }))
@@ -147,8 +165,8 @@ impl Queue {
 
     /// What driver `me` should do next. One alone in the pool repeats its own runs.
     pub(super) fn deal(&mut self, me: usize, jobs: u64) -> Option<Work> {
-        if let Some((place, id)) = self.confirm.pop_front() {
-            return Some(Work::Confirm(place, id));
+        if let Some((place, id, times)) = self.fresh.pop_front() {
+            return Some(Work::Fresh(place, id, times));
         }
         let mine = |(_, _, first): &(u64, RunId, usize)| *first == me && jobs > 1;
         if let Some(at) = self.repeat.iter().position(|entry| !mine(entry)) {
@@ -187,37 +205,64 @@ impl Queue {
         let time = Duration::from_micros(report.wall_us);
         self.run_time = Some(self.run_time.map_or(time, |average| (average * 7 + time) / 8));
         let id = report.run.clone();
-        let again = if self.eager.is_none() {
-            Again::No
+        let fresh = if self.eager.is_none() {
+            0
         } else if failed(&report) {
             match &mut self.eager {
                 Some(left) if *left > 0 => {
                     *left -= 1;
-                    self.confirm.push_back((place, id));
-                    Again::Under
+                    to_confirm(&report)
                 }
-                _ => Again::Due,
+                _ => {
+                    self.slots.insert(place, Slot { report, again: Again::Due });
+                    return;
+                }
             }
-        } else if place == 0 {
-            // Shows what differs between processes, as addresses do, even where there is but one worker.
-            self.confirm.push_back((place, id));
-            Again::Under
-        } else if place + 1 == self.source.total() || place.is_multiple_of(SAMPLE) {
-            // Shows what is left over from the runs before.
+        } else {
+            self.sampled(place)
+        };
+        let again = if fresh > 0 {
+            self.fresh.push_back((place, id, fresh));
+            Again::times(fresh)
+        } else if self.eager.is_some() && place % SAMPLE == SAMPLE / 2 {
             self.repeat.push_back((place, id, driver));
-            Again::Under
+            Again::times(1)
         } else {
             Again::No
         };
         self.slots.insert(place, Slot { report, again });
     }
 
-    /// Takes the report of its second execution.
-    pub(super) fn store_again(&mut self, place: u64, report: RunReport) {
-        if let Some(slot) = self.slots.get_mut(&place) {
-            slot.again = Again::Done(Box::new(report));
+    /// How often the run in this place is executed in a fresh process, to see what outlives a run. State of a process may come to show
+    /// with any of its runs, so places are dense at the start, where few runs are all there are, and never end.
+    fn sampled(&self, place: u64) -> u32 {
+        match place {
+            0 if self.source.total() > 1 => FIRST_AGAIN,
+            0 => AGAIN,
+            _ if place.is_power_of_two() => AGAIN,
+            _ if place.is_multiple_of(SAMPLE) || place + 1 == self.source.total() => AGAIN,
+            _ => 0,
         }
     }
+
+    /// Takes the report of another execution of it.
+    pub(super) fn store_again(&mut self, place: u64, report: RunReport) {
+        let Some(slot) = self.slots.get_mut(&place) else { return };
+        let Again::Under(left, so_far) = &mut slot.again else { return };
+        let so_far = match so_far.take() {
+            Some(other) if !same(&slot.report, &other) => other,
+            _ => Box::new(report),
+        };
+        slot.again = match *left - 1 {
+            0 => Again::Done(Some(so_far)),
+            left => Again::Under(left, Some(so_far)),
+        };
+    }
+}
+
+/// How often a run that failed is executed again before it is reported. What ends a process, or its time, does so once.
+fn to_confirm(report: &RunReport) -> u32 {
+    if matches!(report.verdict, Verdict::Hung { .. } | Verdict::Died { .. }) { 1 } else { AGAIN }
 }
 
 fn failed(report: &RunReport) -> bool {
@@ -262,7 +307,7 @@ mod tests {
 
     #[test]
     fn runs_are_handed_on_in_order_whatever_order_they_end_in() {
-        let mut queue = queue(Seeds { start: 3, end: 7 }, 1);
+        let mut queue = queue(Seeds::from(3, 4), 1);
         assert_eq!(deal_all(&mut queue), [3, 4, 5, 6]);
         for place in [2, 1, 3] {
             queue.store(place, passed(3 + place), 0);
@@ -270,25 +315,28 @@ mod tests {
         assert_eq!(handed_on(&mut queue), [0u64; 0]);
         queue.store(0, passed(3), 0);
         assert_eq!(handed_on(&mut queue), [0u64; 0], "the first is executed again");
-        assert!(matches!(queue.deal(1, 2), Some(Work::Confirm(0, _))), "the first in a fresh process");
-        queue.store_again(0, passed(3));
-        assert_eq!(handed_on(&mut queue), [3, 4, 5]);
-        assert!(matches!(queue.deal(1, 2), Some(Work::Repeat(3, _))), "and so is the last");
-        queue.store_again(3, passed(6));
-        assert_eq!(handed_on(&mut queue), [6]);
+        for place in [2, 1, 3, 0] {
+            let Some(Work::Fresh(again, _, times)) = queue.deal(1, 2) else {
+                panic!("{place} in a fresh process")
+            };
+            assert_eq!((again, times), (place, if place == 0 { 4 } else { 2 }));
+            assert_eq!(handed_on(&mut queue), [0u64; 0]);
+            (0..times).for_each(|_| queue.store_again(place, passed(3 + place)));
+        }
+        assert_eq!(handed_on(&mut queue), [3, 4, 5, 6]);
         assert!(matches!(queue.hand_on(), HandOn::Finished));
     }
 
     #[test]
     fn a_failure_is_not_handed_on_before_it_is_confirmed() {
-        let mut queue = queue(Seeds { start: 0, end: 2 }, 1);
+        let mut queue = queue(Seeds::first(2), 1);
         deal_all(&mut queue);
         let hung = |seed| report(seed, Verdict::Hung { after: Duration::from_secs(1) });
         queue.store(1, hung(1), 0);
         queue.store(0, hung(0), 0);
-        assert!(matches!(queue.deal(0, 1), Some(Work::Confirm(1, _))), "one is confirmed ahead");
+        assert!(matches!(queue.deal(0, 1), Some(Work::Fresh(1, _, 1))), "one is confirmed ahead");
         assert!(matches!(queue.hand_on(), HandOn::Asked), "the other when it is asked for");
-        assert!(matches!(queue.deal(0, 1), Some(Work::Confirm(0, _))));
+        assert!(matches!(queue.deal(0, 1), Some(Work::Fresh(0, _, 1))));
         assert_eq!(handed_on(&mut queue), [0u64; 0]);
         queue.store_again(0, hung(0));
         assert_eq!(handed_on(&mut queue), [0]);
@@ -297,11 +345,39 @@ mod tests {
     #[test]
     fn a_second_execution_goes_to_another_worker_while_there_is_other_work() {
         let mut queue = queue(Seeds::first(100), 1);
-        queue.store(50, passed(50), 0);
+        queue.store(25, passed(25), 0);
         assert!(matches!(queue.deal(0, 2), Some(Work::Runs(..))));
-        assert!(matches!(queue.deal(1, 2), Some(Work::Repeat(50, _))));
-        queue.store(50, passed(50), 0);
-        assert!(matches!(queue.deal(0, 1), Some(Work::Repeat(50, _))), "where there is another");
+        assert!(matches!(queue.deal(1, 2), Some(Work::Repeat(25, _))));
+        queue.store(25, passed(25), 0);
+        assert!(matches!(queue.deal(0, 1), Some(Work::Repeat(25, _))), "where there is another");
+    }
+
+    /// What a process keeps from its first run on was seen in no second execution: one was first as the first had been, and the others
+    /// came later as the first had.
+    #[test]
+    fn some_runs_are_executed_first_in_a_process_and_not_first() {
+        let mut queue = queue(Seeds::first(200), 1);
+        deal_all(&mut queue);
+        (0..200).for_each(|place| queue.store(place, passed(place), 0));
+        let mut again = Vec::new();
+        while let Some(Work::Fresh(place, _, times)) = queue.deal(0, 1) {
+            assert!(times > 1, "{place}");
+            again.push(place);
+        }
+        assert_eq!(again, [0, 1, 2, 4, 8, 16, 32, 50, 64, 100, 128, 150, 199]);
+    }
+
+    #[test]
+    fn one_execution_that_differs_is_enough() {
+        for nth in 0..4 {
+            let mut queue = queue(Seeds::first(2), 1);
+            deal_all(&mut queue);
+            queue.store(0, passed(0), 0);
+            let odd = RunReport { digest: crate::run::Digest(7), ..passed(0) };
+            (0..4).for_each(|at| queue.store_again(0, if at == nth { odd.clone() } else { passed(0) }));
+            let HandOn::Run(run) = queue.hand_on() else { panic!("it is ready") };
+            assert_eq!(run.again, Some(odd));
+        }
     }
 
     #[test]
@@ -312,6 +388,7 @@ mod tests {
             dealt += runs.len() as u64;
             for (place, run) in (first..).zip(runs).filter(|(place, _)| *place > 0) {
                 queue.store(place, report(run.seed, Verdict::Undecided { reason: String::new() }), 0);
+                queue.fresh.clear();
                 queue.repeat.clear();
             }
         }

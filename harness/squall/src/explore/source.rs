@@ -66,14 +66,15 @@ pub(super) fn source(spec: &Spec, strategies: &[Strategy], seeds: Seeds) -> Box<
         .zip(0..)
         .map(|(strategy, nth)| Turn { source: one(spec, *strategy, seeds, nth, turns), over: false })
         .collect();
-    Box::new(Turns { sources, next: (seeds.start % turns) as usize, open: VecDeque::new() })
+    Box::new(Turns { sources, next: (seeds.start() % turns) as usize, open: VecDeque::new() })
 }
 
 /// The source of one strategy: of the seeds, it has each whose remainder by `of` is `nth`.
 fn one(spec: &Spec, strategy: Strategy, seeds: Seeds, nth: u64, of: u64) -> Box<dyn Source> {
-    let skip = (nth + of - seeds.start % of) % of;
-    let first = seeds.start.saturating_add(skip);
-    let count = seeds.end.saturating_sub(first).div_ceil(of);
+    let skip = (nth + of - seeds.start() % of) % of;
+    let count = seeds.count().saturating_sub(skip).div_ceil(of);
+    // Beyond the last seed only if there is none of that remainder.
+    let first = seeds.start().wrapping_add(skip);
     let per_seed = |variation| Box::new(PerSeed { variation, first, step: of, issued: 0, total: count });
     match strategy {
         Strategy::Random => per_seed(Variation::None),
@@ -98,7 +99,7 @@ impl Source for PerSeed {
         if self.issued >= self.total {
             return Issue::End;
         }
-        let seed = self.first.saturating_add(self.step.saturating_mul(self.issued));
+        let seed = self.first + self.step * self.issued;
         self.issued += 1;
         Issue::Run(RunId { seed, variation: self.variation.clone() })
     }

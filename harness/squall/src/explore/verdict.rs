@@ -1,7 +1,7 @@
 //! From the runs of a spec to its verdict. Runs come in the order in which their strategy asked for them, each already executed a second
 //! time where it had to be, so the verdict is a function of the spec, its seeds and the strategy alone.
 
-use std::{fmt, ops::ControlFlow};
+use std::{collections::BTreeSet, fmt, ops::ControlFlow};
 
 use crate::{
     check::{judge::label, pattern::Pattern},
@@ -11,12 +11,13 @@ use crate::{
         queue::Checked,
     },
     plan::{RunId, Variation},
-    run::{Coverage, RunReport, Verdict},
+    run::{Coverage, Idle, RunReport, Verdict},
     shrink,
     spec::{
         Span, Spec,
-        model::{Check, Expect, Strategy},
+        model::{Check, Expect, Fault, Strategy},
     },
+    trace,
 };
 
 /// What became of a spec.
@@ -56,7 +57,7 @@ impl fmt::Display for Vacuity {
 pub struct Outcome {
     /// The verdict.
     pub verdict: SpecVerdict,
-    /// How many runs were judged.
+    /// How many runs were made, those among them that could not be judged.
     pub runs: u64,
     /// How many of them were drawn independently of each other and passed; what bounds the chance of a failure.
     pub independent: u64,
@@ -215,6 +216,14 @@ impl<'a> Judge<'a> {
             return SpecVerdict::Nondeterministic(divergence);
         }
         let runs = self.outcome.runs;
+        // Whatever the way here, nothing is said of a spec of which nothing was judged.
+        if runs == 0 {
+            let why = match ended {
+                Ended::Stopped(why) => why,
+                Ended::Finished | Ended::Decided => "its seeds and strategies come to no run",
+            };
+            return SpecVerdict::Undecided(format!("no run was judged: {why}"));
+        }
         let exhausted = *ended == Ended::Finished && in_all < self.wanted;
         let asked = match &self.spec.plan {
             Some(_) => 1,
@@ -226,7 +235,6 @@ impl<'a> Judge<'a> {
             Expect::Violates(expected) => {
                 let invariant = &expected.value;
                 if self.outcome.caught.is_some() {
-                    self.outcome.notes.push(format!("{invariant} violated in run {runs}, as expected"));
                     SpecVerdict::Passed
                 } else if let Some(failure) = failures.first() {
                     SpecVerdict::Failed(format!(
@@ -270,11 +278,17 @@ impl<'a> Judge<'a> {
                         "{why} after {runs} of {in_all} runs; none of them failed"
                     ))
                 } else {
-                    // One run that once failed need not bite in every part.
+                    let IdleChecks { found: checks, nothing_judged } =
+                        idle_checks(self.spec, &self.outcome.coverage);
+                    // One run that once failed need not bite in every part, nor need a few of many.
+                    if nothing_judged && (self.spec.plan.is_some() || runs < asked) {
+                        return SpecVerdict::Vacuous(checks);
+                    }
                     let found = if self.spec.plan.is_some() {
                         Vec::new()
                     } else {
-                        vacuities(self.spec, &self.outcome.coverage, self.draws_faults)
+                        let faults = idle_faults(self.spec, &self.outcome.coverage);
+                        faults.filter(|_| self.draws_faults).chain(checks).collect()
                     };
                     match found {
                         none if none.is_empty() => SpecVerdict::Passed,
@@ -316,6 +330,12 @@ fn add(sum: &mut Coverage, run: &Coverage) {
         sum.struck += count.struck;
         sum.touched += count.touched;
     }
+    for (fault, idle) in &run.idle {
+        sum.idle.entry(fault.clone()).or_default().add(idle);
+    }
+    // Of one that touched something once, nobody asks why not.
+    let faults = &sum.faults;
+    sum.idle.retain(|fault, _| faults.get(fault).is_none_or(|count| count.touched == 0));
     for (check, n) in &run.exercised {
         *sum.exercised.entry(check.clone()).or_default() += n;
     }
@@ -328,22 +348,111 @@ fn add(sum: &mut Coverage, run: &Coverage) {
     sum.states.extend(&run.states);
 }
 
-/// What of the spec did nothing in any run, in the order of the spec.
-fn vacuities(spec: &Spec, coverage: &Coverage, draws_faults: bool) -> Vec<Vacuity> {
-    let mut found = Vec::new();
-    if spec.check.iter().all(|check| matches!(check.value, Check::Sometimes(_))) {
-        let what = "no run can fail: nothing is checked but what is seen sometimes".to_owned();
-        found.push(Vacuity { path: "check".to_owned(), span: spec.spec.span, what });
-    }
-    for (i, fault) in spec.faults.iter().enumerate().filter(|_| draws_faults) {
+/// The faults that did nothing in any run, in the order of the spec.
+fn idle_faults(spec: &Spec, coverage: &Coverage) -> impl Iterator<Item = Vacuity> {
+    spec.faults.iter().enumerate().filter_map(|(i, fault)| {
         let id = &fault.id.value;
         let count = coverage.faults.get(id).copied().unwrap_or_default();
+        let idle = coverage.idle.get(id).cloned().unwrap_or_default();
         let what = match (count.struck, count.touched) {
-            (0, _) => format!("fault {id} never struck"),
-            (n, 0) => format!("fault {id} struck {n} times and touched nothing"),
-            _ => continue,
+            (0, _) => format!("fault {id} never struck: {}", why_not_struck(fault, &idle)),
+            (n, 0) => {
+                format!("fault {id} struck {} and touched nothing: {}", times(n), why_untouched(fault, &idle))
+            }
+            _ => return None,
         };
-        found.push(Vacuity { path: format!("faults[{i}]"), span: fault.id.span, what });
+        Some(Vacuity { path: format!("faults[{i}]"), span: fault.id.span, what })
+    })
+}
+
+fn times(n: u64) -> String {
+    if n == 1 { "once".to_owned() } else { format!("{n} times") }
+}
+
+/// Why a fault never struck, in words.
+fn why_not_struck(fault: &Fault, idle: &Idle) -> String {
+    let Some(trigger) = &fault.when else {
+        return match idle.planned {
+            0 => "no strike of it was drawn in any run (`every`, `between`, `probability`)".to_owned(),
+            _ => "its time came when settle had begun".to_owned(),
+        };
+    };
+    let event = &trigger.event.value;
+    let meant = Pattern::of(event, trigger.fields.iter().map(|(name, value)| (&name.value, value)));
+    let nth = trigger.nth.map_or(1, |nth| nth.min);
+    if idle.planned == 0 {
+        return "no strike of it was drawn in any run (`probability`)".to_owned();
+    }
+    // Histories do not hold what the world reports.
+    if trace::world_event(event).is_some() {
+        return format!("its event {meant} never came for the {} time", ordinal(nth));
+    }
+    match (idle.most_meant, idle.named) {
+        (0, 0) => format!("its event {meant} never came"),
+        (0, n) => {
+            let value = |(field, values): (&String, &BTreeSet<String>)| {
+                format!("{field}: {}", values.iter().cloned().collect::<Vec<_>>().join(", "))
+            };
+            let values: Vec<_> = idle.values.iter().map(value).collect();
+            let with = match values.is_empty() {
+                true => "without that field".to_owned(),
+                false => format!("with {}", values.join("; ")),
+            };
+            format!("its event {meant} never came; {event} came {}, {with}", times(n))
+        }
+        (most, _) if most < nth => {
+            format!(
+                "its event {meant} came {} in a run at most, and it waits for the {}",
+                times(most),
+                ordinal(nth)
+            )
+        }
+        _ => format!("its event {meant} came, and settle had begun before it could strike"),
+    }
+}
+
+/// `3rd`.
+fn ordinal(n: u64) -> String {
+    let suffix = match (n % 10, n % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{n}{suffix}")
+}
+
+/// Why a fault that struck touched nothing, in words: what it did to whom, and what would have counted.
+fn why_untouched(fault: &Fault, idle: &Idle) -> String {
+    let did: Vec<String> = idle
+        .struck
+        .iter()
+        .map(|(what, n)| if *n == 1 { what.clone() } else { format!("{what} ({})", times(*n)) })
+        .collect();
+    let touches = fault.actions().next().map_or("", |action| action.touches());
+    format!("{}; there were no {touches}", did.join("; "))
+}
+
+/// The checks that judged nothing in any run.
+struct IdleChecks {
+    /// In the order of the spec.
+    found: Vec<Vacuity>,
+    /// No run could have failed by any check, so that it is of no account how many there were.
+    nothing_judged: bool,
+}
+
+fn idle_checks(spec: &Spec, coverage: &Coverage) -> IdleChecks {
+    let mut found = Vec::new();
+    let mut judged = false;
+    if spec.check.iter().all(|check| matches!(check.value, Check::Sometimes(_))) {
+        let what = match spec.check.is_empty() {
+            true => {
+                "no run can fail: nothing is checked. `check:` names invariants; `squall describe` lists those of a system"
+            }
+            false => "no run can fail: nothing is checked but what is seen sometimes",
+        };
+        found.push(Vacuity { path: "check".to_owned(), span: spec.spec.span, what: what.to_owned() });
     }
     for (i, check) in spec.check.iter().enumerate() {
         let path = format!("check[{i}]");
@@ -360,17 +469,31 @@ fn vacuities(spec: &Spec, coverage: &Coverage, draws_faults: bool) -> Vec<Vacuit
             }
             other => {
                 let label = label(other);
-                if coverage.exercised.get(&label).is_none_or(|n| *n == 0) {
-                    found.push(Vacuity {
-                        path,
-                        span: check.span,
-                        what: format!("{label} never had anything to judge"),
-                    });
-                }
+                let what = if !can_fail(other) {
+                    format!("{label} holds whatever happens: no number of events breaks it")
+                } else if coverage.exercised.get(&label).is_none_or(|n| *n == 0) {
+                    format!("{label} never had anything to judge")
+                } else {
+                    judged = true;
+                    continue;
+                };
+                found.push(Vacuity { path, span: check.span, what });
             }
         }
     }
-    found
+    IdleChecks { found, nothing_judged: !judged }
+}
+
+/// Whether there is a history that a check does not hold for.
+fn can_fail(check: &Check) -> bool {
+    match check {
+        // For each value of a field that comes at all, one is there.
+        Check::Count(count) => {
+            let least = if count.per.is_some() { 2 } else { 1 };
+            count.at_most.is_some() || count.at_least.is_some_and(|n| n >= least)
+        }
+        _ => true,
+    }
 }
 
 #[cfg(test)]

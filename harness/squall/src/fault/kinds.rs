@@ -101,6 +101,10 @@ macro_rules! kinds {
                 match self { $(Action::$variant(_) => <$type as Kind>::INSTANT,)+ }
             }
 
+            pub(crate) fn touches(&self) -> &'static str {
+                match self { $(Action::$variant(_) => <$type as Kind>::TOUCHES,)+ }
+            }
+
             pub(crate) fn may_stand(&self) -> bool {
                 match self { $(Action::$variant(_) => <$type as Kind>::MAY_STAND,)+ }
             }

@@ -18,6 +18,8 @@ use squall_rt::world::Stream;
 use super::{Plan, PlannedFault, PlannedOperation, Start};
 use crate::spec::{Spec, model::Dur};
 
+/// How many strikes are named where one is looked for.
+const SHOWN: usize = 12;
 /// How often a fault is drawn again that would have struck already.
 const TRIES: u64 = 64;
 /// How many draws there are of a fault that waits for an event: one of them waits for one that is still to come.
@@ -240,6 +242,38 @@ impl Plan {
         let mut strikes = self.moments();
         strikes.retain(|fault| !self.left_out.has_strike(&fault.name()));
         strikes
+    }
+
+    /// What is said to be left out, or to be kept alone, and is no part of the plan: in words, with what there is.
+    pub(crate) fn stranger(&self, spec: &Spec) -> Option<String> {
+        let planned = self.faults.iter().chain(self.futures.iter().flat_map(|future| &future.faults));
+        let strikes: BTreeSet<String> = planned.map(PlannedFault::name).collect();
+        let ids: BTreeSet<&str> = spec
+            .faults
+            .iter()
+            .map(|fault| &*fault.id.value)
+            .chain(self.faults.iter().map(|planned| &*planned.fault))
+            .collect();
+        let is_there = |part: &&Part| match part {
+            Part::Fault(id) => ids.contains(&**id),
+            Part::Strike(name) => strikes.contains(name),
+            Part::Operation(id) => (*id as usize) < self.operations.len(),
+        };
+        let LeftOut { without, only } = &self.left_out;
+        let stranger = without.iter().chain(only.iter().flatten()).find(|part| !is_there(part))?;
+        let strikes: Vec<&str> = strikes.iter().map(String::as_str).collect();
+        let strikes = match strikes.len() {
+            0 => "no strike of a fault".to_owned(),
+            1..=SHOWN => format!("the strikes {}", strikes.join(", ")),
+            n => format!("the strikes {} and {} more", strikes[..SHOWN].join(", "), n - SHOWN),
+        };
+        let operations = match self.operations.len() {
+            0 => "no operation".to_owned(),
+            n => format!("operation:0 to operation:{}", n - 1),
+        };
+        Some(format!(
+            "`{stranger}` can be neither left out nor kept, as it is no part of the run's plan: there is {strikes}, and {operations}"
+        ))
     }
 
     /// The faults that come to their moment, which is when they strike unless they are left out.

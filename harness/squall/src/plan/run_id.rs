@@ -49,6 +49,18 @@ impl RunId {
         RunId { seed: self.seed, variation }
     }
 
+    /// Whether it is this run, or departs from it at some moment.
+    pub(crate) fn is_of(&self, run: &RunId) -> bool {
+        let mut variation = &self.variation;
+        while let Variation::Branched(of, _) = variation {
+            if self.seed == run.seed && *variation == run.variation {
+                return true;
+            }
+            variation = of;
+        }
+        self.seed == run.seed && *variation == run.variation
+    }
+
     /// Whether what a strategy learns from it is its trace: what happened in it, point by point.
     pub(crate) fn is_survey(&self) -> bool {
         matches!(&self.variation, Variation::Sweep(points) | Variation::Pct(points) if points.is_empty())
@@ -108,7 +120,7 @@ impl FromStr for RunId {
                     "`{text}` names no run: write a seed (17), or a run's name as reports print it (swarm:17)"
                 ));
             }
-            digits.parse().map_err(|_| format!("{digits} is too large for a seed: 64 bits"))
+            digits.parse().map_err(|_| format!("{digits} is too large for a seed: the last is {}", u64::MAX))
         };
         let Some((strategy, rest)) = text.split_once(':') else { return Ok(RunId::drawn(number(text)?)) };
         let injections = |rest: &str| -> Result<(u64, Vec<Injection>), String> {

@@ -18,7 +18,7 @@ use crate::{
 /// How many failures of one spec are told in full.
 const TOLD: usize = 3;
 
-/// The block of a spec that did not pass; empty for one that did.
+/// The block of a spec that did not pass, or of which there is something to note; empty for others.
 pub(crate) fn block(report: &SpecReport<'_>, reproduce: &Reproduce) -> String {
     let mut out = String::new();
     write_block(&mut out, report, reproduce).expect("writing to memory does not fail");
@@ -30,7 +30,8 @@ fn write_block(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce)
     let title = Style::of(verdict).paint(word(verdict).to_uppercase());
     let path = Style::Strong.paint(report.title());
     match verdict {
-        SpecVerdict::Passed => return Ok(()),
+        SpecVerdict::Passed if report.outcome.notes.is_empty() => return Ok(()),
+        SpecVerdict::Passed => writeln!(out, "{} {path}", Style::of(verdict).paint(word(verdict)))?,
         SpecVerdict::Failed(why) => {
             writeln!(out, "{title} {path}: {why}")?;
             failures(out, report, reproduce)?;
@@ -179,9 +180,16 @@ pub(crate) fn details(verdict: &Verdict) -> String {
 
 fn fork(out: &mut String, divergence: &Divergence) -> std::fmt::Result {
     let Some(fork) = &divergence.first else {
+        if divergence.recurred == Some(false) {
+            return writeln!(
+                out,
+                "  Look for what happens once in a while or but once: files and sockets outside of the world, real time, process-wide \
+                 state that other runs leave behind."
+            );
+        }
         return writeln!(
             out,
-            "  no two histories of it differ in a record: what differs is how it ended, or below the history"
+            "  no two histories of it differ in a record: what differs is how it ended, its packets, or what it left on its disks"
         );
     };
     if let Some(common) = &fork.last_common {

@@ -148,7 +148,7 @@ impl Cluster {
 
     /// The network that the system runs over.
     pub fn transport(&self) -> Transport {
-        self.system.transport()
+        self.system.transport(&self.params)
     }
 
     pub fn clients(&self) -> &Clients {

@@ -317,6 +317,11 @@ impl Engine {
         self.settle(None);
     }
 
+    /// All strikes that were planned, those of the plan's futures too.
+    pub fn planned(&self) -> &[PlannedFault] {
+        &self.faults
+    }
+
     /// What each fault of the spec did.
     pub fn counts(&self) -> BTreeMap<String, FaultCount> {
         self.state().counts.clone()

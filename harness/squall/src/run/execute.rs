@@ -21,6 +21,7 @@ use super::{
     clients::Clients,
     cluster::{CLIENTS, Cluster, Setting},
     engine::Engine,
+    idle::Idle,
     record::{Recorded, Recorder},
     states::states,
     watch::Watch,
@@ -34,7 +35,7 @@ use crate::{
         Spec, draws,
         model::{Heal, Target},
     },
-    system::{AnySystem, Registry},
+    system::{AnySystem, Registry, Transport},
     trace::{self, Traced},
 };
 
@@ -60,7 +61,13 @@ pub fn execute(
     // Of a run that others are made of, everything is told.
     let options = if run.is_survey() { ExecuteOptions { keep_history: true, trace: true } } else { options };
     let shared = Arc::new(Shared::default());
-    let outcome = draw_plan(&shared, &*system, spec, &run).and_then(|plan| {
+    let plan = draw_plan(&shared, &*system, spec, &run);
+    if let Ok(plan) = &plan
+        && let Some(reason) = plan.stranger(spec)
+    {
+        return RunReport::lost(run, Verdict::Undecided { reason });
+    }
+    let outcome = plan.and_then(|plan| {
         on_fresh_thread(&shared, || {
             let schedule = spec.plan.as_ref().and_then(|plan| plan.schedule);
             world::run_scheduled(plan.seed, schedule, |world| {
@@ -247,7 +254,7 @@ impl Shared {
             || (String::new(), "the harness".to_owned(), Duration::ZERO),
             |noted| (noted.location, noted.node, noted.at),
         );
-        let recorded = self.recorder.get().map(|recorder| recorder.take(0));
+        let recorded = self.recorder.get().map(|recorder| recorder.take(&[]));
         let (digest, history) =
             recorded.map_or((Digest::default(), Vec::new()), |recorded| (recorded.digest, recorded.records));
         RunReport {
@@ -344,17 +351,49 @@ async fn supervise(
     }
     drop(guard);
     drop(tasks);
+    if let Some(reason) = over_another_network(&cluster) {
+        recorder.mistrust(reason);
+    }
     let virtual_time = world.now();
-    let mut recorded = recorder.take(world.net().digest());
+    let mut recorded = recorder.take(&[world.net().digest(), world.disks().digest()]);
     engine.close();
+    let counts = engine.counts();
+    let untouched = |id: &&String| counts.get(*id).is_none_or(|count| count.touched == 0);
+    let idle = |id: &String| (id.clone(), Idle::of(id, engine.planned(), &recorded.records));
     let coverage = Coverage {
-        faults: engine.counts(),
+        idle: spec.faults.iter().map(|fault| &fault.id.value).filter(untouched).map(idle).collect(),
+        faults: counts,
         states: states(&recorded.records, &recorded.exercised),
         exercised: std::mem::take(&mut recorded.exercised),
         sometimes: std::mem::take(&mut recorded.sometimes),
         ops: count_outcomes(&recorded),
     };
     *shared.done.lock().unwrap_or_else(PoisonError::into_inner) = Some((recorded, coverage, virtual_time));
+}
+
+/// Why a run says nothing in which something was sent where no fault of the spec and no `network:` acts.
+fn over_another_network(cluster: &Cluster) -> Option<String> {
+    let world = cluster.world();
+    let (says, other, sent, remedy) = match cluster.transport() {
+        Transport::Squall => (
+            "Squall",
+            "madsim's own network (NetSim)",
+            world.bridge().messages(),
+            "return `Transport::NetSim` from it, or talk over `squall_rt::net`, `http` and `rpc` alone",
+        ),
+        Transport::NetSim => (
+            "NetSim",
+            "squall's network (`squall_rt::net`)",
+            world.net().sent(),
+            "return `Transport::Squall` from it, or talk over madsim's crates alone",
+        ),
+    };
+    (sent > 0).then(|| {
+        format!(
+            "its processes talk over {other} (messages sent: {sent}), while `transport()` of the system says `{says}`: neither \
+             faults nor `network:` of the spec act there. Remedy: {remedy}"
+        )
+    })
 }
 
 /// Has the world watched, if anybody wants to know.

@@ -185,6 +185,13 @@ impl Recorder {
         }
     }
 
+    /// Nothing that the run showed is to be relied on, not even a violation.
+    pub fn mistrust(&self, reason: String) {
+        let mut state = self.state();
+        state.violation = None;
+        state.undecided.get_or_insert(reason);
+    }
+
     /// Waits for a violation, or for what makes the run undecidable.
     pub async fn stopped(&self) {
         self.stopped.notified().await;
@@ -202,9 +209,11 @@ impl Recorder {
     }
 
     /// Takes out what was recorded. `rest` is mixed into the digest.
-    pub fn take(&self, rest: u64) -> Recorded {
+    pub fn take(&self, rest: &[u64]) -> Recorded {
         let mut state = self.state();
-        state.hasher.update(&rest.to_le_bytes());
+        for rest in rest {
+            state.hasher.update(&rest.to_le_bytes());
+        }
         Recorded {
             digest: Digest(state.hasher.digest()),
             records: std::mem::take(&mut state.records),

@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Failure, Shrunk, operations};
+use super::{Failure, Shrunk, operations, pinned};
 use crate::{
-    plan::RunId,
+    plan::{Plan, RunId},
     report::{failure::headline, title},
     spec::{
         self, Loaded, Spec,
@@ -51,6 +51,12 @@ pub(crate) fn yaml(registry: &Registry, loaded: &Loaded, shrunk: &Shrunk) -> Str
     };
     write(&mut out).expect("writing to memory does not fail");
     out
+}
+
+/// The YAML of a run as it is, all that was drawn written out.
+pub(crate) fn written_out(registry: &Registry, spec: &Spec, plan: &Plan, run: &RunId) -> String {
+    let system = registry.get(&spec.system).expect("a valid spec names a known system");
+    text(&pinned(spec, plan, run), &**system)
 }
 
 /// Whether a pinned spec can be read again as it would be written.

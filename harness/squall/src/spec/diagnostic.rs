@@ -371,7 +371,7 @@ pub(super) fn typo_of<'a>(written: &str, candidates: impl IntoIterator<Item = &'
 }
 
 /// The candidate that was probably meant: a near spelling, or a longer or shorter form.
-pub(super) fn did_you_mean<'a>(
+pub(crate) fn did_you_mean<'a>(
     written: &str,
     candidates: impl IntoIterator<Item = &'a str> + Clone,
 ) -> Option<&'a str> {

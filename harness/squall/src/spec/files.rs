@@ -28,6 +28,15 @@ pub(super) fn read(path: &Path) -> Result<String, Diagnostics> {
         ErrorKind::NotFound => no_such_path(path),
         _ => unreadable(path, e),
     };
+    if let Some(control) = shown(path).chars().find(|c| c.is_control()) {
+        let name = shown(path).escape_debug().to_string();
+        let message = format!("the path \"{name}\" holds a control character ({})", control.escape_debug());
+        let help = "rename it: reports, comments and commands to paste name it within a line";
+        return Err(Diagnostics::at_path(
+            &name,
+            Diagnostic::new(Code::Unreadable, "", Span::default(), message, help),
+        ));
+    }
     if fs::metadata(path).map_err(|e| failed(&e))?.is_dir() {
         let help = "name a file in it; the commands that take directories look for specs in them";
         return Err(error(path, Code::Unreadable, format!("`{}` is a directory", shown(path)), help));

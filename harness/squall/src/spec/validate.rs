@@ -120,7 +120,7 @@ impl Known {
             events: system.events(),
             invariants,
             conditions: system.conditions(&params),
-            transport: system.transport(),
+            transport: system.transport(&params),
             methods: system.methods(),
         }
     }

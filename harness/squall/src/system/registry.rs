@@ -51,7 +51,7 @@ pub trait AnySystem: Send + Sync {
     /// See [`System::methods`].
     fn methods(&self) -> &'static [&'static str];
     /// See [`System::transport`].
-    fn transport(&self) -> Transport;
+    fn transport(&self, params: &serde_json::Value) -> Transport;
     /// See [`System::flaws`].
     fn flaws(&self) -> &'static [Flaw];
     /// The parameters with the named flaw in.
@@ -154,8 +154,8 @@ impl<S: System> AnySystem for Erased<S> {
     fn methods(&self) -> &'static [&'static str] {
         S::methods()
     }
-    fn transport(&self) -> Transport {
-        S::transport()
+    fn transport(&self, params: &serde_json::Value) -> Transport {
+        S::transport(&typed::<S>(params))
     }
     fn flaws(&self) -> &'static [Flaw] {
         S::flaws()

@@ -42,7 +42,7 @@ impl System for Bridged {
     fn flaws() -> &'static [Flaw] {
         &[]
     }
-    fn transport() -> Transport {
+    fn transport(_: &NoParams) -> Transport {
         Transport::NetSim
     }
     fn apply_variant(_: &mut NoParams, _: &'static str) {}

@@ -7,6 +7,8 @@
 //! Such a page is *dirty* while the next sync would write it. After a failed sync it is not: the kernel has marked it
 //! clean, shows it still, and no sync writes it until it is written to again.
 
+use xxhash_rust::xxh3::Xxh3;
+
 use super::Stream;
 
 /// What the page cache and the allocation of room count in.
@@ -255,6 +257,21 @@ impl Content {
         self.set_len(len);
         self.sync();
         lost
+    }
+
+    /// Hashes what there is to read, and what is durable where that is something else.
+    pub fn digest(&self, hasher: &mut Xxh3) {
+        hasher.update(&self.len.to_le_bytes());
+        hasher.update(&self.durable_len.to_le_bytes());
+        for (at, slot) in self.slots.iter().enumerate() {
+            for (version, page) in [Some(&slot.current), slot.durable.as_ref()].into_iter().enumerate() {
+                // A hole takes no time: a large file may be nothing else.
+                if let Some(Some(page)) = page {
+                    hasher.update(&[(at as u64).to_le_bytes(), (version as u64).to_le_bytes()].concat());
+                    hasher.update(&page[..]);
+                }
+            }
+        }
     }
 
     /// How many pages take room.

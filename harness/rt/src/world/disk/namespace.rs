@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Ino;
 
-type Entries = BTreeMap<Box<str>, Ino>;
+pub(super) type Entries = BTreeMap<Box<str>, Ino>;
 
 /// One directory.
 #[derive(Default)]
@@ -139,6 +139,11 @@ impl Change {
 }
 
 impl Directory {
+    /// The names that are durable, if they are not those that processes see.
+    pub fn durable_if_other(&self) -> Option<&Entries> {
+        (self.entries != self.durable).then_some(&self.durable)
+    }
+
     /// Goes back to what is durable.
     pub fn revert(&mut self) {
         if self.entries != self.durable {

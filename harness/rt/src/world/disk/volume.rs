@@ -7,6 +7,7 @@ use std::{
 };
 
 use slab::Slab;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     Lost, Stream,
@@ -322,6 +323,37 @@ impl Volume {
     pub fn read_dir(&self, path: &Path) -> io::Result<Vec<String>> {
         let dir = self.lookup(path)?;
         Ok(self.directory(dir, path)?.entries.keys().map(|name| name.to_string()).collect())
+    }
+
+    /// Hashes all names and bytes, as processes see them and as they are durable.
+    pub fn digest(&self, hasher: &mut Xxh3) {
+        // Inodes are called by the order in which they are met here: their numbers are an accident of what was freed before.
+        let mut met = vec![ROOT];
+        let mut order = vec![None; self.inodes.0.iter().map(|(ino, _)| ino + 1).max().unwrap_or(0)];
+        order[ROOT] = Some(0_u64);
+        let mut next = 0;
+        while let Some(&ino) = met.get(next) {
+            next += 1;
+            let directory = match &self.inodes.0[ino] {
+                Inode::File(file) => {
+                    file.content.digest(hasher);
+                    continue;
+                }
+                Inode::Directory(directory) => directory,
+            };
+            for entries in [Some(&directory.entries), directory.durable_if_other()].into_iter().flatten() {
+                hasher.update(&(entries.len() as u64).to_le_bytes());
+                for (name, &ino) in entries {
+                    let place = *order[ino].get_or_insert_with(|| {
+                        met.push(ino);
+                        met.len() as u64 - 1
+                    });
+                    hasher.update(&place.to_le_bytes());
+                    hasher.update(&(name.len() as u64).to_le_bytes());
+                    hasher.update(name.as_bytes());
+                }
+            }
+        }
     }
 
     /// Whether a path leads to anything.

@@ -432,4 +432,9 @@ impl Fabric {
     pub(super) fn digest(&self) -> u64 {
         self.digest.value()
     }
+
+    /// How many packets were sent, copies that the network made included.
+    pub(super) fn sent(&self) -> u64 {
+        self.order
+    }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    explore::{Fork, Options, Seeds},
+    explore::{Options, Seeds, divergence::Sought},
     plan::RunId,
     run::RunReport,
     shrink::{NotShrunk, Shrunk},
@@ -84,9 +84,9 @@ pub(super) enum Entry {
     Run(Box<Ran>),
     /// The spec needs no more runs.
     Explored {
-        /// Where two executions of a run part, if they do.
+        /// What came of looking for a difference between two executions of a run, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        fork: Option<Box<Fork>>,
+        sought: Option<Box<Sought>>,
     },
     /// A failing run was made small, or could not be.
     Shrunk { run: RunId, result: Box<Result<Shrunk, NotShrunk>> },

@@ -112,6 +112,8 @@ fn what_did_nothing_in_any_run_makes_a_spec_vacuous() {
     let empty = |seed| {
         let mut run = run(seed, Verdict::Passed);
         run.report.coverage.faults.insert("cut".to_owned(), FaultCount { struck: 1, touched: 0 });
+        let idle = Idle { planned: 1, struck: [("partition of a".to_owned(), 1)].into(), ..Idle::default() };
+        run.report.coverage.idle.insert("cut".to_owned(), idle);
         run.report.coverage.exercised.insert("inv".to_owned(), 0);
         run.report.coverage.sometimes.insert("a.b".to_owned(), 0);
         run
@@ -122,14 +124,34 @@ fn what_did_nothing_in_any_run_makes_a_spec_vacuous() {
     assert_eq!(
         found,
         [
-            "fault cut struck 4 times and touched nothing (faults[0])",
+            "fault cut struck 4 times and touched nothing: partition of a (4 times); there were no packets that are sent there while it lasts (faults[0])",
             "inv never had anything to judge (check[0])",
             "a.b was never seen (check[1].sometimes[0])",
         ]
     );
+    // Fewer runs need not bite in every part, but something has to be judged in them.
     let fewer = judge(&spec(PASS), (0..3).map(empty));
+    let SpecVerdict::Vacuous(found) = &fewer.verdict else { panic!("{fewer:?}") };
+    assert_eq!(found[0].to_string(), "inv never had anything to judge (check[0])");
+    let judged = |seed| {
+        let mut run = empty(seed);
+        run.report.coverage.exercised.insert("inv".to_owned(), seed);
+        run
+    };
+    let fewer = judge(&spec(PASS), (0..3).map(judged));
     assert!(matches!(fewer.verdict, SpecVerdict::Passed), "{fewer:?}");
     assert!(fewer.notes[0].contains("not judged as vacuous"), "{:?}", fewer.notes);
+}
+
+#[test]
+fn without_a_run_nothing_passes() {
+    for spec in [PASS, VIOLATES, "check: []"].map(spec) {
+        let outcome = judge(&spec, []);
+        assert!(
+            matches!(&outcome.verdict, SpecVerdict::Undecided(why) if why.contains("no run was judged")),
+            "{outcome:?}"
+        );
+    }
 }
 
 #[test]

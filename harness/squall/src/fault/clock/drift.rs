@@ -25,6 +25,8 @@ pub struct ClockDrift {
 }
 
 impl Kind for ClockDrift {
+    const TOUCHES: &str = "reads of its clocks while it lasts";
+
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         context.target(&self.node, &at.key("node"), Use::Struck);
         if self.rate.min_ppm == 0.0 && self.rate.max_ppm == 0.0 {

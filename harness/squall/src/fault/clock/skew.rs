@@ -25,6 +25,8 @@ pub struct ClockSkew {
 }
 
 impl Kind for ClockSkew {
+    const TOUCHES: &str = "reads of its clocks while it lasts";
+
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         context.target(&self.node, &at.key("node"), Use::Struck);
         if self.by.min == 0 && self.by.max == 0 {

@@ -27,6 +27,8 @@ pub struct ClockStrobe {
 }
 
 impl Kind for ClockStrobe {
+    const TOUCHES: &str = "reads of its clocks while it lasts";
+
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         context.target(&self.node, &at.key("node"), Use::Struck);
         if self.by.max.is_zero() {

@@ -25,6 +25,8 @@ pub struct DiskCorrupt {
 }
 
 impl Kind for DiskCorrupt {
+    const TOUCHES: &str = "reads from its disks while it lasts";
+
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         context.target(&self.node, &at.key("node"), Use::Struck);
         context.share(

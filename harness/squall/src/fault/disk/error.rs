@@ -29,6 +29,8 @@ pub struct DiskError {
 }
 
 impl Kind for DiskError {
+    const TOUCHES: &str = "calls to its disks while it lasts";
+
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         context.target(&self.node, &at.key("node"), Use::Struck);
         check_ops(self.ops.as_ref(), at, context);

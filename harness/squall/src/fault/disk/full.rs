@@ -26,6 +26,8 @@ pub struct DiskFull {
 }
 
 impl Kind for DiskFull {
+    const TOUCHES: &str = "writes to its disks while it lasts that take more room";
+
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         context.target(&self.node, &at.key("node"), Use::Struck);
     }

@@ -23,6 +23,8 @@ pub struct DiskLyingSync {
 }
 
 impl Kind for DiskLyingSync {
+    const TOUCHES: &str = "syncs of its disks with something to make durable while it lasts";
+
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         context.target(&self.node, &at.key("node"), Use::Struck);
     }

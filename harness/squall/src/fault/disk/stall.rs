@@ -28,6 +28,8 @@ pub struct DiskStall {
 }
 
 impl Kind for DiskStall {
+    const TOUCHES: &str = "calls to its disks while it lasts";
+
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         context.target(&self.node, &at.key("node"), Use::Struck);
         check_ops(self.ops.as_ref(), at, context);

@@ -26,6 +26,8 @@ pub struct DiskTorn {
 }
 
 impl Kind for DiskTorn {
+    const TOUCHES: &str = "writes to its disks while it lasts";
+
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         context.target(&self.node, &at.key("node"), Use::Struck);
         if let Some(rate) = self.rate {

@@ -24,6 +24,7 @@ pub struct HalfOpen {
 }
 
 impl Kind for HalfOpen {
+    const TOUCHES: &str = "connections between its nodes that are open when it strikes";
     const INSTANT: bool = true;
 
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {

@@ -48,6 +48,7 @@ pub enum MessageOutcome {
 }
 
 impl Kind for Message {
+    const TOUCHES: &str = "packets of its kind and numbers that are sent there while it lasts";
     const MAY_STAND: bool = true;
 
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {

@@ -23,6 +23,7 @@ pub struct Reset {
 }
 
 impl Kind for Reset {
+    const TOUCHES: &str = "connections between its nodes that are open when it strikes";
     const INSTANT: bool = true;
 
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {

@@ -118,6 +118,7 @@ impl Rpc {
 }
 
 impl Kind for Rpc {
+    const TOUCHES: &str = "calls of its method and numbers that are made there while it lasts";
     const MAY_STAND: bool = true;
 
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {

@@ -30,6 +30,7 @@ fn is_clients(target: &Target) -> bool {
 }
 
 impl Kind for Cancel {
+    const TOUCHES: &str = "operations that are open when it strikes";
     const INSTANT: bool = true;
 
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {

@@ -49,6 +49,7 @@ pub enum DiskFate {
 }
 
 impl Kind for Crash {
+    const TOUCHES: &str = "processes that run when it strikes";
     const END_KEY: Option<&'static str> = Some("restart_after");
 
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {

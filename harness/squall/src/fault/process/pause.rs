@@ -21,6 +21,8 @@ pub struct Pause {
 }
 
 impl Kind for Pause {
+    const TOUCHES: &str = "processes that run when it strikes";
+
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         context.target(&self.node, &at.key("node"), Use::Struck);
     }

@@ -41,6 +41,7 @@ impl Restart {
 }
 
 impl Kind for Restart {
+    const TOUCHES: &str = "processes that run when it strikes";
     const END_KEY: Option<&'static str> = Some("restart_after");
 
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {

@@ -38,6 +38,8 @@ impl Slow {
 }
 
 impl Kind for Slow {
+    const TOUCHES: &str = "processes that run when it strikes";
+
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         context.target(&self.node, &at.key("node"), Use::Struck);
         if !(self.factor > 1.0 && self.factor <= 1e6) {

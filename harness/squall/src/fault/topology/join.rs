@@ -30,6 +30,8 @@ pub struct Join {
 }
 
 impl Kind for Join {
+    const TOUCHES: &str = "nodes that it adds";
+
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         let group = at.key("group");
         if *self.group.value == *crate::run::CLIENTS {

@@ -26,6 +26,8 @@ pub struct Leave {
 }
 
 impl Kind for Leave {
+    const TOUCHES: &str = "members that are there when it strikes";
+
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         context.target(&self.node, &at.key("node"), Use::Struck);
     }

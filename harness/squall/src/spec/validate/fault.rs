@@ -198,8 +198,10 @@ impl Context<'_> {
             self.errors.push(error);
         };
         let id = &*fault.id;
+        // What was drawn is written out as it was: an `every` may have struck as settle began, and a trigger too late.
+        let drawn = top.key("plan").is_written();
         if let Some(strike) = &fault.at
-            && strike.max >= times.heal
+            && (strike.max > times.heal || (strike.max == times.heal && !drawn))
         {
             let may = if strike.min < times.heal { "may strike" } else { "strikes" };
             late(
@@ -209,6 +211,7 @@ impl Context<'_> {
         }
         if let Some(after) = fault.when.as_ref().and_then(|when| when.after)
             && after.min >= times.heal
+            && !drawn
         {
             let message = format!(
                 "fault `{id}` strikes {} after the event, but faults end at {heal}",
