@@ -68,7 +68,7 @@ use self::{
     explain::Explainer,
     facts::Facts,
     graph::{Graph, Kinds, RT, RW, SO, WR, WW, Walk},
-    search::Promise,
+    search::{Promise, Search},
 };
 pub use self::{
     history::{Builder, History, HistoryError, Key, Operation, Status, TransactionBuilder, Txn, Value},
@@ -541,21 +541,26 @@ impl<'h> Analysis<'h> {
             }
             let kinds = through.kinds();
             let mut meter = Meter::new(budget);
-            match search::order_exists(self.history, &self.facts, &self.graph, kinds, promise, &mut meter) {
+            let search =
+                Search { history: self.history, facts: &self.facts, graph: &self.graph, kinds, promise };
+            match search.order_exists(&mut meter) {
                 Ok(true) => {
                     self.yes.insert(level);
                 }
                 Ok(false) => {
-                    let about = format!(
-                        "{level}: no order of the {} transactions explains all reads; each was tried",
-                        self.facts.live.iter().filter(|&&live| live).count()
-                    );
-                    let members: Vec<u32> =
-                        (0..self.history.len() as u32).filter(|&t| self.facts.live[t as usize]).collect();
-                    let shown = if members.len() <= 50 { members } else { Vec::new() };
-                    let explainer = Explainer { history: self.history, facts: &self.facts };
+                    let members = search.smallest_without_order(&mut Meter::new(budget));
+                    let touched = |&txn: &u32| {
+                        let read = self.facts.reads(txn).iter().map(|read| read.key);
+                        read.chain(self.facts.writes(txn).iter().copied())
+                    };
+                    let keys = members.iter().flat_map(touched).collect();
                     let kind = AnomalyKind::NoOrder;
-                    let anomaly = explainer.anomaly(kind, about, Vec::new(), shown, Vec::new(), false);
+                    let about = format!(
+                        "{kind}: all orders of {} transactions were tried, and none is {level}",
+                        members.len()
+                    );
+                    let explainer = Explainer { history: self.history, facts: &self.facts };
+                    let anomaly = explainer.anomaly(kind, about, Vec::new(), members, keys, false);
                     self.found(Anomaly { refutes: vec![level], ..anomaly });
                 }
                 Err(exhausted) => {

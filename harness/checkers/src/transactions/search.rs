@@ -36,7 +36,7 @@ const UNREAD: u32 = u32::MAX;
 type Event = u32;
 
 struct Placing<'s> {
-    facts: &'s Facts,
+    live: &'s [bool],
     graph: &'s Graph,
     kinds: Kinds,
     promise: Promise,
@@ -56,19 +56,60 @@ struct Placing<'s> {
     replaced: Vec<u32>,
 }
 
-/// Whether an order exists that keeps the edges of `kinds` and explains all reads. Lost versions (intermediate, aborted)
-/// must not occur in the history.
-pub(crate) fn order_exists(
-    history: &History,
-    facts: &Facts,
-    graph: &Graph,
-    kinds: Kinds,
-    promise: Promise,
-    meter: &mut Meter,
-) -> Result<bool, Exhausted> {
-    let mut placing = Placing::new(history, facts, graph, kinds | WW | WR, promise);
-    let events =
-        facts.live.iter().filter(|&&live| live).count() * if promise == Promise::Snapshot { 2 } else { 1 };
+/// Looks for orders of a history that keep the edges of `kinds` and explain all reads. Lost versions (intermediate,
+/// aborted) must not occur in it.
+#[derive(Clone, Copy)]
+pub(crate) struct Search<'s> {
+    pub(crate) history: &'s History,
+    pub(crate) facts: &'s Facts,
+    pub(crate) graph: &'s Graph,
+    pub(crate) kinds: Kinds,
+    pub(crate) promise: Promise,
+}
+
+impl Search<'_> {
+    /// Whether there is one.
+    pub(crate) fn order_exists(&self, meter: &mut Meter) -> Result<bool, Exhausted> {
+        self.order_exists_among(&self.facts.live, meter)
+    }
+
+    /// Few transactions that have no order even where what they read from others is left open: an order of all would be
+    /// one of these. Without any one of them there is one, unless the budget ends before that is known.
+    pub(crate) fn smallest_without_order(&self, meter: &mut Meter) -> Vec<u32> {
+        let mut kept: Vec<u32> =
+            (0..self.history.len() as u32).filter(|&txn| self.facts.live[txn as usize]).collect();
+        let mut size = kept.len().div_ceil(2);
+        while size > 0 {
+            let mut at = 0;
+            while at < kept.len() {
+                let without: Vec<u32> = [&kept[..at], &kept[(at + size).min(kept.len())..]].concat();
+                let mut among = vec![false; self.history.len()];
+                without.iter().for_each(|&txn| among[txn as usize] = true);
+                if meter.spend(self.graph.nodes() as u64).is_err() {
+                    return kept;
+                }
+                match self.order_exists_among(&among, meter) {
+                    Ok(false) => kept = without,
+                    _ => at += size,
+                }
+            }
+            size = if size == 1 { 0 } else { size.div_ceil(2) };
+        }
+        kept
+    }
+
+    fn order_exists_among(&self, live: &[bool], meter: &mut Meter) -> Result<bool, Exhausted> {
+        let placing = Placing::new(self, live);
+        let events =
+            live.iter().filter(|&&live| live).count() * if self.promise == Promise::Snapshot { 2 } else { 1 };
+        let before = meter.memory();
+        let exists = place_all(placing, events, meter);
+        meter.forget((meter.memory() - before) as usize);
+        exists
+    }
+}
+
+fn place_all(mut placing: Placing<'_>, events: usize, meter: &mut Meter) -> Result<bool, Exhausted> {
     let mut failed: HashSet<Box<[u64]>, BuildHasherDefault<FxHasher>> = HashSet::default();
     // The events placed, each with its hint: where the next try at its place goes on.
     let mut stack: Vec<(u64, Event)> = Vec::with_capacity(events);
@@ -114,14 +155,18 @@ pub(crate) fn order_exists(
 }
 
 impl<'s> Placing<'s> {
-    fn new(history: &History, facts: &'s Facts, graph: &'s Graph, kinds: Kinds, promise: Promise) -> Self {
+    fn new(search: &Search<'s>, live: &'s [bool]) -> Self {
+        let Search { history, facts, graph, promise, .. } = *search;
+        let kinds = search.kinds | WW | WR;
         let n = history.len();
         let mut versions: FxHashMap<(u32, u32), u32> = FxHashMap::default();
         let mut missing = Vec::new();
         let mut reads = vec![Vec::new(); n];
-        for txn in 0..n as u32 {
+        for txn in (0..n as u32).filter(|&txn| live[txn as usize]) {
             let list: &mut Vec<(u32, u32)> = &mut reads[txn as usize];
-            for read in facts.reads(txn) {
+            for read in
+                facts.reads(txn).iter().filter(|read| read.source == INITIAL || live[read.source as usize])
+            {
                 let version = *versions.entry((read.key, read.source)).or_insert_with(|| {
                     missing.push(0);
                     missing.len() as u32 - 1
@@ -147,7 +192,7 @@ impl<'s> Placing<'s> {
             })
             .collect();
         let mut placing = Placing {
-            facts,
+            live,
             graph,
             kinds,
             promise,
@@ -162,12 +207,19 @@ impl<'s> Placing<'s> {
             writing: vec![false; history.keys()],
             replaced: Vec::new(),
         };
-        for node in 0..graph.nodes() as u32 {
+        let counts = |node: u32| graph.is_connector(node) || live[node as usize];
+        for node in (0..graph.nodes() as u32).filter(|&node| counts(node)) {
             for arc in graph.arcs(node).iter().filter(|arc| arc.kind & placing.kinds != 0) {
                 placing.open[arc.to as usize] += 1;
             }
         }
-        for txn in (0..n as u32).filter(|&txn| facts.live[txn as usize] && placing.open[txn as usize] == 0) {
+        // Connectors into which nothing leads any more open the way first.
+        let unled: Vec<u32> =
+            (n as u32..graph.nodes() as u32).filter(|&node| placing.open[node as usize] == 0).collect();
+        let untouched: Vec<u32> =
+            (0..n as u32).filter(|&txn| live[txn as usize] && placing.open[txn as usize] == 0).collect();
+        unled.into_iter().for_each(|connector| placing.release(connector));
+        for txn in untouched {
             placing.ready.insert(placing.first_event(txn));
         }
         placing
@@ -228,14 +280,19 @@ impl<'s> Placing<'s> {
             self.replaced.push(std::mem::replace(&mut self.current[key as usize], version));
             self.writing[key as usize] = false;
         }
-        let mut nodes = vec![txn as u32];
+        self.release(txn as u32);
+    }
+
+    /// What waited for a node waits no more.
+    fn release(&mut self, node: u32) {
+        let mut nodes = vec![node];
         while let Some(node) = nodes.pop() {
             for arc in self.graph.arcs(node).iter().filter(|arc| arc.kind & self.kinds != 0) {
                 self.open[arc.to as usize] -= 1;
                 if self.open[arc.to as usize] == 0 {
                     if self.graph.is_connector(arc.to) {
                         nodes.push(arc.to);
-                    } else if self.facts.live[arc.to as usize] {
+                    } else if self.live[arc.to as usize] {
                         self.ready.insert(self.first_event(arc.to));
                     }
                 }
