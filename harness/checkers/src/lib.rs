@@ -36,6 +36,7 @@ mod ranks;
 mod search;
 pub mod sequential;
 pub mod sessions;
+pub mod specific;
 pub mod transactions;
 pub mod verdict;
 

@@ -12,7 +12,7 @@ use squall_checkers::{
     sequential,
 };
 
-use crate::simulated::{Draw, perturbed};
+use crate::simulated::{Ask, Draw, linearizable};
 
 /// Which condition is meant.
 #[derive(Clone, Copy)]
@@ -330,6 +330,24 @@ fn all_small_histories_for_sequential_consistency() {
     exhaust(&PerKey::new(Register::new(0)), 4, &keys, Condition::Sequential);
 }
 
+/// How `count` operations overlap: invocations and returns.
+fn shape(draw: &mut Draw, count: usize) -> Vec<(u64, u64)> {
+    let (mut shape, mut open) = (Vec::new(), Vec::new());
+    for position in 0.. {
+        if shape.len() < count && (open.is_empty() || draw.below(2) == 0) {
+            open.push(shape.len());
+            shape.push((position, 0));
+        } else if !open.is_empty() {
+            let place = draw.below(open.len() as u64) as usize;
+            let operation: usize = open.swap_remove(place);
+            shape[operation].1 = position;
+        } else {
+            break;
+        }
+    }
+    shape
+}
+
 /// Histories of seven operations, drawn: too many to go through them all.
 fn sample<M: Model>(model: &M, count: u64, operations: &[(M::Input, Option<M::Output>)], distinct: bool)
 where
@@ -342,7 +360,7 @@ where
         let size = 5 + draw.below(3) as usize;
         let mut left: Vec<_> = operations.to_vec();
         let mut history = Vec::new();
-        for (index, (invoked, returned)) in draw.shape(size).into_iter().enumerate() {
+        for (index, (invoked, returned)) in shape(&mut draw, size).into_iter().enumerate() {
             if left.is_empty() {
                 break;
             }
@@ -374,6 +392,40 @@ fn many_larger_histories_of_distinct_values() {
     sample(&PriorityQueue::new(), 20_000, &operations, true);
     sample(&Register::new(0), 10_000, &register(), true);
     sample(&Register::new(0), 10_000, &compare_and_set(), false);
+}
+
+/// A history of a simulated object, with about every second history damaged: two answers are exchanged, or an operation is moved.
+fn perturbed<M: Model>(
+    model: &M,
+    draw: &mut Draw,
+    size: usize,
+    processes: u64,
+    ask: Ask<M>,
+) -> Vec<Operation<M::Input, M::Output>> {
+    let mut history = linearizable(model, draw, size, processes, ask);
+    let damaged = draw.below(history.len() as u64) as usize;
+    match draw.below(4) {
+        0 => {
+            let other = draw.below(history.len() as u64) as usize;
+            if damaged != other {
+                let (low, high) = (damaged.min(other), damaged.max(other));
+                let (front, back) = history.split_at_mut(high);
+                std::mem::swap(&mut front[low].input, &mut back[0].input);
+                std::mem::swap(
+                    &mut front[low].returned.as_mut().unwrap().output,
+                    &mut back[0].returned.as_mut().unwrap().output,
+                );
+            }
+        }
+        1 => {
+            let by = draw.below(8);
+            let operation = &mut history[damaged];
+            operation.invoked.index += by;
+            operation.returned.as_mut().unwrap().at.index += by;
+        }
+        _ => {}
+    }
+    history
 }
 
 /// The faster algorithms against the search, on histories that a simulated object made and something may have damaged.

@@ -24,24 +24,6 @@ impl Draw {
     pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
-
-    /// How `count` operations overlap: invocations and returns.
-    pub fn shape(&mut self, count: usize) -> Vec<(u64, u64)> {
-        let (mut shape, mut open) = (Vec::new(), Vec::new());
-        for position in 0.. {
-            if shape.len() < count && (open.is_empty() || self.below(2) == 0) {
-                open.push(shape.len());
-                shape.push((position, 0));
-            } else if !open.is_empty() {
-                let place = self.below(open.len() as u64) as usize;
-                let operation: usize = open.swap_remove(place);
-                shape[operation].1 = position;
-            } else {
-                break;
-            }
-        }
-        shape
-    }
 }
 
 /// The next operation of a simulated object: what is asked, what comes back.
@@ -113,40 +95,6 @@ pub fn linearizable<M: Model>(
             position += 1;
             history.push(Operation::ok(process as u64, input, output, invoked, position));
         }
-    }
-    history
-}
-
-/// The same, with about every second history damaged: two answers are exchanged, or an operation is moved.
-pub fn perturbed<M: Model>(
-    model: &M,
-    draw: &mut Draw,
-    size: usize,
-    processes: u64,
-    ask: Ask<M>,
-) -> Vec<Operation<M::Input, M::Output>> {
-    let mut history = linearizable(model, draw, size, processes, ask);
-    let damaged = draw.below(history.len() as u64) as usize;
-    match draw.below(4) {
-        0 => {
-            let other = draw.below(history.len() as u64) as usize;
-            if damaged != other {
-                let (low, high) = (damaged.min(other), damaged.max(other));
-                let (front, back) = history.split_at_mut(high);
-                std::mem::swap(&mut front[low].input, &mut back[0].input);
-                std::mem::swap(
-                    &mut front[low].returned.as_mut().unwrap().output,
-                    &mut back[0].returned.as_mut().unwrap().output,
-                );
-            }
-        }
-        1 => {
-            let by = draw.below(8);
-            let operation = &mut history[damaged];
-            operation.invoked.index += by;
-            operation.returned.as_mut().unwrap().at.index += by;
-        }
-        _ => {}
     }
     history
 }

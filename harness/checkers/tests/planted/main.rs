@@ -1,0 +1,6 @@
+//! Anomalies planted into legal histories of single objects, which must be found; budgets that run out, which must be told.
+
+mod anomalies;
+mod budgets;
+#[path = "../objects/simulated.rs"]
+mod simulated;
