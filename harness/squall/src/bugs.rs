@@ -238,10 +238,10 @@ fn make_small(
     run: &RunId,
     run_timeout: Duration,
 ) -> Option<Small> {
-    let limits = Limits { runs: SHRINK_RUNS, run_timeout };
+    let limits = Limits { runs: SHRINK_RUNS, deadline: None, run_timeout };
     let shrunk = shrink::shrink(registry, pool, loaded, run, limits, &mut |_, _| {}).ok()?;
     let (faults, operations) = shrunk.after();
-    Some(Small { faults, operations, runs: shrunk.runs, minimal: shrunk.minimal })
+    Some(Small { faults, operations, runs: shrunk.runs, minimal: shrunk.minimal() })
 }
 
 #[cfg(test)]

@@ -19,8 +19,14 @@ pub struct Violation {
     /// What kind of breach, in a word or two without values (`double_effect`): two violations of one invariant and
     /// class are the same failure.
     pub class: String,
-    /// What happened, for a person: names, keys, numbers.
+    /// What happened, for a person: names, keys, numbers. Where the breach says what was expected and what was seen, that, a line each.
     pub message: String,
+    /// What was expected, with the number that it is judged by; empty if the breach does not say it apart.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub expected: String,
+    /// What was seen in its place, with the numbers behind it; empty if the breach does not say it apart.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub seen: String,
     /// When, in virtual time since the start of the run.
     pub at: Duration,
     /// The records that tell it, by `seq`, oldest first.
@@ -28,26 +34,50 @@ pub struct Violation {
 }
 
 /// What an invariant finds wrong; the harness adds the invariant's name and the time.
+///
+/// A breach is believed if it can be checked: it says what was expected, with the configured number, and what was seen, with the
+/// numbers that it was counted from, and cites the records that show it.
+///
+/// ```
+/// # use squall::check::Breach;
+/// let breach = Breach::of("open_too_long", "open for at most 2s", "open since 1.5s, and a call is rejected at 4.1s").with_evidence([12]);
+/// assert_eq!(breach.message(), "expected: open for at most 2s\nseen: open since 1.5s, and a call is rejected at 4.1s");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breach {
     /// See [`Violation::class`].
     pub class: &'static str,
-    /// See [`Violation::message`].
-    pub message: String,
+    /// See [`Violation::expected`].
+    pub expected: String,
+    /// See [`Violation::seen`]; all there is to say if nothing is given as expected.
+    pub seen: String,
     /// See [`Violation::evidence`]; the record under observation is added by the harness.
     pub evidence: Vec<u64>,
 }
 
 impl Breach {
-    /// A breach without further evidence than the record under observation.
+    /// A breach of which there is but a sentence to say.
     pub fn new(class: &'static str, message: impl Into<String>) -> Self {
-        Breach { class, message: message.into(), evidence: Vec::new() }
+        Breach::of(class, "", message)
+    }
+
+    /// A breach: what was expected, and what was seen. Without further evidence than the record under observation.
+    pub fn of(class: &'static str, expected: impl Into<String>, seen: impl Into<String>) -> Self {
+        Breach { class, expected: expected.into(), seen: seen.into(), evidence: Vec::new() }
     }
 
     /// Names the records that led to it.
     pub fn with_evidence(mut self, seqs: impl IntoIterator<Item = u64>) -> Self {
         self.evidence.extend(seqs);
         self
+    }
+
+    /// See [`Violation::message`].
+    pub fn message(&self) -> String {
+        match self.expected.is_empty() {
+            true => self.seen.clone(),
+            false => format!("expected: {}\nseen: {}", self.expected, self.seen),
+        }
     }
 }
 

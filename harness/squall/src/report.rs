@@ -46,10 +46,22 @@ pub(crate) struct SpecReport<'a> {
 pub(crate) struct Distinct<'a> {
     /// How it fails.
     pub way: String,
-    /// What it takes, if its first run was made small.
-    pub form: Option<String>,
+    /// The faults that it takes, if one of its runs was made small.
+    pub faults: Option<Vec<String>>,
+    /// What it takes, operations included: a form for each that its runs were made small to.
+    pub forms: Vec<String>,
     /// The runs, in order.
     pub runs: Vec<&'a RunReport>,
+}
+
+impl Distinct<'_> {
+    /// Equal for failures that are one, of whatever spec of a system. None where nothing is known of what it takes.
+    pub(crate) fn key(&self, report: &SpecReport<'_>) -> Option<String> {
+        let spec = &report.loaded.spec;
+        let variant = spec.variant.as_ref().map_or("", |variant| variant.value.as_str());
+        let faults = self.faults.as_ref()?.join(", ");
+        Some(format!("{} {variant}: {} by {faults}", spec.system.value, self.way))
+    }
 }
 
 impl SpecReport<'_> {
@@ -58,18 +70,26 @@ impl SpecReport<'_> {
         title(&self.path, self.loaded.case.as_deref())
     }
 
-    /// The failures without repetition: those are one that fail the same way, and of those that were made small, that take the same.
+    /// The failures without repetition: those are one that fail the same way, and of those that were made small, that take the same faults.
     pub(crate) fn distinct_failures(&self) -> Vec<Distinct<'_>> {
         let mut all: Vec<Distinct<'_>> = Vec::new();
         for run in &self.outcome.failures {
             let way = failure::way(&run.verdict);
             let small = self.shrunk.iter().find(|(of, _)| *of == run.run);
-            let form = small.and_then(|(_, shrunk)| Some(shrunk.as_ref().ok()?.form()));
+            let small = small.and_then(|(_, shrunk)| shrunk.as_ref().ok());
+            let faults = small.map(Shrunk::faults);
+            let form = small.map(Shrunk::form);
             // One that was not made small goes with the first that fails the same way.
-            let same = |other: &&mut Distinct<'_>| other.way == way && (form.is_none() || other.form == form);
+            let same =
+                |other: &&mut Distinct<'_>| other.way == way && (faults.is_none() || other.faults == faults);
             match all.iter_mut().find(same) {
-                Some(known) => known.runs.push(run),
-                None => all.push(Distinct { way, form, runs: vec![run] }),
+                Some(known) => {
+                    known.runs.push(run);
+                    known.forms.extend(form.filter(|form| !known.forms.contains(form)));
+                }
+                None => {
+                    all.push(Distinct { way, faults, forms: form.into_iter().collect(), runs: vec![run] });
+                }
             }
         }
         all

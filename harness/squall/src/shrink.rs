@@ -7,13 +7,17 @@
 //!
 //! Faults and operations are taken out with delta debugging (Zeller and Hildebrandt, "Simplifying and
 //! Isolating Failure-Inducing Input", 2002) in turns until nothing changes: no single fault and no single operation can then
-//! be left out. Operations go by whole kinds and clients first. What is left is a proptest value: the arguments of operations are
+//! be left out. Operations go by whole kinds and clients first. Targets that are drawn become nodes by name, so that what only steered the
+//! draw can go. What is left is a proptest value: the arguments of operations are
 //! simplified by the system's strategies, numbers and times by bisection; and clients and nodes are made fewer. All that again until
-//! nothing changes any more; a candidate that was tried is not run again. At last each thing that is left is left out once
+//! nothing changes any more, or a limit is reached, which is said; a candidate that was tried is not run again. At last each thing that is left is left out once
 //! more under a few other schedules and seeds: that a failure needs it may have been a matter of which task ran first, or of how long a packet
 //! took. What is reported is run in a fresh process.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -34,6 +38,7 @@ mod schedule;
 mod tidy;
 mod timed;
 mod values;
+mod whom;
 
 pub(crate) use self::ddmin::ddmin;
 use self::pin::pinned;
@@ -47,6 +52,8 @@ const MOST_ROUNDS: usize = 6;
 pub struct Limits {
     /// How many candidates to run at most.
     pub runs: u64,
+    /// Try no more from then on.
+    pub deadline: Option<Instant>,
     /// The wall-clock limit of one run.
     pub run_timeout: Duration,
 }
@@ -87,26 +94,67 @@ pub(crate) struct Shrunk {
     pub before: (usize, usize),
     /// How many candidates were run.
     pub runs: u64,
-    /// Whether every single fault and operation that is left is needed. Not so if the budget ran out.
-    pub minimal: bool,
+    /// Where it ended before nothing more could be left out or made simpler.
+    pub stopped: Option<Stop>,
+}
+
+/// Why shrinking ended before it had tried everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Stop {
+    /// So many candidates were run.
+    Runs(u64),
+    /// The time was up.
+    Time,
+    /// It went through everything so many times, and something changed each time.
+    Rounds(usize),
+    /// No single fault or operation can be left out, but so many steps of making the rest simpler were not enough.
+    Steps(u64),
+}
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Stop::Runs(runs) => write!(f, "it stopped at its limit of {runs} runs"),
+            Stop::Time => f.write_str("it stopped when the time was up"),
+            Stop::Rounds(rounds) => {
+                write!(f, "it stopped after {rounds} rounds, of which each left out something more")
+            }
+            Stop::Steps(steps) => {
+                write!(f, "it stopped making the numbers smaller after {steps} steps at a time")
+            }
+        }
+    }
 }
 
 impl Shrunk {
+    /// Whether every single fault and operation that is left is needed.
+    pub fn minimal(&self) -> bool {
+        matches!(self.stopped, None | Some(Stop::Steps(_)))
+    }
+
     /// Faults and operations that are left.
     pub fn after(&self) -> (usize, usize) {
         size(&self.spec)
     }
 
-    /// What it takes, without times, numbers and names: two failures that look the same when they are small are most likely one.
-    pub fn form(&self) -> String {
+    /// The faults that it takes, without times, numbers and names. Two failures of one kind that take the same faults are most likely one: which
+    /// operations show it, and how many, is a matter of the mix.
+    pub fn faults(&self) -> Vec<String> {
         let kinds = self.spec.faults.iter().flat_map(|fault| {
             let trigger =
                 fault.when.as_ref().map_or(String::new(), |when| format!(" at {}", when.event.value));
             fault.actions().map(move |action| format!("{}{trigger}", action.name())).collect::<Vec<_>>()
         });
+        let mut kinds: Vec<String> = kinds.collect();
+        kinds.sort();
+        kinds
+    }
+
+    /// What it takes, without times, numbers and names.
+    pub fn form(&self) -> String {
         let operations = self.spec.plan.iter().flat_map(|plan| &plan.operations);
-        let mut parts: Vec<String> = kinds.collect();
-        parts.sort();
+        let mut parts = self.faults();
         let mut names: Vec<_> = operations.map(|operation| operation.name().to_owned()).collect();
         names.sort();
         parts.extend(names);
@@ -200,7 +248,7 @@ pub(crate) fn shrink(
         failure,
         runs: 0,
         tried: BTreeMap::new(),
-        exhausted: false,
+        exhausted: None,
         watch,
     };
     let mut spec = pinned(&loaded.spec, &plan, run);
@@ -213,16 +261,19 @@ pub(crate) fn shrink(
     shrinker.drop_what_is_later(&mut spec, &report);
     shrinker.reduce(&mut spec);
     instead::few(&mut shrinker, &mut spec, &plan.operations);
+    let mut stopped = Some(Stop::Rounds(MOST_ROUNDS));
     for _ in 0..MOST_ROUNDS {
         let before = fingerprint(&spec);
         shrinker.reduce(&mut spec);
-        values::simplify(&mut shrinker, &mut spec, &loaded.spec, run);
+        whom::name(&mut shrinker, &mut spec);
+        let steps = values::simplify(&mut shrinker, &mut spec, &loaded.spec, run);
         tidy::tidy(&mut shrinker, &mut spec);
         if fingerprint(&spec) == before {
             schedule::retry(&mut shrinker, &mut spec);
         }
         // What became smaller may make something else superfluous.
         if fingerprint(&spec) == before {
+            stopped = steps.map(Stop::Steps);
             break;
         }
     }
@@ -233,7 +284,7 @@ pub(crate) fn shrink(
     if Failure::of(&report.verdict).as_ref() != Some(&shrinker.failure) {
         return Err(NotShrunk::NotReproduced(manner(&report.verdict)));
     }
-    Ok(Shrunk { minimal: !shrinker.exhausted, runs: shrinker.runs, spec, report, before })
+    Ok(Shrunk { stopped: shrinker.exhausted.or(stopped), runs: shrinker.runs, spec, report, before })
 }
 
 fn by_name(operation: &PlannedOperation) -> String {
@@ -273,8 +324,8 @@ struct Shrinker<'a> {
     runs: u64,
     /// Which candidates were run, and whether they failed the same way.
     tried: BTreeMap<u64, bool>,
-    /// The budget ran out before everything was tried.
-    exhausted: bool,
+    /// What ran out before everything was tried.
+    exhausted: Option<Stop>,
     watch: &'a mut (dyn FnMut(u64, (usize, usize)) + Send),
 }
 
@@ -292,7 +343,11 @@ impl Shrinker<'_> {
             return *known;
         }
         if self.runs >= self.limits.runs {
-            self.exhausted = true;
+            self.exhausted = Some(Stop::Runs(self.limits.runs));
+        } else if self.limits.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            self.exhausted = Some(Stop::Time);
+        }
+        if self.exhausted.is_some() {
             return false;
         }
         let same = Failure::of(&self.run(spec).verdict).as_ref() == Some(&self.failure);
@@ -344,7 +399,7 @@ impl Shrinker<'_> {
                 self.fails(&with_operations(spec, operations.to_vec()))
             });
             *spec = with_operations(spec, operations);
-            if size(spec) == before || self.exhausted {
+            if size(spec) == before || self.exhausted.is_some() {
                 return;
             }
         }

@@ -82,6 +82,7 @@ fn main() -> ExitCode {
             a_note_is_for_people_too,
             a_network_that_no_fault_acts_on_is_3,
             the_vacuity_of_a_fault_says_why,
+            a_failure_of_two_cases_is_told_once,
         },
         harm::{
             whatever_a_run_does_costs_that_run_only,
@@ -147,6 +148,8 @@ fn main() -> ExitCode {
             what_is_left_is_made_simple,
             a_plan_says_which_run_it_was_made_of,
             run_makes_each_failure_small_and_says_how_to_keep_it,
+            run_tells_of_the_small_run,
+            targets_that_are_drawn_become_nodes_by_name,
             what_does_not_fail_is_not_shrunk,
         },
         strategies::{

@@ -31,7 +31,8 @@ pub fn a_plan_written_out_makes_the_same_run() {
             // Without a budget nothing is left out.
             let seed = original["seed"].to_string();
             let pinned = run(squall(&["shrink", spec, "--seed", &seed, "--max-runs", "0"])).with(0);
-            assert!(pinned.err.contains("budget"), "{}", pinned.err);
+            assert!(pinned.err.contains("it stopped at its limit of 0 runs"), "{}", pinned.err);
+            assert!(pinned.out.contains("it stopped at its limit of 0 runs"), "{}", pinned.out);
             assert_eq!(original["digest"], entry(&pinned.out, "digest"), "{}", pinned.out);
         }
     }
@@ -102,6 +103,49 @@ pub fn what_is_left_is_made_simple() {
     }
     let drawn = run(systems(&["explain", spec, "--seed", "3"])).with(0);
     assert!(!drawn.out.contains("restart_after: 1ms") && !drawn.out.contains("at: 0s"), "{}", drawn.out);
+}
+
+/// A failure that a node by name suffices for stayed as it was drawn, and with it whatever steered the draw.
+pub fn targets_that_are_drawn_become_nodes_by_name() {
+    for (spec, node) in [
+        ("../specs/faults/flaw_acks_before_sync.yaml", "collectors["),
+        ("../specs/faults/flaw_single_read.yaml", "collectors["),
+    ] {
+        let drawn = fs::read_to_string(spec).expect("the spec");
+        assert!(drawn.contains("one("), "{drawn}");
+        let shrunk = run(systems(&["shrink", spec])).with(0);
+        assert!(shrunk.out.contains(node) && !shrunk.out.contains("one("), "{}", shrunk.out);
+    }
+}
+
+/// What `run` tells of a failure is the run that was made small: its faults, its violation with what was expected and what was seen, its
+/// history with all that is cited.
+pub fn run_tells_of_the_small_run() {
+    let (directory, file) = file();
+    let flawed = fs::read_to_string("../specs/saga/flaw_lazy_commit.yaml").expect("the spec");
+    let text: Vec<&str> = flawed.lines().filter(|line| !line.starts_with("expect:")).collect();
+    fs::write(&file, text.join("\n")).expect("a file");
+    let args = ["run", &file, "--seeds", "3..4"];
+    let found = run(systems(&[&args[..], &["--format", "json", "--no-shrink"]].concat())).with(1);
+    let found = &found.of_kind("spec")[0]["failures"][0];
+    let told = run(systems(&args)).with(1);
+    let block = told.out.split(&format!("FAILED {file}")).nth(1).expect("a block");
+    for says in ["expected: ", "seen: ", "shrunk to ", "what happens then:", "strikes: crash payments"] {
+        assert!(block.contains(says), "{says}: {block}");
+    }
+    let replay = format!("replay: squall replay {file} --seed {}", found["seed"]);
+    assert!(block.contains(&replay), "{replay}: {block}");
+    assert!(!block.contains("1 more record "), "{block}");
+    assert!(
+        block.contains("payments[0] holds 500 after its restart"),
+        "the least that can be charged: {block}"
+    );
+    // It happens sooner than in the run that was found.
+    let what = found["what"].as_str().expect("text");
+    assert!(!block.contains(what), "{what} is of the run that was found: {block}");
+    let cited = block.lines().filter(|line| line.trim_start().starts_with('>')).count();
+    assert!(cited >= 2, "{block}");
+    drop(directory);
 }
 
 /// A plan may fail with another seed than it was found with: it says which run it was made of, and diff compares with that.
@@ -175,6 +219,11 @@ fn flaw(spec: &Path, least: usize) {
     for _ in 0..2 {
         let again = run(systems(&["run", &file, "--format", "json"])).with(0);
         let report = &again.of_kind("spec")[0];
+        // Whatever the invariant, it says what it expected, and what it saw.
+        let caught = &report["caught"];
+        for part in ["expected", "seen"] {
+            assert!(caught[part].as_str().is_some_and(|text| !text.is_empty()), "{part}: {caught}");
+        }
         assert_eq!(report["verdict"], "passed", "{yaml}\n{report}");
         assert_eq!(again.of_kind("run")[0]["digest"], entry(&yaml, "digest"), "{yaml}");
     }

@@ -301,4 +301,21 @@ pub fn the_vacuity_of_a_fault_says_why() {
         "fault it struck 3 times and touched nothing: delay of 5ms on nodes[0] -> nodes[1] (3 times); there were no packets that are \
          sent there while it lasts (faults[0])",
     );
+
+/// One failure that two cases of a matrix show was told as two.
+pub fn a_failure_of_two_cases_is_told_once() {
+    let ended = run(squall(&["run", "fixtures/matrix"])).with(1);
+    let told = ended.out.matches("what happens then:").count();
+    assert_eq!(told, 1, "{}", ended.out);
+    let [first, second] =
+        [",ops=3]", ",ops=5]"].map(|case| format!("fixtures/matrix/variants.yaml [variant=haunted{case}"));
+    assert!(ended.out.contains(&format!("the same in: {second}, seed")), "{}", ended.out);
+    assert!(ended.out.contains(&format!("the same failure as in {first}, seed")), "{}", ended.out);
+    let json = run(squall(&["run", "fixtures/matrix", "--format", "json"])).with(1);
+    let same: Vec<_> = json
+        .of_kind("spec")
+        .iter()
+        .filter_map(|spec| spec["distinct_failures"][0]["same_as"].as_str().map(str::to_owned))
+        .collect();
+    assert!(same.len() == 2 && same[0] == same[1], "{same:?}");
 }

@@ -9,6 +9,9 @@ use crate::{
     spec::model::After,
 };
 
+/// How many of the records that a count is made of are cited, the last of them.
+const CITED: usize = 16;
+
 /// No such event.
 pub(crate) struct Never {
     pub label: String,
@@ -26,7 +29,7 @@ impl Invariant for Never {
         let Some((name, fields)) = record.event() else { return Ok(()) };
         self.seen += 1;
         if self.pattern.matches(name, fields) {
-            return Err(Breach::new("never", format!("{name} {fields} must never happen")));
+            return Err(Breach::of("never", format!("no {}", self.pattern), format!("{name} {fields}")));
         }
         Ok(())
     }
@@ -105,25 +108,37 @@ impl Invariant for Eventually {
             After::Start => Duration::ZERO,
         };
         let deadline = from + self.within;
+        let start = match self.after {
+            After::Heal => "the heal",
+            After::Start => "the start",
+        };
+        let due = format!("{deadline:?} ({start} at {from:?}, within {:?})", self.within);
         match &self.goal {
             Goal::Condition(condition) => match self.since {
-                None => Err(Breach::new(
+                None => Err(Breach::of(
                     "never_held",
-                    format!("{} does not hold at the end: {}", condition.name(), condition.because()),
+                    format!("{} holds from {due} on", condition.name()),
+                    format!("it does not hold at the end, at {:?}: {}", end.ended_at, condition.because()),
                 )),
-                Some(since) if since > deadline => Err(Breach::new(
+                Some(since) if since > deadline => Err(Breach::of(
                     "too_late",
-                    format!("{} came to hold only at {since:?}, due by {deadline:?}", condition.name()),
+                    format!("{} holds from {due} on", condition.name()),
+                    format!("it holds only since {since:?}, {:?} too late", since - deadline),
                 )),
                 Some(_) => Ok(()),
             },
             Goal::Event(pattern) => {
                 self.times_open += 1;
                 match self.since {
-                    None => Err(Breach::new("never_came", format!("no {pattern} came after {from:?}"))),
-                    Some(at) if at > deadline => Err(Breach::new(
+                    None => Err(Breach::of(
+                        "never_came",
+                        format!("{pattern} comes by {due}"),
+                        format!("none came from {from:?} to the end at {:?}", end.ended_at),
+                    )),
+                    Some(at) if at > deadline => Err(Breach::of(
                         "too_late",
-                        format!("{pattern} came only at {at:?}, due by {deadline:?}"),
+                        format!("{pattern} comes by {due}"),
+                        format!("the first came at {at:?}, {:?} too late", at - deadline),
                     )),
                     Some(_) => Ok(()),
                 }
@@ -154,6 +169,8 @@ pub(crate) struct Count {
     pub at_least: Option<u64>,
     pub at_most: Option<u64>,
     pub counts: BTreeMap<String, u64>,
+    /// The records that were counted, where there may be but so many.
+    pub counted: BTreeMap<String, Vec<u64>>,
 }
 
 impl Invariant for Count {
@@ -168,17 +185,23 @@ impl Invariant for Count {
         }
         let key = key(self.per.as_deref(), fields);
         let of = with_key(self.per.as_deref(), &key);
-        let count = self.counts.entry(key).or_default();
+        let count = self.counts.entry(key.clone()).or_default();
         *count += 1;
-        match self.at_most {
-            Some(most) if *count > most => {
-                Err(Breach::new("too_many", format!("{count} {}{of}, at most {most} allowed", self.pattern)))
-            }
-            _ => Ok(()),
+        let Some(most) = self.at_most else { return Ok(()) };
+        let seqs = self.counted.entry(key).or_default();
+        seqs.push(record.seq);
+        match *count > most {
+            true => Err(Breach::of(
+                "too_many",
+                format!("at most {most} {}{of}", self.pattern),
+                format!("{count} by {:?}, the last of them {name} {fields}", record.at),
+            )
+            .with_evidence(seqs.iter().rev().take(CITED).copied())),
+            false => Ok(()),
         }
     }
 
-    fn finish(&mut self, _end: &End) -> Result<(), Breach> {
+    fn finish(&mut self, end: &End) -> Result<(), Breach> {
         let Some(least) = self.at_least else { return Ok(()) };
         let short = match &self.per {
             Some(field) => self
@@ -192,9 +215,10 @@ impl Invariant for Count {
             }
         };
         match short {
-            Some((of, count)) => Err(Breach::new(
+            Some((of, count)) => Err(Breach::of(
                 "too_few",
-                format!("{count} {}{of}, at least {least} required", self.pattern),
+                format!("at least {least} {}{of}", self.pattern),
+                format!("{count} by the end at {:?}", end.ended_at),
             )),
             None => Ok(()),
         }
@@ -228,8 +252,11 @@ impl Invariant for Order {
             self.judged += 1;
             if !self.opened.contains_key(&key) {
                 let of = with_key(self.per.as_deref(), &key);
-                let message = format!("{} without an earlier {}{of}", self.then, self.first);
-                return Err(Breach::new("out_of_order", message));
+                return Err(Breach::of(
+                    "out_of_order",
+                    format!("{} before each {}{of}", self.first, self.then),
+                    format!("{name} {fields}, and none before it"),
+                ));
             }
         }
         if self.first.matches(name, fields) {

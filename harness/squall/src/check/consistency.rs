@@ -127,14 +127,19 @@ impl SessionGuarantee {
             return Ok(());
         }
         let (class, did) = match self.bar {
-            Bar::Writes => ("stale_read", "wrote"),
-            Bar::Reads => ("backward_read", "had read"),
+            Bar::Writes => ("stale_read", "written"),
+            Bar::Reads => ("backward_read", "read"),
         };
-        let message = format!(
-            "client {} {did} {key} at version {}, and a read that it started afterwards returned version {version}",
-            operation.client, bar.version
-        );
-        Err(Breach::new(class, message).with_evidence([bar.seq, invoked]))
+        let client = operation.client;
+        Err(Breach::of(
+            class,
+            format!(
+                "client {client} reads {key} at version {} or later, which it had {did} before",
+                bar.version
+            ),
+            format!("its read {} returned version {version}", operation.id),
+        )
+        .with_evidence([bar.seq, invoked]))
     }
 
     fn raise(&mut self, operation: &Operation, key: String, version: i64, seq: u64) {
@@ -150,9 +155,10 @@ fn access(fields: &Fields, kind: &str) -> Result<Option<(String, i64)>, Breach> 
     let Some(key) = fields.get(kind) else { return Ok(None) };
     match fields.int("version") {
         Some(version) => Ok(Some((key.to_string(), version))),
-        None => Err(Breach::new(
+        None => Err(Breach::of(
             "malformed_outcome",
-            format!("an operation returned `{kind} = {key}` without a whole number in `version`"),
+            format!("an operation that returns `{kind}` returns a whole number in `version`"),
+            format!("`{kind} = {key}` without one: {fields}"),
         )),
     }
 }

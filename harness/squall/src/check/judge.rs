@@ -72,6 +72,7 @@ impl Judge {
                     at_least: count.at_least,
                     at_most: count.at_most,
                     counts: BTreeMap::new(),
+                    counted: BTreeMap::new(),
                 }),
                 Check::Order(order) => Box::new(Order {
                     label,
@@ -124,14 +125,18 @@ impl Judge {
 }
 
 fn violation(invariant: &dyn Invariant, breach: Breach, seq: u64, at: std::time::Duration) -> Violation {
-    let mut evidence = breach.evidence;
+    let message = breach.message();
+    let Breach { class, expected, seen, mut evidence } = breach;
     evidence.push(seq);
     evidence.sort_unstable();
     evidence.dedup();
     Violation {
         invariant: invariant.name().to_owned(),
-        class: breach.class.to_owned(),
-        message: breach.message,
+        class: class.to_owned(),
+        message,
+        // Without an expectation, what was seen is the message.
+        seen: if expected.is_empty() { String::new() } else { seen },
+        expected,
         at,
         evidence,
     }

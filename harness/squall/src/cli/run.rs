@@ -19,7 +19,7 @@ use crate::{
     },
     plan::RunId,
     report::{Reproduce, SpecReport, Tally, failure, json, progress::Bar, table},
-    shrink::{self, Limits},
+    shrink::{self, Limits, Shrunk, Stop},
     spec::Loaded,
     system::Registry,
 };
@@ -118,11 +118,8 @@ fn report(
     if !covered.is_empty() {
         writeln!(out, "{covered}")?;
     }
-    for report in reports {
-        let block = failure::block(report, reproduce);
-        if !block.is_empty() {
-            writeln!(out, "{block}")?;
-        }
+    for block in failure::blocks(reports, reproduce) {
+        writeln!(out, "{block}")?;
     }
     writeln!(out, "{}", table::summary(tally, seconds))
 }
@@ -211,7 +208,11 @@ impl Session<'_> {
         if !self.shrink || !matches!(report.outcome.verdict, SpecVerdict::Failed(_)) {
             return Ok(true);
         }
-        let limits = Limits { runs: SHRINK_RUNS, run_timeout: self.options.run_timeout };
+        let limits = Limits {
+            runs: SHRINK_RUNS,
+            deadline: self.options.deadline,
+            run_timeout: self.options.run_timeout,
+        };
         let distinct = report.distinct_failures();
         let runs: Vec<RunId> = distinct
             .iter()
@@ -229,6 +230,10 @@ impl Session<'_> {
                     let (pool, loaded) = (&self.pool, report.loaded);
                     let shrunk = shrink::shrink(self.registry, pool, loaded, &run, limits, &mut |_, _| {});
                     if let Some(journal) = &mut journal {
+                        // With more time there may be less of it.
+                        if matches!(&shrunk, Ok(Shrunk { stopped: Some(Stop::Time), .. })) {
+                            return Ok(false);
+                        }
                         journal.shrunk(&run, &shrunk)?;
                     }
                     shrunk

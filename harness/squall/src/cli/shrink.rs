@@ -13,7 +13,7 @@ use crate::{
     explore::{Options, Outcome, Pool, explore},
     plan::RunId,
     report::{Reproduce, Style, failure},
-    shrink::{self, Limits, Shrunk},
+    shrink::{self, Limits, Shrunk, Stop},
     spec,
     system::Registry,
 };
@@ -46,7 +46,7 @@ pub(super) fn shrink(registry: &Registry, args: &ShrinkArgs) -> io::Result<Exit>
             }
         },
     };
-    let limits = Limits { runs: args.max_runs, run_timeout: args.run_timeout };
+    let limits = Limits { runs: args.max_runs, deadline: None, run_timeout: args.run_timeout };
     let terminal = io::stderr().is_terminal();
     let mut watch = |runs: u64, (faults, operations): (usize, usize)| {
         if terminal {
@@ -103,8 +103,9 @@ fn summary(run: &RunId, shrunk: &Shrunk) -> io::Result<()> {
         "{faults} of {were_faults} strikes of faults and {operations} of {were_operations} operations are left, after {} runs",
         shrunk.runs
     )?;
-    if !shrunk.minimal {
-        writeln!(err, "the budget of runs is used up: there may be less (--max-runs)")?;
+    if let Some(stopped) = &shrunk.stopped {
+        let remedy = if let Stop::Runs(_) = stopped { " (--max-runs)" } else { "" };
+        writeln!(err, "there may be less: {stopped}{remedy}")?;
     }
     Ok(())
 }

@@ -44,6 +44,18 @@ fn ops(named: Option<&Vec<DiskOp>>) -> DiskOps {
     })
 }
 
+/// Which calls those are, if some are named.
+fn told(named: Option<&Vec<DiskOp>>) -> String {
+    let name = |op: &DiskOp| match op {
+        DiskOp::Read => "read",
+        DiskOp::Write => "write",
+        DiskOp::Sync => "sync",
+    };
+    named.map_or(String::new(), |ops| {
+        format!(" at {}", ops.iter().map(name).collect::<Vec<_>>().join(" and "))
+    })
+}
+
 /// Reports a list of no calls.
 fn check_ops(named: Option<&Vec<DiskOp>>, at: &Place<'_>, context: &mut Context<'_>) {
     let at = at.key("ops");

@@ -170,7 +170,7 @@ impl Told<'_> {
                 }
                 _ => {}
             }
-            let line = format!("{} {:<width$}  {}", At(first.at), suspect.fault, cut(&first.what));
+            let line = format!("{} {:<width$}  {}", At(first.at), suspect.fault, first.what);
             writeln!(out, "  {:<16}{line}", style.paint(effect))?;
             if !then.is_empty() {
                 writeln!(out, "  {:<16}{:>12} {}", "", "", Style::Faint.paint(then.join("; ")))?;

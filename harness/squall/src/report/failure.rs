@@ -1,6 +1,6 @@
 //! What went wrong with a spec, for a person: the failure, how it came about, and the line that shows it again.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use super::{
     Reproduce, SpecReport, Style,
@@ -10,9 +10,8 @@ use super::{
 };
 use crate::{
     explore::{Divergence, SpecVerdict, count},
-    plan::RunId,
     run::{RunReport, Verdict},
-    shrink,
+    shrink::{self, Shrunk},
 };
 
 /// How many failures of one spec are told in full.
@@ -20,12 +19,36 @@ const TOLD: usize = 3;
 
 /// The block of a spec that did not pass, or of which there is something to note; empty for others.
 pub(crate) fn block(report: &SpecReport<'_>, reproduce: &Reproduce) -> String {
-    let mut out = String::new();
-    write_block(&mut out, report, reproduce).expect("writing to memory does not fail");
-    out
+    blocks(std::slice::from_ref(report), reproduce).concat()
 }
 
-fn write_block(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce) -> std::fmt::Result {
+/// The block of each spec that did not pass. A failure that several of them show is told once, with all the places.
+pub(crate) fn blocks(reports: &[SpecReport<'_>], reproduce: &Reproduce) -> Vec<String> {
+    let mut places = Places::new();
+    for (nth, report) in reports.iter().enumerate() {
+        for failure in report.distinct_failures() {
+            let Some(key) = failure.key(report) else { continue };
+            let place = format!("{}, seed {}", report.title(), failure.runs[0].run);
+            places.entry(key).or_default().push((nth, place));
+        }
+    }
+    let block = |(nth, report): (usize, &SpecReport<'_>)| {
+        let mut out = String::new();
+        write_block(&mut out, (nth, report), &places, reproduce).expect("writing to memory does not fail");
+        out
+    };
+    reports.iter().enumerate().map(block).filter(|block| !block.is_empty()).collect()
+}
+
+/// By failure: which specs show it, and with which seeds.
+type Places = BTreeMap<String, Vec<(usize, String)>>;
+
+fn write_block(
+    out: &mut String,
+    (nth, report): (usize, &SpecReport<'_>),
+    places: &Places,
+    reproduce: &Reproduce,
+) -> std::fmt::Result {
     let verdict = &report.outcome.verdict;
     let title = Style::of(verdict).paint(word(verdict).to_uppercase());
     let path = Style::Strong.paint(report.title());
@@ -34,7 +57,7 @@ fn write_block(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce)
         SpecVerdict::Passed => writeln!(out, "{} {path}", Style::of(verdict).paint(word(verdict)))?,
         SpecVerdict::Failed(why) => {
             writeln!(out, "{title} {path}: {why}")?;
-            failures(out, report, reproduce)?;
+            failures(out, (nth, report), places, reproduce)?;
         }
         SpecVerdict::Vacuous(vacuities) => {
             writeln!(out, "{title} {path}: every run passed, and yet they prove less than the spec says")?;
@@ -63,16 +86,48 @@ fn write_block(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce)
 const SMALL: usize = 12;
 
 /// Each distinct failure once, with the runs that show it too.
-fn failures(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce) -> std::fmt::Result {
+fn failures(
+    out: &mut String,
+    (nth, report): (usize, &SpecReport<'_>),
+    places: &Places,
+    reproduce: &Reproduce,
+) -> std::fmt::Result {
     let distinct = report.distinct_failures();
     for failure in distinct.iter().take(TOLD) {
         let first = failure.runs[0];
-        run(out, first)?;
-        writeln!(out, "    replay: {}", report.replay(reproduce, &first.run))?;
-        small(out, report, reproduce, &first.run)?;
-        if failure.runs.len() > 1 {
-            let seeds: Vec<_> = failure.runs[1..].iter().map(|run| run.run.to_string()).collect();
-            writeln!(out, "    the same: seed {}", seeds.join(", "))?;
+        let same = failure.key(report).and_then(|key| places.get(&key)).map_or(&[][..], Vec::as_slice);
+        if let Some((_, place)) = same.first().filter(|(told, _)| *told < nth) {
+            writeln!(out, "  seed {}: {}", first.run, Style::Bad.paint(headline(&first.verdict)))?;
+            writeln!(out, "    the same failure as in {place}, which is told above")?;
+            writeln!(out, "    replay: {}", report.replay(reproduce, &first.run))?;
+            continue;
+        }
+        let small = failure.runs.iter().find_map(|run| {
+            let (_, shrunk) = report.shrunk.iter().find(|(of, _)| *of == run.run)?;
+            Some((*run, shrunk.as_ref().ok()?))
+        });
+        match small {
+            Some((of, shrunk)) => small_run(out, report, reproduce, of, shrunk)?,
+            None => {
+                run(out, first)?;
+                let not = report.shrunk.iter().find(|(of, _)| *of == first.run);
+                if let Some((_, Err(why))) = not {
+                    writeln!(out, "    not shrunk: {why}")?;
+                }
+                writeln!(out, "    replay: {}", report.replay(reproduce, &first.run))?;
+            }
+        }
+        let told = small.map_or(&first.run, |(of, _)| &of.run);
+        let others: Vec<_> =
+            failure.runs.iter().filter(|run| run.run != *told).map(|run| run.run.to_string()).collect();
+        if !others.is_empty() {
+            writeln!(out, "    the same: seed {}", others.join(", "))?;
+        }
+        for form in failure.forms.iter().skip(1) {
+            writeln!(out, "    also with: {form}")?;
+        }
+        for (_, place) in same.iter().filter(|(other, _)| *other > nth) {
+            writeln!(out, "    the same in: {place}")?;
         }
     }
     for failure in distinct.iter().skip(TOLD) {
@@ -86,13 +141,19 @@ fn failures(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce) ->
     Ok(())
 }
 
-/// What is left of a failing run that was made small.
-fn small(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce, run: &RunId) -> std::fmt::Result {
-    let Some((_, result)) = report.shrunk.iter().find(|(of, _)| of == run) else { return Ok(()) };
-    let shrunk = match result {
-        Ok(shrunk) => shrunk,
-        Err(why) => return writeln!(out, "    not shrunk: {why}"),
-    };
+/// A failing run as it was made small: what it takes, and what happens then.
+fn small_run(
+    out: &mut String,
+    report: &SpecReport<'_>,
+    reproduce: &Reproduce,
+    of: &RunReport,
+    shrunk: &Shrunk,
+) -> std::fmt::Result {
+    let small = &shrunk.report;
+    writeln!(out, "  seed {}: {}", of.run, Style::Bad.paint(headline(&small.verdict)))?;
+    for line in details(&small.verdict).lines() {
+        writeln!(out, "    {line}")?;
+    }
     let ((faults, operations), (were_faults, were_operations)) = (shrunk.after(), shrunk.before);
     writeln!(
         out,
@@ -107,7 +168,13 @@ fn small(out: &mut String, report: &SpecReport<'_>, reproduce: &Reproduce, run: 
     if lines.len() > SMALL {
         writeln!(out, "      ... {} more", lines.len() - SMALL)?;
     }
-    writeln!(out, "    keep it: {}", report.keep(reproduce, run))
+    if let Some(stopped) = &shrunk.stopped {
+        writeln!(out, "      there may be less: {stopped}")?;
+    }
+    writeln!(out, "    what happens then:")?;
+    excerpt(out, small)?;
+    writeln!(out, "    replay: {}", report.replay(reproduce, &of.run))?;
+    writeln!(out, "    keep it: {}", report.keep(reproduce, &of.run))
 }
 
 /// What two failures have in common that are the same failure.
@@ -127,12 +194,17 @@ pub(crate) fn run(out: &mut String, report: &RunReport) -> std::fmt::Result {
     for line in details(&report.verdict).lines() {
         writeln!(out, "    {line}")?;
     }
+    excerpt(out, report)
+}
+
+/// How it came about.
+fn excerpt(out: &mut String, report: &RunReport) -> std::fmt::Result {
     for told in tell(report) {
         match told {
             Told::Evidence(record) => writeln!(out, "  {} {}", Style::Bad.paint(">"), Line(record))?,
             Told::Context(record) => writeln!(out, "    {}", Line(record))?,
             Told::Elided(n) => {
-                let dots = format!("... {n} more record{} ...", if n == 1 { "" } else { "s" });
+                let dots = format!("... {n} more records ...");
                 writeln!(out, "    {:>12}  {}", "", Style::Faint.paint(dots))?;
             }
         }

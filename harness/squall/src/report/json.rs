@@ -55,7 +55,15 @@ pub(crate) fn spec(report: &SpecReport<'_>, reproduce: &Reproduce) -> Value {
         SpecVerdict::Nondeterministic(divergence) => divergence.to_string().into(),
     };
     let failing = |run: &RunReport| {
+        let violation = match &run.verdict {
+            Verdict::Violated(violation) => Some(violation),
+            _ => None,
+        };
         json!({
+            "details": failure::details(&run.verdict),
+            "expected": violation.map(|violation| &violation.expected),
+            "seen": violation.map(|violation| &violation.seen),
+            "evidence": violation.map(|violation| &violation.evidence),
             "seed": run.run.seed,
             "run": run.run,
             "verdict": run_word(&run.verdict),
@@ -96,13 +104,17 @@ pub(crate) fn spec(report: &SpecReport<'_>, reproduce: &Reproduce) -> Value {
                 "of_faults": were_faults,
                 "of_operations": were_operations,
                 "runs": shrunk.runs,
-                "minimal": shrunk.minimal,
+                "minimal": shrunk.minimal(),
+                "stopped": shrunk.stopped.map(|stopped| stopped.to_string()),
+                "what": failure::headline(&shrunk.report.verdict),
+                "details": failure::details(&shrunk.report.verdict),
                 "keep": report.keep(reproduce, run),
             }))
         }).collect::<Vec<_>>(),
         "distinct_failures": report.distinct_failures().iter().map(|failure| json!({
             "way": failure.way,
-            "takes": failure.form,
+            "takes": failure.forms,
+            "same_as": failure.key(report),
             "runs": failure.runs.iter().map(|run| &run.run).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "caught": outcome.caught.as_ref().map(failing),

@@ -1,17 +1,21 @@
 //! The shortest telling of what happened: of a history of hundreds of records, the few a person needs to see.
 //!
-//! They are the evidence of the violation, what faults did before it, which processes came and went, and the records next to
-//! the evidence. The rest is counted.
+//! They are the evidence of the violation, all of it; what faults did before it, and which processes came and went; where operations that
+//! are evidence began, and what else is told of what the last of it is about; and the records next to the evidence. The rest is counted, unless a count would take the place of one record.
 
 use std::collections::BTreeSet;
 
 use crate::{
-    history::{Kind, Lifecycle, Record},
+    history::{Fields, Kind, Lifecycle, Record},
     run::{RunReport, Verdict},
 };
 
-/// The most lines of a telling.
+/// How many lines there are besides the evidence, unless more faults than that struck.
 const LINES: usize = 28;
+/// The most strikes of faults that are told whatever else there is.
+const STRIKES: usize = 40;
+/// Up to how many records that share a field and its value are about one thing.
+const STORY: usize = 12;
 /// How many records around one of the evidence.
 const AROUND: u64 = 1;
 
@@ -22,7 +26,7 @@ pub(super) enum Told<'a> {
     Evidence(&'a Record),
     /// A record that explains it.
     Context(&'a Record),
-    /// So many records left out.
+    /// So many records left out, two or more.
     Elided(usize),
 }
 
@@ -35,28 +39,35 @@ pub(super) fn tell(report: &RunReport) -> Vec<Told<'_>> {
         _ => BTreeSet::from([last.seq]),
     };
     let end = evidence.last().copied().unwrap_or(last.seq);
-    let mut chosen: BTreeSet<u64> = newest(evidence.iter().copied(), LINES - 4);
-    // What is next to the evidence comes last, so that it is what is left out if there is no room.
-    let faults = history.iter().filter(|r| r.seq <= end && is_fault(r)).map(|r| r.seq);
-    fill(&mut chosen, faults);
-    let around = evidence.iter().flat_map(|seq| seq.saturating_sub(AROUND)..=(seq + AROUND).min(end));
-    fill(&mut chosen, around);
+    let before_end = || history.iter().filter(|record| record.seq <= end);
+    let mut chosen = Chosen { all: evidence.clone(), room: LINES };
+    // What made it happen comes before what happened next to it.
+    let strikes = before_end().filter(|record| matches!(record.kind, Kind::FaultStart { .. }));
+    let strikes: BTreeSet<u64> = strikes.map(|record| record.seq).collect();
+    chosen.room = LINES.max(strikes.len().min(STRIKES));
+    chosen.fill(strikes);
+    chosen.fill(begun(history, &evidence));
+    chosen.fill(story(history, end));
+    chosen.fill(before_end().filter(|record| is_fault(record)).map(|record| record.seq));
+    chosen.fill(evidence.iter().flat_map(|seq| seq.saturating_sub(AROUND)..=(seq + AROUND).min(end)));
     if evidence.len() == 1 {
         // A single record explains nothing by itself: what led to it.
-        fill(&mut chosen, end.saturating_sub(8)..end);
+        chosen.fill(end.saturating_sub(8)..end);
     }
 
     let mut told = Vec::new();
-    let mut left_out = 0;
-    for record in history.iter().filter(|record| record.seq <= end) {
-        if !chosen.contains(&record.seq) {
-            left_out += 1;
+    let mut left_out: Vec<&Record> = Vec::new();
+    for record in before_end() {
+        if !chosen.all.contains(&record.seq) {
+            left_out.push(record);
             continue;
         }
-        if left_out > 0 {
-            told.push(Told::Elided(left_out));
-            left_out = 0;
+        match left_out[..] {
+            [] => {}
+            [one] => told.push(Told::Context(one)),
+            _ => told.push(Told::Elided(left_out.len())),
         }
+        left_out.clear();
         told.push(if evidence.contains(&record.seq) {
             Told::Evidence(record)
         } else {
@@ -64,6 +75,51 @@ pub(super) fn tell(report: &RunReport) -> Vec<Told<'_>> {
         });
     }
     told
+}
+
+/// What else is told of the thing that the last of the evidence is about, before it: records that share a field and its value with it, as few others
+/// do. An effect that should not have been was asked for somewhere.
+fn story(history: &[Record], end: u64) -> BTreeSet<u64> {
+    let Some(fields) = history.iter().find(|record| record.seq == end).and_then(fields) else {
+        return BTreeSet::new();
+    };
+    let mut story = BTreeSet::new();
+    for (name, value) in fields.iter() {
+        let shares =
+            |record: &&Record| self::fields(record).is_some_and(|fields| fields.get(name) == Some(value));
+        let same: BTreeSet<u64> = history.iter().filter(shares).map(|record| record.seq).collect();
+        if same.len() <= STORY {
+            story.extend(same.into_iter().filter(|seq| *seq < end));
+        }
+    }
+    story
+}
+
+fn fields(record: &Record) -> Option<&Fields> {
+    match &record.kind {
+        Kind::Event { fields, .. }
+        | Kind::Invoke(_, fields)
+        | Kind::Ok(_, fields)
+        | Kind::Fail(_, fields)
+        | Kind::Info(_, fields) => Some(fields),
+        _ => None,
+    }
+}
+
+/// Where the operations began that end with one of the evidence.
+fn begun(history: &[Record], evidence: &BTreeSet<u64>) -> BTreeSet<u64> {
+    let ended: BTreeSet<u32> = history
+        .iter()
+        .filter(|record| evidence.contains(&record.seq))
+        .filter_map(|record| match &record.kind {
+            Kind::Ok(operation, _) | Kind::Fail(operation, _) | Kind::Info(operation, _) => {
+                Some(operation.id)
+            }
+            _ => None,
+        })
+        .collect();
+    let began = |record: &&Record| matches!(&record.kind, Kind::Invoke(operation, _) if ended.contains(&operation.id));
+    history.iter().filter(began).map(|record| record.seq).collect()
 }
 
 fn is_fault(record: &Record) -> bool {
@@ -74,18 +130,23 @@ fn is_fault(record: &Record) -> bool {
     }
 }
 
-fn newest(seqs: impl DoubleEndedIterator<Item = u64>, most: usize) -> BTreeSet<u64> {
-    seqs.rev().take(most).collect()
+/// The records that are told, by their positions.
+struct Chosen {
+    all: BTreeSet<u64>,
+    /// For how many more there is room.
+    room: usize,
 }
 
-/// Adds as many as there is room for, the newest first.
-fn fill(chosen: &mut BTreeSet<u64>, more: impl Iterator<Item = u64>) {
-    let more: BTreeSet<u64> = more.collect();
-    for seq in more.into_iter().rev() {
-        if chosen.len() >= LINES {
-            return;
+impl Chosen {
+    /// Adds as many as there is room for, the newest first.
+    fn fill(&mut self, more: impl IntoIterator<Item = u64>) {
+        let more: BTreeSet<u64> = more.into_iter().collect();
+        for seq in more.into_iter().rev() {
+            if self.room == 0 {
+                return;
+            }
+            self.room -= usize::from(self.all.insert(seq));
         }
-        chosen.insert(seq);
     }
 }
 
@@ -96,7 +157,7 @@ mod tests {
     use super::*;
     use crate::{
         check::Violation,
-        history::{Fields, Record},
+        history::{Operation, Record},
     };
 
     fn failing(records: u64, faults: &[u64], evidence: &[u64]) -> RunReport {
@@ -116,6 +177,8 @@ mod tests {
             invariant: "i".to_owned(),
             class: "c".to_owned(),
             message: "m".to_owned(),
+            expected: String::new(),
+            seen: String::new(),
             at: Duration::ZERO,
             evidence: evidence.to_vec(),
         });
@@ -144,13 +207,59 @@ mod tests {
         assert_eq!(shape(&tell(&report)), "(22) 22 23 24 25 26 27 28 29 !30 ");
     }
 
+    /// What the violation cites was left out beyond two dozen records.
     #[test]
-    fn a_telling_is_short_however_much_evidence_there_is() {
-        let all: Vec<u64> = (0..1000).collect();
-        let report = failing(1000, &all, &all);
+    fn all_evidence_is_told_however_much_there_is() {
+        let all: Vec<u64> = (0..100).map(|nth| nth * 10).collect();
+        let report = failing(1000, &[5, 500], &all);
         let told = tell(&report);
-        let shown = told.iter().filter(|line| !matches!(line, Told::Elided(_))).count();
-        assert_eq!(shown, LINES);
-        assert!(matches!(told.last(), Some(Told::Evidence(r)) if r.seq == 999));
+        let shown = told.iter().filter(|line| matches!(line, Told::Evidence(_))).count();
+        assert_eq!(shown, all.len());
+        let context = told.iter().filter(|line| matches!(line, Told::Context(_))).count();
+        assert!(context <= LINES, "{context}");
+        assert!(shape(&told).contains(" 5 "), "the fault before it is told first: {}", shape(&told));
+    }
+
+    /// Faults that struck long ago gave way to nodes that came and went.
+    #[test]
+    fn strikes_are_told_before_what_they_led_to() {
+        let strikes: Vec<u64> = (0..35).collect();
+        let told = shape(&tell(&failing(1000, &strikes, &[900, 950])));
+        for strike in strikes {
+            assert!(told.contains(&format!("{strike} ")), "{strike}: {told}");
+        }
+    }
+
+    /// The order of a late effect was left out, and so was where it came from.
+    #[test]
+    fn what_the_last_of_the_evidence_is_about_is_told_from_its_beginning() {
+        let mut report = failing(200, &[], &[60, 150]);
+        for seq in [20, 90, 150] {
+            if let Kind::Event { fields, .. } = &mut report.history[seq].kind {
+                *fields = Fields::new().with("saga", "s").with("epoch", 1);
+            }
+        }
+        for seq in 0..200 {
+            if let Kind::Event { fields, .. } = &mut report.history[seq].kind {
+                *fields = std::mem::take(fields).with("step", "charge");
+            }
+        }
+        let told = shape(&tell(&report));
+        assert_eq!(told, "(20) 20 (38) 59 !60 61 (28) 90 (58) 149 !150 ", "and not all that has a step");
+    }
+
+    #[test]
+    fn no_record_gives_way_to_its_count() {
+        let report = failing(1000, &[], &[100, 104]);
+        assert_eq!(shape(&tell(&report)), "(99) 99 !100 101 102 103 !104 ");
+    }
+
+    #[test]
+    fn an_operation_is_told_from_its_beginning() {
+        let mut report = failing(100, &[], &[50, 90]);
+        let operation = Operation { id: 7, client: 0, name: "read".into() };
+        report.history[20].kind = Kind::Invoke(operation.clone(), Fields::new());
+        report.history[90].kind = Kind::Ok(operation, Fields::new());
+        assert_eq!(shape(&tell(&report)), "(20) 20 (28) 49 !50 51 (37) 89 !90 ");
     }
 }

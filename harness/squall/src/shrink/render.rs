@@ -42,9 +42,11 @@ pub(crate) fn yaml(registry: &Registry, loaded: &Loaded, shrunk: &Shrunk) -> Str
             out,
             "# {faults} of {before_faults} strikes of faults, {operations} of {before_operations} operations are left."
         )?;
-        match shrunk.minimal {
-            true => writeln!(out, "# None of them can be left out.")?,
-            false => writeln!(out, "# The budget ran out: there may be less.")?,
+        if shrunk.minimal() {
+            writeln!(out, "# None of them can be left out.")?;
+        }
+        if let Some(stopped) = &shrunk.stopped {
+            writeln!(out, "# Not the least there is, maybe: {stopped}.")?;
         }
         out.push_str(&text(&spec, &**system));
         Ok(())

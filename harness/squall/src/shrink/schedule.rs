@@ -15,7 +15,7 @@ pub(super) fn retry(shrinker: &mut Shrinker<'_>, spec: &mut Spec) {
     let mut next = 0;
     loop {
         let (faults, operations) = size(spec);
-        if faults + operations > MOST || next >= faults + operations || shrinker.exhausted {
+        if faults + operations > MOST || next >= faults + operations || shrinker.exhausted.is_some() {
             return;
         }
         let others = others(&without(spec, next));

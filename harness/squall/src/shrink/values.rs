@@ -4,7 +4,11 @@
 //! Its value is the pinned spec. One part of it is made simpler at a time, as far as it goes on failing the same way, then the next.
 //! Numbers are sought among the round ones: `300ms` rather than `297.4ms`.
 
-use std::{cell::RefCell, time::Duration};
+use std::{
+    cell::RefCell,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use proptest::{
     num::u64::BinarySearch,
@@ -262,8 +266,14 @@ impl ValueTree for Simpler {
     }
 }
 
-/// Makes the parts of what is left simpler.
-pub(super) fn simplify(shrinker: &mut Shrinker<'_>, spec: &mut Spec, original: &Spec, run: &RunId) {
+/// Makes the parts of what is left simpler. Says how many steps were tried if that was not enough.
+pub(super) fn simplify(
+    shrinker: &mut Shrinker<'_>,
+    spec: &mut Spec,
+    original: &Spec,
+    run: &RunId,
+) -> Option<u64> {
+    let steps = AtomicU64::new(0);
     let registry = shrinker.registry;
     let budget = shrinker.limits.runs.saturating_sub(shrinker.runs).min(RUNS.into()) as u32;
     let simpler = run::with_drawn_operations(registry, original, run, |drawn| {
@@ -280,6 +290,7 @@ pub(super) fn simplify(shrinker: &mut Shrinker<'_>, spec: &mut Spec, original: &
         let shrinker = RefCell::new(&mut *shrinker);
         // What it begins with is known to fail.
         let outcome = TestRunner::new_with_rng(config, rng).run_one(tree, |candidate| {
+            steps.fetch_add(1, Ordering::Relaxed);
             match shrinker.borrow_mut().fails(&candidate) {
                 true => Err(TestCaseError::fail("the same way")),
                 false => Ok(()),
@@ -293,6 +304,7 @@ pub(super) fn simplify(shrinker: &mut Shrinker<'_>, spec: &mut Spec, original: &
     if let Some(simpler) = simpler {
         shrinker.accept(spec, simpler);
     }
+    (steps.into_inner() > u64::from(budget)).then_some(budget.into())
 }
 
 #[cfg(test)]

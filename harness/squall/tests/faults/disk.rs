@@ -40,8 +40,8 @@ fn is_calm_around(told: &Told) {
 fn stalls_block_the_process_for_as_long_as_they_say() {
     let told = run("disk_stall: { node: 'store[0]', by: 30ms..40ms, ops: [sync] }");
     told.lasted_from_2_to_3(
-        "disk: stalls of 30ms..40ms on store[0]",
-        "disk: stalls of 30ms..40ms on store[0]",
+        "disk: stalls of 30ms..40ms at sync on store[0]",
+        "disk: stalls of 30ms..40ms at sync on store[0]",
     );
     for seen in of(&told, "disk.flushed", 2000, 3000) {
         assert!((30_000..=40_100).contains(&seen.int("took_us")), "{seen:?}");

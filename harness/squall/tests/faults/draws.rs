@@ -14,7 +14,7 @@ pub const EACH: &[&str] = &[
     "partition: { isolate: 'store[2]' }",
     "delay: { link: 'store[2] -> store[1]', by: 5ms..20ms, jitter: 5ms }",
     "loss: { link: 'store[2] -> store[1]', rate: 30% }",
-    "duplicate: { link: 'store[2] -> store[1]', rate: 30% }",
+    "duplicate: { link: 'store[2] -> store[1]', rate: 30%, within: 7ms }",
     "reorder: { link: 'store[2] -> store[1]', rate: 30%, by: 5ms..30ms }",
     "corrupt: { link: 'store[2] -> store[1]', rate: 30% }",
     "bandwidth: { link: 'store[2] -> store[1]', limit: 10kB/s, queue: 1kB }",
@@ -28,10 +28,10 @@ pub const EACH: &[&str] = &[
     "crash: { node: 'store[2]', disk: torn, restart_after: 100ms..300ms }",
     "pause: { node: 'store[2]' }",
     "restart: { node: 'store[2]', grace: 100ms, restart_after: 200ms..300ms }",
-    "slow: { node: 'store[2]', factor: 5 }",
+    "slow: { node: 'store[2]', factor: 5, period: 80ms }",
     "cancel: { client: 'clients[0]' }",
-    "disk_stall: { node: 'store[2]', by: 1ms..5ms }",
-    "disk_error: { node: 'store[2]', rate: 30% }",
+    "disk_stall: { node: 'store[2]', by: 1ms..5ms, ops: [write, sync] }",
+    "disk_error: { node: 'store[2]', rate: 30%, ops: [write] }",
     "disk_full: { node: 'store[2]', free: 4KiB }",
     "disk_corrupt: { node: 'store[2]', rate: 30% }",
     "disk_torn: { node: 'store[2]', rate: 30% }",
@@ -42,7 +42,7 @@ pub const EACH: &[&str] = &[
     "clock_drift: { node: 'store[2]', rate: -5%..5% }",
     "clock_strobe: { node: 'store[2]', by: 100ms..200ms, every: 20ms }",
     "join: { group: source, count: 1..2 }",
-    "leave: { node: 'store[2]' }",
+    "leave: { node: 'store[2]', grace: 90ms }",
 ];
 
 pub fn name(kind: &str) -> &str {
@@ -54,6 +54,43 @@ pub fn lasts(kind: &str) -> &'static str {
     match name(kind) {
         "reset" | "half_open" | "cancel" | "crash" | "restart" => "",
         _ => ", for: 300ms",
+    }
+}
+
+/// What is given for a fault shows in what is told of its strike: the delay of 0ns told nothing of the jitter of 900 ms that a failure hinged
+/// on.
+#[test]
+fn every_parameter_shows() {
+    for kind in EACH {
+        let yaml = spec_of("", &format!("  - {{ id: it, {kind}, at: 2s{} }}", lasts(kind)));
+        let loaded = spec::parse("test.yaml", &yaml, &registry()).expect("a spec");
+        let plan = explain(&registry(), &loaded.spec, &1.into());
+        let action = serde_json::to_value(&plan.faults[0].action).expect("plain data");
+        let told = run_seed("", &format!("  - {{ id: it, {kind}, at: 2s{} }}", lasts(kind)), 1);
+        let what = told.starts("it")[0].1.to_owned();
+        let params = action.as_object().and_then(|action| action.values().next()?.as_object().cloned());
+        for (param, value) in params.unwrap_or_default() {
+            let shown = match (name(kind), param.as_str()) {
+                // How long it is down shows at the heal; what clocks do is told for each node in units of its own.
+                (_, "restart_after") | ("clock_skew" | "clock_jump" | "clock_drift", _) => continue,
+                // These have words of their own.
+                (_, "disk" | "mode" | "outcome") => continue,
+                // Targets are told as the nodes that they meant.
+                (_, "link" | "node" | "isolate" | "peer" | "client" | "to") => continue,
+                _ => value,
+            };
+            let texts: Vec<String> = match shown {
+                serde_json::Value::String(text) => vec![text],
+                serde_json::Value::Array(list) => {
+                    list.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect()
+                }
+                serde_json::Value::Number(number) => vec![number.as_f64().expect("a number").to_string()],
+                other => vec![other.to_string()],
+            };
+            for text in texts {
+                assert!(what.contains(&text), "{param}: {text} of {kind} does not show in `{what}`");
+            }
+        }
     }
 }
 

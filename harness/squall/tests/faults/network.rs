@@ -36,8 +36,8 @@ fn others_are_untouched(told: &Told) {
 fn delay_is_added_and_taken_off() {
     let told = run(&format!("delay: {{ link: '{LINK}', by: 100ms, jitter: 10ms }}, for: 1s"));
     told.lasted_from_2_to_3(
-        "delay of 100ms on source[0] -> store[0]",
-        "delay of 100ms on source[0] -> store[0]",
+        "delay of 100ms and up to 10ms more on source[0] -> store[0]",
+        "delay of 100ms and up to 10ms more on source[0] -> store[0]",
     );
     let during = datagrams(&told, 2000, 2990);
     assert!(during.len() > 40);
@@ -102,8 +102,8 @@ fn losses_in_bursts_come_one_after_another() {
 fn duplicates_arrive_twice_while_it_lasts() {
     let told = run(&format!("duplicate: {{ link: '{LINK}', rate: 50%, within: 5ms }}, for: 1s"));
     told.lasted_from_2_to_3(
-        "duplicates of 50% on source[0] -> store[0]",
-        "duplicates of 50% on source[0] -> store[0]",
+        "duplicates of 50% within 5ms on source[0] -> store[0]",
+        "duplicates of 50% within 5ms on source[0] -> store[0]",
     );
     let during = datagrams(&told, 2000, 2999);
     let twice: Vec<_> = during.iter().filter(|datagram| datagram.got.len() == 2).collect();
@@ -237,8 +237,8 @@ fn what_is_held_arrives_at_the_heal_in_order() {
 fn replayed_datagrams_and_requests_come_once_more() {
     let told = run(&format!("replay: {{ link: '{LINK}', rate: 50%, after: 200ms..300ms }}, for: 1s"));
     told.lasted_from_2_to_3(
-        "replay of 50% on source[0] -> store[0]",
-        "replay of 50% on source[0] -> store[0]",
+        "replay of 50% after 200ms..300ms on source[0] -> store[0]",
+        "replay of 50% after 200ms..300ms on source[0] -> store[0]",
     );
     let twice: Vec<_> =
         datagrams(&told, 2000, 2999).into_iter().filter(|datagram| datagram.got.len() == 2).collect();

@@ -19,6 +19,8 @@ pub(super) struct Fenced {
     /// The highest token so far, its writer, and the record that showed it first.
     highest: Option<(i64, String, u64)>,
     version: i64,
+    /// The record of the write that made it.
+    written: Option<u64>,
     writes: u64,
 }
 
@@ -32,18 +34,27 @@ impl Invariant for Fenced {
             return Ok(());
         };
         let (token, writer) = (int(fields, "token")?, text(fields, "writer")?);
-        let message = match &self.highest {
-            Some((highest, holder, _)) if token < *highest => Some((
-                "old_token",
-                format!("the store takes token {token} of {writer} after {highest} of {holder}"),
-            )),
-            Some((highest, holder, _)) if token == *highest && writer != holder => {
-                Some(("shared_token", format!("{writer} and {holder} both have token {token}")))
-            }
+        let breach = match &self.highest {
+            Some((highest, holder, seq)) if token < *highest => Some(
+                Breach::of(
+                    "old_token",
+                    format!("the store takes no token below {highest}, which {holder} had"),
+                    format!("it takes token {token} of {writer}"),
+                )
+                .with_evidence([*seq]),
+            ),
+            Some((highest, holder, seq)) if token == *highest && writer != holder => Some(
+                Breach::of(
+                    "shared_token",
+                    format!("token {token} is {holder}'s alone"),
+                    format!("{writer} has it, too"),
+                )
+                .with_evidence([*seq]),
+            ),
             _ => None,
         };
-        if let (Some((class, message)), Some((_, _, seq))) = (message, &self.highest) {
-            return Err(Breach::new(class, message).with_evidence([*seq]));
+        if let Some(breach) = breach {
+            return Err(breach);
         }
         if self.highest.as_ref().is_none_or(|(highest, ..)| token > *highest) {
             self.highest = Some((token, writer.to_owned(), record.seq));
@@ -52,10 +63,18 @@ impl Invariant for Fenced {
             self.writes += 1;
             let version = int(fields, "version")?;
             if version <= self.version {
-                let message = format!("{writer}'s write makes version {version}, which was made before");
-                return Err(Breach::new("version_reused", message));
+                return Err(Breach::of(
+                    "version_reused",
+                    format!(
+                        "each write makes a version above those before it, of which the highest is {}",
+                        self.version
+                    ),
+                    format!("{writer}'s write makes version {version}"),
+                )
+                .with_evidence(self.written));
             }
             self.version = version;
+            self.written = Some(record.seq);
         }
         Ok(())
     }
@@ -74,8 +93,8 @@ pub(super) struct Current {
     told: (i64, u64),
     /// By operation under way: what had been told when it began.
     begun: BTreeMap<u32, (i64, u64)>,
-    /// By version: the value.
-    written: BTreeMap<i64, i64>,
+    /// By version: the value, and the record of its write.
+    written: BTreeMap<i64, (i64, u64)>,
     reads: u64,
 }
 
@@ -87,7 +106,7 @@ impl Invariant for Current {
     fn observe(&mut self, record: &Record) -> Result<(), Breach> {
         match &record.kind {
             Kind::Event { name, fields, .. } if name == "effect.written" => {
-                self.written.insert(int(fields, "version")?, int(fields, "value")?);
+                self.written.insert(int(fields, "version")?, (int(fields, "value")?, record.seq));
             }
             Kind::Invoke(operation, _) => {
                 self.begun.insert(operation.id, self.told);
@@ -101,16 +120,23 @@ impl Invariant for Current {
                 if operation.name == "read" {
                     self.reads += 1;
                     if version < known {
-                        let message =
-                            format!("a read sees version {version} when {known} had been told before");
-                        return Err(Breach::new("stale_read", message).with_evidence([seq]));
+                        return Err(Breach::of(
+                            "stale_read",
+                            format!("a read sees version {known} or later, which a client had been told before it began"),
+                            format!("read {} of client {} sees version {version}", operation.id, operation.client),
+                        )
+                        .with_evidence([seq]));
                     }
                 }
-                let written = self.written.get(&version).copied().unwrap_or(0);
+                let (written, by) =
+                    self.written.get(&version).map_or((0, None), |(value, by)| (*value, Some(*by)));
                 if value != written {
-                    let message =
-                        format!("version {version} is told to be {value}, and {written} was written");
-                    return Err(Breach::new("wrong_value", message));
+                    return Err(Breach::of(
+                        "wrong_value",
+                        format!("version {version} is {written}, as it was written"),
+                        format!("client {} is told that it is {value}", operation.client),
+                    )
+                    .with_evidence(by));
                 }
                 if version > self.told.0 {
                     self.told = (version, record.seq);
@@ -170,5 +196,9 @@ fn text<'a>(fields: &'a Fields, name: &str) -> Result<&'a str, Breach> {
 }
 
 fn unreadable(field: &str) -> Breach {
-    Breach::new("unreadable_event", format!("an event does not say what it must in the field `{field}`"))
+    Breach::of(
+        "unreadable_event",
+        format!("an event has the field `{field}`"),
+        "it is missing, or of another type",
+    )
 }

@@ -138,5 +138,9 @@ fn truth(fields: &Fields, name: &str) -> Result<bool, Breach> {
 }
 
 fn unreadable(field: &str) -> Breach {
-    Breach::new("unreadable_event", format!("an event does not say what it must in the field `{field}`"))
+    Breach::of(
+        "unreadable_event",
+        format!("an event has the field `{field}`"),
+        "it is missing, or of another type",
+    )
 }

@@ -31,10 +31,12 @@ impl Invariant for Unique {
         let id = int(fields, "id")?;
         match self.issued.insert(id, (node.to_string(), record.seq)) {
             None => Ok(()),
-            Some((other, seq)) => {
-                let message = format!("{node} hands out {id}, which {other} has handed out before");
-                Err(Breach::new("issued_twice", message).with_evidence([seq]))
-            }
+            Some((other, seq)) => Err(Breach::of(
+                "issued_twice",
+                format!("{id} is handed out once"),
+                format!("{node} hands it out, which {other} had handed out"),
+            )
+            .with_evidence([seq])),
         }
     }
 
@@ -67,11 +69,15 @@ impl Invariant for Disjoint {
             if (*before, *length, holder) == (first, size, &request) {
                 return Ok(());
             }
-            let message = format!(
-                "{}'s request {} gets {size} numbers from {first}, but {}'s request {} has {length} from {before}",
-                request.0, request.1, holder.0, holder.1
-            );
-            return Err(Breach::new("overlap", message).with_evidence([*seq]));
+            return Err(Breach::of(
+                "overlap",
+                format!(
+                    "no number is reserved twice: {}'s request {} has {length} from {before}",
+                    holder.0, holder.1
+                ),
+                format!("{}'s request {} gets {size} from {first}", request.0, request.1),
+            )
+            .with_evidence([*seq]));
         }
         self.blocks.insert(first, (size, request, record.seq));
         Ok(())
@@ -128,5 +134,9 @@ fn text<'a>(fields: &'a Fields, name: &str) -> Result<&'a str, Breach> {
 }
 
 fn unreadable(field: &str) -> Breach {
-    Breach::new("unreadable_event", format!("an event does not say what it must in the field `{field}`"))
+    Breach::of(
+        "unreadable_event",
+        format!("an event has the field `{field}`"),
+        "it is missing, or of another type",
+    )
 }

@@ -37,6 +37,8 @@ fn violated(invariant: &str) -> Verdict {
     Verdict::Violated(Violation {
         invariant: invariant.to_owned(),
         class: "c".to_owned(),
+        expected: String::new(),
+        seen: String::new(),
         message: "m".to_owned(),
         at: Duration::from_secs(1),
         evidence: vec![0],

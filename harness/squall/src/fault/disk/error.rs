@@ -6,7 +6,7 @@ use squall_rt::world::disk::DiskEffect;
 
 use super::{
     super::{Hold, Kind, Strike},
-    DiskOp, check_ops, on_disks, ops,
+    DiskOp, check_ops, on_disks, ops, told,
 };
 use crate::spec::{
     model::{Probability, Spanned, Target},
@@ -42,6 +42,6 @@ impl Kind for DiskError {
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let rate = self.rate.unwrap_or(Probability(1.0));
         let effect = DiskEffect::Error { probability: rate.0, ops: ops(self.ops.as_ref()) };
-        on_disks(strike, &self.node, effect, &format!("errors of {rate}"))
+        on_disks(strike, &self.node, effect, &format!("errors of {rate}{}", told(self.ops.as_ref())))
     }
 }

@@ -6,7 +6,7 @@ use squall_rt::world::disk::DiskEffect;
 
 use super::{
     super::{Hold, Kind, Strike},
-    DiskOp, check_ops, on_disks, ops,
+    DiskOp, check_ops, on_disks, ops, told,
 };
 use crate::spec::{
     model::{DurationRange, Spanned, Target},
@@ -40,6 +40,6 @@ impl Kind for DiskStall {
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let effect = DiskEffect::Stall { min: self.by.min, max: self.by.max, ops: ops(self.ops.as_ref()) };
-        on_disks(strike, &self.node, effect, &format!("stalls of {}", self.by))
+        on_disks(strike, &self.node, effect, &format!("stalls of {}{}", self.by, told(self.ops.as_ref())))
     }
 }

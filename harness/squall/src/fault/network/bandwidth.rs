@@ -33,6 +33,7 @@ impl Kind for NarrowLink {
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let queue = self.queue.map(|queue| queue.bytes);
         let effect = LinkEffect::Bandwidth { bytes_per_second: self.limit.bytes_per_second, queue };
-        strike.on_links(&self.link, effect, &format!("bandwidth of {}", self.limit))
+        let room = self.queue.map_or(String::new(), |queue| format!(" with room for {queue} to wait"));
+        strike.on_links(&self.link, effect, &format!("bandwidth of {}{room}", self.limit))
     }
 }

@@ -44,7 +44,9 @@ impl Kind for Delay {
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let by = self.by.min;
-        let jitter = self.jitter.unwrap_or_default().0;
-        strike.on_links(&self.link, LinkEffect::Delay { by, jitter }, &format!("delay of {by:?}"))
+        let jitter = self.jitter.unwrap_or_default();
+        let varying = if jitter.0.is_zero() { String::new() } else { format!(" and up to {jitter} more") };
+        let effect = LinkEffect::Delay { by, jitter: jitter.0 };
+        strike.on_links(&self.link, effect, &format!("delay of {by:?}{varying}"))
     }
 }

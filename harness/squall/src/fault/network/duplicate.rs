@@ -41,6 +41,7 @@ impl Kind for Duplicate {
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let within = self.within.map_or(Duration::from_millis(10), |within| within.0);
         let effect = LinkEffect::Duplicate { probability: self.rate.0, within };
-        strike.on_links(&self.link, effect, &format!("duplicates of {}", self.rate))
+        let told = self.within.map_or(String::new(), |within| format!(" within {within}"));
+        strike.on_links(&self.link, effect, &format!("duplicates of {}{told}", self.rate))
     }
 }

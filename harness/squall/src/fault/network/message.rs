@@ -86,7 +86,8 @@ impl Kind for Message {
         let by = self.by.as_ref().map(|by| by.min).unwrap_or_default();
         let (outcome, what) = match self.outcome {
             MessageOutcome::Lost => (Outcome::Lost, "lost".to_owned()),
-            MessageOutcome::Duplicated => (Outcome::Duplicated(by), "duplicated".to_owned()),
+            MessageOutcome::Duplicated if by.is_zero() => (Outcome::Duplicated(by), "duplicated".to_owned()),
+            MessageOutcome::Duplicated => (Outcome::Duplicated(by), format!("duplicated, {by:?} later")),
             MessageOutcome::Delayed => (Outcome::Delayed(by), format!("delayed by {by:?}")),
         };
         let CountRange { min: first, max: last } = self.numbers.value;

@@ -40,7 +40,7 @@ impl Kind for Replay {
         let links = strike.links(&self.link);
         let DurationRange { min, max } = self.after;
         let effect = LinkEffect::Replay { probability: self.rate.0, min, max };
-        let what = format!("replay of {} on {}", self.rate, strike.link_names(&links));
+        let what = format!("replay of {} after {} on {}", self.rate, self.after, strike.link_names(&links));
         let mut hold = strike.impose(&links, effect, what)?;
         let after = strike.draws.duration(min, max);
         for &(from, to) in &links {

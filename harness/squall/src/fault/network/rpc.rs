@@ -84,6 +84,18 @@ pub enum RpcCode {
 }
 
 impl RpcCode {
+    /// As in a spec.
+    fn name(self) -> &'static str {
+        match self {
+            RpcCode::Invalid => "invalid",
+            RpcCode::NotFound => "not_found",
+            RpcCode::Conflict => "conflict",
+            RpcCode::Refused => "refused",
+            RpcCode::Unavailable => "unavailable",
+            RpcCode::Internal => "internal",
+        }
+    }
+
     fn code(self) -> Code {
         match self {
             RpcCode::Invalid => Code::Invalid,
@@ -163,16 +175,30 @@ impl Kind for Rpc {
         let by = self.by.as_ref().map(|by| by.min);
         let code = self.code.as_ref().map_or(RpcCode::Unavailable, |code| code.value).code();
         let (fate, what) = match self.outcome {
-            RpcOutcome::NeverArrives => (CallFate::NeverArrives, "never arrive"),
-            RpcOutcome::ExecutedReplyLost => (CallFate::ReplyLost, "are executed and their replies lost"),
-            RpcOutcome::Late => (CallFate::Late(by), "arrive late"),
-            RpcOutcome::Duplicated => (CallFate::Duplicated(by.unwrap_or_default()), "are executed twice"),
-            RpcOutcome::Error => (CallFate::Answered(code), "are answered with an error"),
+            RpcOutcome::NeverArrives => (CallFate::NeverArrives, "never arrive".to_owned()),
+            RpcOutcome::ExecutedReplyLost => {
+                (CallFate::ReplyLost, "are executed and their replies lost".to_owned())
+            }
+            RpcOutcome::Late => {
+                let told = by.map_or(String::new(), |by| format!(" by {by:?}"));
+                (CallFate::Late(by), format!("arrive late{told}"))
+            }
+            RpcOutcome::Duplicated => {
+                let told = by.map_or(String::new(), |by| format!(", {by:?} apart"));
+                (CallFate::Duplicated(by.unwrap_or_default()), format!("are executed twice{told}"))
+            }
+            RpcOutcome::Error => {
+                let told =
+                    self.code.as_ref().map_or(String::new(), |code| format!(": {}", code.value.name()));
+                (CallFate::Answered(code), format!("are answered with an error{told}"))
+            }
         };
         let calls = self.calls.as_ref().map_or(1..=u64::MAX, |calls| calls.min..=calls.max);
         let which = self.calls.as_ref().map_or(String::new(), |calls| format!(" {}", calls.value));
         let method = self.method.as_ref().map_or(String::new(), |method| format!(" of {method}"));
-        let what = format!("rpc: calls{which}{method} to {} {what}", strike.cluster.names(&to));
+        let whose =
+            from.as_ref().map_or(String::new(), |from| format!(" from {}", strike.cluster.names(from)));
+        let what = format!("rpc: calls{which}{method}{whose} to {} {what}", strike.cluster.names(&to));
         if to.is_empty() {
             return strike.nothing(format!("{what}: no such node now"));
         }

@@ -55,7 +55,8 @@ impl Kind for Slow {
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Hold> {
         let nodes = strike.nodes(&self.node);
         let names = strike.cluster.names(&nodes);
-        let what = format!("slow {names}, {} times", self.factor);
+        let period = self.period.map_or(String::new(), |period| format!(", in periods of {period}"));
+        let what = format!("slow {names}, {} times{period}", self.factor);
         if nodes.is_empty() {
             return strike.nothing("slow: no such node now");
         }

@@ -36,7 +36,8 @@ impl Kind for Leave {
         let mut nodes = strike.nodes(&self.node);
         nodes.retain(|node| strike.cluster.is_member(*node));
         let names = strike.may_take_down(&nodes, "leave")?;
-        strike.announce(format!("leave {names}"));
+        let told = self.grace.map_or(String::new(), |grace| format!(": asked to end within {grace}"));
+        strike.announce(format!("leave {names}{told}"));
         for node in &nodes {
             strike.cluster.leave(*node, self.grace.unwrap_or(GRACE).0);
         }

@@ -45,11 +45,11 @@ impl Invariant for LogIntegrity {
             Change::Committed(positions) => self.take(&positions)?,
             Change::Opened { recovered, dropped, lost } => {
                 if let Some(first) = lost.first() {
-                    return Err(Breach::new(
+                    return Err(Breach::of(
                         "committed_lost",
+                        "the log is opened with all events that had been committed",
                         format!(
-                            "the log was opened without {} event(s) that had been committed, the first of them at \
-                             position {} ({} {} of {})",
+                            "{} event(s) are gone, the first of them at position {} ({} {} of {})",
                             lost.len(),
                             first.position,
                             first.stream,
@@ -62,9 +62,10 @@ impl Invariant for LogIntegrity {
                 self.take(&recovered)?;
                 let half = dropped.iter().find(|entry| self.effective.contains_key(&entry.cause));
                 if let Some(entry) = half {
-                    return Err(Breach::new(
+                    return Err(Breach::of(
                         "torn_batch",
-                        format!("of the batch of command {}, only a part became durable", entry.cause),
+                        format!("the batch of command {} is durable as a whole or not at all", entry.cause),
+                        format!("its event {} is not, and one before it is", entry.index),
                     )
                     .with_evidence([entry.seq, self.effective[&entry.cause]]));
                 }
@@ -116,9 +117,13 @@ impl LogIntegrity {
                 Stream { version: entry.version, position: *position, balance, seq: entry.seq },
             );
             if balance < 0 {
-                return Err(Breach::new(
+                return Err(Breach::of(
                     "overdrawn",
-                    format!("the balance of {} is {balance}", entry.stream),
+                    format!("the balance of {} is 0 or more", entry.stream),
+                    format!(
+                        "it was {} and is {balance} after {} {} at position {position}",
+                        stream.balance, entry.kind, entry.quantity
+                    ),
                 )
                 .with_evidence([stream.seq, entry.seq]));
             }
@@ -129,43 +134,46 @@ impl LogIntegrity {
     /// Judges an event by what its stream was before it, and by how many of its batch were.
     fn judge(&self, entry: &Entry, stream: Stream, index: i64) -> Result<(), Breach> {
         let first = index == 0;
-        let breach =
-            |class, message: String| Err(Breach::new(class, message).with_evidence([stream.seq, entry.seq]));
+        let breach = |class, expected: String, seen: String| {
+            Err(Breach::of(class, expected, seen).with_evidence([stream.seq, entry.seq]))
+        };
         let Entry { cause, version, position, .. } = entry;
         let name = &entry.stream;
         if let Some(seq) = self.failed.get(cause) {
-            return Err(Breach::new(
+            return Err(Breach::of(
                 "failed_yet_effective",
-                format!("command {cause} had failed for good, and has now an event at position {position}"),
+                format!("command {cause} has no effect: it was told to have failed for good"),
+                format!("it has an event at position {position} now"),
             )
             .with_evidence([*seq, entry.seq]));
         }
         if first && let Some(seq) = self.effective.get(cause) {
-            return Err(Breach::new(
+            return Err(Breach::of(
                 "double_effect",
-                format!("command {cause} has events already, and now another at position {position}"),
+                format!("command {cause} takes effect once, which it has"),
+                format!("it has another event at position {position}"),
             )
             .with_evidence([*seq, entry.seq]));
         }
         if entry.index != index {
             return breach(
                 "batch_order",
-                format!("event {} of command {cause} came where event {index} was due", entry.index),
+                format!("event {index} of command {cause} is next"),
+                format!("event {} of it came", entry.index),
             );
         }
         if *position <= stream.position {
             return breach(
                 "order_differs",
-                format!(
-                    "{name} {version} is at position {position}, below its predecessor at {}",
-                    stream.position
-                ),
+                format!("{name} {version} is above position {}, where its predecessor is", stream.position),
+                format!("it is at position {position}"),
             );
         }
         if *version != stream.version + 1 {
             return breach(
                 "version_gap",
-                format!("{name} was at version {}, and its next event is version {version}", stream.version),
+                format!("the next event of {name} is version {}", stream.version + 1),
+                format!("it is version {version}"),
             );
         }
         if !first {
@@ -180,17 +188,17 @@ impl LogIntegrity {
         if !expected {
             return breach(
                 "expectation_ignored",
-                format!("an append expected {name} at {}, which was at {}", entry.expected, stream.version),
+                format!("an append to {name} that expects `{}` is refused unless it is so", entry.expected),
+                format!("{name} was at version {}, and it was made", stream.version),
             );
         }
         match self.decided.get(cause) {
             Some(versions) if !versions.contains(&stream.version) => breach(
                 "lost_update",
                 format!(
-                    "command {cause} was decided on {name} at {versions:?}, but its event follows on {}: the decision \
-                     has not seen what came in between",
-                    stream.version
+                    "the event of command {cause} follows on a version of {name} that it was decided on: {versions:?}"
                 ),
+                format!("it follows on {}: the decision has not seen what came in between", stream.version),
             ),
             _ => Ok(()),
         }
@@ -211,12 +219,17 @@ impl LogIntegrity {
         if holds {
             return Ok(());
         }
-        Err(Breach::new(
+        Err(Breach::of(
             "acknowledged_not_committed",
             format!(
-                "client {} was told that command {command} is at position {position}, where the log has {}",
-                operation.client,
-                found.map_or("nothing".to_owned(), |entry| format!("{} {}", entry.stream, entry.version)),
+                "command {command} is at position {position}, as client {} was told: {fields}",
+                operation.client
+            ),
+            format!(
+                "the log has {} there",
+                found.map_or("nothing".to_owned(), |entry| {
+                    format!("{} {} of command {}", entry.stream, entry.version, entry.cause)
+                }),
             ),
         )
         .with_evidence(found.map(|entry| entry.seq)))
@@ -225,9 +238,10 @@ impl LogIntegrity {
     /// A command was said to have no effect, for good.
     fn never(&mut self, cause: &str, seq: u64) -> Result<(), Breach> {
         if let Some(effect) = self.effective.get(cause) {
-            return Err(Breach::new(
+            return Err(Breach::of(
                 "failed_yet_effective",
-                format!("command {cause} was said to have failed, but it has taken effect"),
+                format!("command {cause} is not told to have failed: it has taken effect"),
+                "it is told to have failed for good",
             )
             .with_evidence([*effect]));
         }

@@ -49,9 +49,10 @@ impl Invariant for ProjectionCorrectness {
                 self.progress.extend(key().map(|key| (key, Progress { position: 0, seq: record.seq })));
                 Ok(())
             }
-            "cqrs.rebuilt" if fields.bool("equal") == Some(false) => Err(Breach::new(
+            "cqrs.rebuilt" if fields.bool("equal") == Some(false) => Err(Breach::of(
                 "rebuild_differs",
-                format!("{node} folded the log again and came to other rows"),
+                format!("{node} comes to the same rows when it folds the log again"),
+                format!("it came to others: {fields}"),
             )),
             "effect.projected" => match key() {
                 Some(key) => self.projected(key, fields, record.seq),
@@ -73,12 +74,13 @@ impl ProjectionCorrectness {
         for position in positions {
             let passed = self.progress.iter().find(|(_, progress)| progress.position >= *position);
             if let Some(((node, _), progress)) = passed {
-                return Err(Breach::new(
+                return Err(Breach::of(
                     "passed_over",
                     format!(
-                        "position {position} was committed when {node} was at {} already: it will never be applied",
+                        "what is committed comes after position {}, where {node} is already",
                         progress.position
                     ),
+                    format!("position {position} is committed now: {node} will never apply it"),
                 )
                 .with_evidence([progress.seq]));
             }
@@ -98,12 +100,13 @@ impl ProjectionCorrectness {
             ahead if ahead > 0 => "checkpoint_ahead",
             _ => "checkpoint_lost",
         };
-        Err(Breach::new(
+        Err(Breach::of(
             class,
             format!(
-                "{} was opened with its checkpoint at {position}, but its rows hold the events up to {}",
+                "{} is opened with its checkpoint at {}, up to which its rows hold the events",
                 key.0, known.position
             ),
+            format!("its checkpoint is at {position}"),
         )
         .with_evidence([known.seq]))
     }
@@ -117,20 +120,23 @@ impl ProjectionCorrectness {
         self.exercised += 1;
         let node = key.0.clone();
         let known = self.progress.get(&key).copied().unwrap_or_default();
-        let breach = |class, message: String| Err(Breach::new(class, message).with_evidence([known.seq]));
+        let due = known.position + 1;
+        let breach = |class, seen: String| {
+            let expected = format!(
+                "{node} applies each committed event once and in order, next the one from position {due} on"
+            );
+            Err(Breach::of(class, expected, seen).with_evidence([known.seq]))
+        };
         if first <= known.position {
             return breach(
                 "applied_twice",
-                format!(
-                    "{node} applied the event at {first} again; it had applied all up to {}",
-                    known.position
-                ),
+                format!("it applied the event at {first} again; it had applied all up to {}", known.position),
             );
         }
         if self.ledger.at(last).is_none() {
             return breach(
                 "applied_uncommitted",
-                format!("{node} applied position {last}, which the log does not have"),
+                format!("it applied position {last}, and the log ends at {}", self.ledger.head()),
             );
         }
         let there = self.ledger.range(known.position + 1..=last).count() as i64;
@@ -138,7 +144,7 @@ impl ProjectionCorrectness {
             return breach(
                 "skipped",
                 format!(
-                    "{node} went on from {} to {first} and skipped the event at {}",
+                    "it went on from {} to {first} and skipped the event at {}",
                     known.position, skipped.position
                 ),
             );
@@ -146,7 +152,7 @@ impl ProjectionCorrectness {
         if there != count {
             return breach(
                 "skipped",
-                format!("{node} applied {count} event(s) of {first} to {last}, where the log has {there}"),
+                format!("it applied {count} event(s) of {first} to {last}, where the log has {there}"),
             );
         }
         self.progress.insert(key, Progress { position: last, seq });
@@ -159,16 +165,21 @@ impl ProjectionCorrectness {
         let node = by.0.clone();
         let last = self.exposed.insert(by, Progress { position, seq }).unwrap_or_default();
         if position < last.position {
-            return Err(Breach::new(
+            return Err(Breach::of(
                 "position_backwards",
-                format!("{node} answered at position {position} after it had answered at {}", last.position),
+                format!(
+                    "{node} answers at position {} or later, where it had answered before",
+                    last.position
+                ),
+                format!("it answered at position {position}"),
             )
             .with_evidence([last.seq]));
         }
         if position > self.ledger.head() {
-            return Err(Breach::new(
+            return Err(Breach::of(
                 "ahead_of_log",
-                format!("{node} answered at position {position}, and the log ends at {}", self.ledger.head()),
+                format!("{node} answers at position {} at the most, where the log ends", self.ledger.head()),
+                format!("it answered at position {position}"),
             ));
         }
         let (mut version, mut balance, mut evidence) = (0, 0, Vec::new());
@@ -181,13 +192,10 @@ impl ProjectionCorrectness {
         if shown == (version, balance) {
             return Ok(());
         }
-        Err(Breach::new(
+        Err(Breach::of(
             "wrong_row",
-            format!(
-                "{node} showed {key} at version {} with {} at position {position}, where the events say version \
-                 {version} with {balance}",
-                shown.0, shown.1
-            ),
+            format!("{key} at version {version} with {balance}, as its events up to position {position} say"),
+            format!("{node} showed it at version {} with {}", shown.0, shown.1),
         )
         .with_evidence(evidence))
     }

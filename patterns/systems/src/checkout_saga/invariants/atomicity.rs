@@ -107,9 +107,10 @@ impl SagaAtomicity {
         let (held, total) = (event.int("held"), event.int("held") + event.int("free"));
         let before = self.accounts.insert(event.node.to_owned(), Account { held, total });
         match before {
-            Some(before) if has_pool(event) && before.total != total => Err(Breach::new(
+            Some(before) if has_pool(event) && before.total != total => Err(Breach::of(
                 "not_conserved",
-                format!("{} had {} in all and has {total} after its restart", event.node, before.total),
+                format!("{} has {} in all after its restart, as before", event.node, before.total),
+                format!("it has {total}: holds {held}, and {} is left", event.int("free")),
             )),
             _ => Ok(()),
         }
@@ -120,12 +121,10 @@ impl SagaAtomicity {
         account.held += sign * event.int("amount");
         let (held, total) = (event.int("held"), event.int("held") + event.int("free"));
         if account.held != held || has_pool(event) && account.total != total {
-            return Err(Breach::new(
+            return Err(Breach::of(
                 "not_conserved",
-                format!(
-                    "{} should hold {} of {} and reports {held} of {total}",
-                    event.node, account.held, account.total
-                ),
+                format!("{} holds {} of {}, by its effects", event.node, account.held, account.total),
+                format!("it reports {held} of {total}"),
             ));
         }
         Ok(())
@@ -136,25 +135,40 @@ fn has_pool(event: &Event<'_>) -> bool {
     matches!(event.text("resource"), "inventory" | "payments")
 }
 
+fn times(n: i64) -> String {
+    if n == 1 { "once".to_owned() } else { format!("{n} times") }
+}
+
+fn late(step: &str, saga: &str, after: &str) -> Breach {
+    Breach::of("late_effect", format!("{step} of {saga} takes no effect after {after}"), "it took effect")
+}
+
 impl Saga {
     fn intended(&mut self, event: &Event<'_>, step: usize) -> Result<(), Breach> {
         let name = STEPS[step];
         if let Some((_, seq)) = self.ended {
-            return Err(Breach::new("step_after_end", format!("{name} of {} after its end", event.saga()))
-                .with_evidence([seq]));
+            return Err(Breach::of(
+                "step_after_end",
+                format!("{} attempts no step after its end", event.saga()),
+                format!("it attempts {name}"),
+            )
+            .with_evidence([seq]));
         }
         if let Some(seq) = self.steps.iter().find_map(|s| s.compensated) {
-            return Err(Breach::new(
+            return Err(Breach::of(
                 "step_after_turn",
-                format!("{name} of {} after it turned back", event.saga()),
+                format!("{} attempts no step after its first compensation", event.saga()),
+                format!("it attempts {name}"),
             )
             .with_evidence([seq]));
         }
         if let Some(missing) = self.steps[..step].iter().position(|s| !s.done) {
-            return Err(Breach::new(
+            return Err(Breach::of(
                 "step_out_of_order",
-                format!("{name} of {} while {} is not done", event.saga(), STEPS[missing]),
-            ));
+                format!("{} attempts {name} when all steps before it are done", event.saga()),
+                format!("{} is not done", STEPS[missing]),
+            )
+            .with_evidence(self.steps[missing].intended));
         }
         self.steps[step].intended.get_or_insert(event.seq);
         Ok(())
@@ -163,9 +177,10 @@ impl Saga {
     fn refused(&mut self, event: &Event<'_>, step: usize) -> Result<(), Breach> {
         let view = &mut self.steps[step];
         if view.net > 0 {
-            return Err(Breach::new(
+            return Err(Breach::of(
                 "refused_but_effective",
-                format!("{} of {} counts as refused and took effect", STEPS[step], event.saga()),
+                format!("{} of {} has no effect when it counts as refused", STEPS[step], event.saga()),
+                format!("it took effect {} more often than it was undone", times(view.net)),
             )
             .with_evidence(view.effect));
         }
@@ -178,26 +193,34 @@ impl Saga {
         let ended = self.ended;
         let view = &mut self.steps[step];
         if let Some(seq) = view.void {
-            return Err(Breach::new("late_effect", format!("{name} of {saga} after its compensation"))
-                .with_evidence([seq]));
+            return Err(late(name, saga, "its compensation").with_evidence([seq]));
         }
         if let Some(seq) = view.refused {
-            return Err(Breach::new("late_effect", format!("{name} of {saga} after it counted as refused"))
-                .with_evidence([seq]));
+            return Err(late(name, saga, "it counted as refused").with_evidence([seq]));
         }
         if view.intended.is_none() {
-            return Err(Breach::new("unlogged_effect", format!("{name} of {saga} without a logged intent")));
+            return Err(Breach::of(
+                "unlogged_effect",
+                format!("{name} of {saga} takes effect after its intent is logged"),
+                format!("it took effect at {}, and no intent was logged", event.node),
+            ));
         }
         view.net += 1;
         if view.net > 1 {
-            return Err(Breach::new("double_effect", format!("{name} of {saga} took effect twice"))
-                .with_evidence(view.effect));
+            return Err(Breach::of(
+                "double_effect",
+                format!("{name} of {saga} takes effect once"),
+                format!(
+                    "it took effect again at {}, {} more often than it was undone",
+                    event.node,
+                    times(view.net)
+                ),
+            )
+            .with_evidence(view.effect));
         }
         view.effect = Some(event.seq);
         if let Some((_, seq)) = ended {
-            return Err(
-                Breach::new("late_effect", format!("{name} of {saga} after its end")).with_evidence([seq])
-            );
+            return Err(late(name, saga, "its end").with_evidence([seq]));
         }
         Ok(())
     }
@@ -205,14 +228,18 @@ impl Saga {
     fn undone(&mut self, event: &Event<'_>, step: usize) -> Result<(), Breach> {
         let (name, saga) = (STEPS[step], event.saga());
         if let Some((true, seq)) = self.ended {
-            return Err(
-                Breach::new("undone_after_completed", format!("{name} of {saga}")).with_evidence([seq])
-            );
+            return Err(Breach::of(
+                "undone_after_completed",
+                format!("{saga} has completed: nothing of it is undone"),
+                format!("{name} is undone at {}", event.node),
+            )
+            .with_evidence([seq]));
         }
         if let Some(later) = (step + 1..STEPS.len()).rev().find(|later| self.steps[*later].net > 0) {
-            return Err(Breach::new(
+            return Err(Breach::of(
                 "out_of_order",
-                format!("{name} of {saga} was undone before {}", STEPS[later]),
+                format!("{saga} is undone from its last step back: {} before {name}", STEPS[later]),
+                format!("{name} is undone, and {} still has its effect", STEPS[later]),
             )
             .with_evidence(self.steps[later].effect));
         }
@@ -220,9 +247,10 @@ impl Saga {
         view.net -= 1;
         view.void.get_or_insert(event.seq);
         if view.net < 0 {
-            return Err(Breach::new(
+            return Err(Breach::of(
                 "undone_without_effect",
-                format!("{name} of {saga} was undone more often than done"),
+                format!("{name} of {saga} is undone as often as it took effect"),
+                format!("it was undone {} more", times(-view.net)),
             )
             .with_evidence(view.effect));
         }
@@ -232,16 +260,22 @@ impl Saga {
     fn compensated(&mut self, event: &Event<'_>, step: usize) -> Result<(), Breach> {
         let (name, saga) = (STEPS[step], event.saga());
         if !self.steps[step].counts() {
-            return Err(Breach::new(
+            return Err(Breach::of(
                 "groundless_compensation",
-                format!("{name} of {saga} was compensated and cannot have taken effect"),
-            ));
+                format!("{name} of {saga} is compensated only if it may have taken effect"),
+                match self.steps[step].refused {
+                    Some(_) => "it was refused",
+                    None => "it was never attempted",
+                },
+            )
+            .with_evidence(self.steps[step].refused));
         }
         let skipped = |s: &Step| s.counts() && s.compensated.is_none();
         if let Some(later) = (step + 1..STEPS.len()).rev().find(|later| skipped(&self.steps[*later])) {
-            return Err(Breach::new(
+            return Err(Breach::of(
                 "out_of_order",
-                format!("{name} of {saga} was compensated before {}", STEPS[later]),
+                format!("{saga} is compensated from its last step back: {} before {name}", STEPS[later]),
+                format!("{name} is compensated, and {} is not", STEPS[later]),
             )
             .with_evidence(self.steps[later].intended));
         }
@@ -249,9 +283,10 @@ impl Saga {
         view.compensated = Some(event.seq);
         view.void.get_or_insert(event.seq);
         if view.net != 0 {
-            return Err(Breach::new(
+            return Err(Breach::of(
                 "not_undone",
-                format!("{name} of {saga} is reported as compensated and still has its effect"),
+                format!("{name} of {saga} has no effect left when it counts as compensated"),
+                format!("it took effect {} more often than it was undone", times(view.net)),
             )
             .with_evidence(view.effect));
         }
@@ -261,8 +296,13 @@ impl Saga {
     fn end(&mut self, event: &Event<'_>, completed: bool) -> Result<(), Breach> {
         match self.ended.replace((completed, event.seq)) {
             Some((before, seq)) if before != completed => {
-                Err(Breach::new("two_ends", format!("{} ended twice, and differently", event.saga()))
-                    .with_evidence([seq]))
+                let word = |completed: bool| if completed { "completed" } else { "compensated" };
+                Err(Breach::of(
+                    "two_ends",
+                    format!("{} ends once: it was {}", event.saga(), word(before)),
+                    format!("it is {} now", word(completed)),
+                )
+                .with_evidence([seq]))
             }
             _ => Ok(()),
         }
@@ -271,15 +311,16 @@ impl Saga {
     fn completed(&mut self, event: &Event<'_>) -> Result<(), Breach> {
         self.end(event, true)?;
         match self.steps.iter().position(|s| s.net != 1) {
-            Some(step) => Err(Breach::new(
+            Some(step) => Err(Breach::of(
                 "half_done",
                 format!(
-                    "{} completed, and {} took effect {} times",
+                    "{} has the effect of each of its {} steps once when it completes",
                     event.saga(),
-                    STEPS[step],
-                    self.steps[step].net
+                    STEPS.len()
                 ),
-            )),
+                format!("{} has it {}", STEPS[step], times(self.steps[step].net)),
+            )
+            .with_evidence(self.steps[step].effect.or(self.steps[step].intended))),
             None => Ok(()),
         }
     }
@@ -287,16 +328,18 @@ impl Saga {
     fn all_compensated(&mut self, event: &Event<'_>) -> Result<(), Breach> {
         self.end(event, false)?;
         if let Some(step) = self.steps.iter().position(|s| s.net != 0) {
-            return Err(Breach::new(
+            return Err(Breach::of(
                 "not_undone",
-                format!("{} counts as compensated, and {} still has its effect", event.saga(), STEPS[step]),
+                format!("{} has no effect left when it counts as compensated", event.saga()),
+                format!("{} has it {}", STEPS[step], times(self.steps[step].net)),
             )
             .with_evidence(self.steps[step].effect));
         }
         match self.steps.iter().position(|s| s.counts() && s.compensated.is_none()) {
-            Some(step) => Err(Breach::new(
+            Some(step) => Err(Breach::of(
                 "skipped_compensation",
-                format!("{} counts as compensated, and {} was not", event.saga(), STEPS[step]),
+                format!("each step of {} that may have taken effect is compensated", event.saga()),
+                format!("{} was attempted, and not compensated", STEPS[step]),
             )
             .with_evidence(self.steps[step].intended)),
             None => Ok(()),

@@ -35,13 +35,13 @@ impl Invariant for SingleCoordinator {
                 let resource = (event.node.to_owned(), coordinator.to_owned());
                 let (highest, seq) = self.resources.entry(resource).or_insert((epoch, event.seq));
                 if *highest > epoch {
-                    return Err(Breach::new(
+                    return Err(Breach::of(
                         "stale_token",
                         format!(
-                            "{} of {} took effect in epoch {epoch} of {coordinator}, after epoch {highest}",
-                            event.text("step"),
-                            event.saga()
+                            "{} takes no effect in an epoch of {coordinator} before {highest}, in which it has had one",
+                            event.node
                         ),
+                        format!("{} of {} took effect in epoch {epoch}", event.text("step"), event.saga()),
                     )
                     .with_evidence([*seq]));
                 }
@@ -53,19 +53,21 @@ impl Invariant for SingleCoordinator {
                 let holder =
                     self.holders.entry((coordinator.to_owned(), epoch)).or_insert_with(|| life.clone());
                 if *holder != life {
-                    return Err(Breach::new(
+                    return Err(Breach::of(
                         "shared_epoch",
                         format!(
-                            "start {} of {} and start {} of {} both have epoch {epoch}",
-                            holder.1, holder.0, life.1, life.0
+                            "epoch {epoch} of {coordinator} is that of start {} of {} alone",
+                            holder.1, holder.0
                         ),
+                        format!("start {} of {} has it, too", life.1, life.0),
                     ));
                 }
                 let (highest, seq) = self.sagas.entry(event.saga().to_owned()).or_insert((epoch, event.seq));
                 if *highest > epoch {
-                    return Err(Breach::new(
+                    return Err(Breach::of(
                         "two_coordinators",
-                        format!("{} is driven in epoch {epoch} after epoch {highest}", event.saga()),
+                        format!("{} is driven in epoch {highest} or later, as it has been", event.saga()),
+                        format!("it is driven in epoch {epoch}"),
                     )
                     .with_evidence([*seq]));
                 }

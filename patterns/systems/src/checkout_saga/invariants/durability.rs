@@ -18,8 +18,11 @@ use super::Event;
 #[derive(Default)]
 pub struct AckedDurable {
     held: BTreeMap<String, i64>,
+    /// By service, the record of its last effect.
+    last: BTreeMap<String, u64>,
     promises: BTreeMap<String, Promise>,
-    ended: BTreeMap<String, bool>,
+    /// Whether a saga completed, and the record that says how it ended.
+    ended: BTreeMap<String, (bool, u64)>,
     /// When the open reads were invoked.
     reads: BTreeMap<u32, u64>,
     exercised: u64,
@@ -64,18 +67,23 @@ impl Invariant for AckedDurable {
 impl AckedDurable {
     fn event(&mut self, event: &Event<'_>) -> Result<(), Breach> {
         match event.name {
-            "effect.applied" => *self.held.entry(event.node.to_owned()).or_default() += event.int("amount"),
-            "effect.undone" => *self.held.entry(event.node.to_owned()).or_default() -= event.int("amount"),
+            "effect.applied" => self.changed(event, 1),
+            "effect.undone" => self.changed(event, -1),
             "effect.restored" => {
                 let held = event.int("held");
                 let before = self.held.insert(event.node.to_owned(), held);
                 if let Some(before) = before {
                     self.exercised += 1;
                     if before != held {
-                        return Err(Breach::new(
+                        return Err(Breach::of(
                             "effect_lost",
-                            format!("{} held {before} and holds {held} after its restart", event.node),
-                        ));
+                            format!(
+                                "{} holds {before} after its restart, the sum of its effects",
+                                event.node
+                            ),
+                            format!("it holds {held}"),
+                        )
+                        .with_evidence(self.last.get(event.node).copied()));
                     }
                 }
             }
@@ -86,22 +94,28 @@ impl AckedDurable {
         Ok(())
     }
 
+    fn changed(&mut self, event: &Event<'_>, sign: i64) {
+        *self.held.entry(event.node.to_owned()).or_default() += sign * event.int("amount");
+        self.last.insert(event.node.to_owned(), event.seq);
+    }
+
     fn promised(&mut self, fields: &Fields, completed: bool, seq: u64) -> Result<(), Breach> {
         let Some(saga) = fields.text("saga") else { return Ok(()) };
         self.exercised += 1;
         self.promises.insert(saga.to_owned(), Promise { completed, seq });
         match self.ended.get(saga) {
-            Some(&ended) if ended != completed => Err(broken(saga, completed)),
-            None if completed => Err(Breach::new(
+            Some(&(ended, by)) if ended != completed => Err(broken(saga, completed).with_evidence([by])),
+            None if completed => Err(Breach::of(
                 "promised_too_early",
-                format!("a customer was told that {saga} is on its way, and it is not"),
+                format!("{saga} has completed when a customer is told that it is on its way"),
+                "it has not",
             )),
             _ => Ok(()),
         }
     }
 
     fn over(&mut self, event: &Event<'_>, completed: bool) -> Result<(), Breach> {
-        self.ended.insert(event.saga().to_owned(), completed);
+        self.ended.insert(event.saga().to_owned(), (completed, event.seq));
         match self.promises.get(event.saga()) {
             Some(promise) if promise.completed != completed => {
                 Err(broken(event.saga(), promise.completed).with_evidence([promise.seq]))
@@ -118,12 +132,12 @@ impl AckedDurable {
         };
         self.exercised += 1;
         if promise.completed != (state == "confirmed") {
-            return Err(Breach::new(
+            let (told, expected) =
+                if promise.completed { ("on its way", "`confirmed`") } else { ("off", "not `confirmed`") };
+            return Err(Breach::of(
                 "promise_not_visible",
-                format!(
-                    "a customer was told that {saga} is {}, and reads `{state}`",
-                    if promise.completed { "on its way" } else { "off" }
-                ),
+                format!("a customer who was told that {saga} is {told} reads {expected}"),
+                format!("read {operation} says `{state}`"),
             )
             .with_evidence([promise.seq]));
         }
@@ -133,7 +147,7 @@ impl AckedDurable {
 
 fn broken(saga: &str, completed: bool) -> Breach {
     let (told, is) = if completed { ("on its way", "off") } else { ("off", "on its way") };
-    Breach::new("promise_broken", format!("a customer was told that {saga} is {told}, and it is {is}"))
+    Breach::of("promise_broken", format!("{saga} is {told}, as its customer was told"), format!("it is {is}"))
 }
 
 #[cfg(test)]

@@ -32,9 +32,10 @@ impl Invariant for IdempotentEffects {
                 self.exercised += 1;
                 let key = self.keys.entry(event.text("key").to_owned()).or_default();
                 match key.applied.replace(event.seq) {
-                    Some(seq) => Err(Breach::new(
+                    Some(seq) => Err(Breach::of(
                         "double_effect",
-                        format!("key {} took effect twice", event.text("key")),
+                        format!("key {} takes effect once, as it did", event.text("key")),
+                        format!("it took effect again at {}", event.node),
                     )
                     .with_evidence([seq])),
                     None => Ok(()),
@@ -44,10 +45,12 @@ impl Invariant for IdempotentEffects {
                 self.exercised += 1;
                 let key = self.keys.entry(event.text("key").to_owned()).or_default();
                 match key.undone.replace(event.seq) {
-                    Some(seq) => {
-                        Err(Breach::new("double_undo", format!("key {} was undone twice", event.text("key")))
-                            .with_evidence([seq]))
-                    }
+                    Some(seq) => Err(Breach::of(
+                        "double_undo",
+                        format!("key {} is undone once, as it was", event.text("key")),
+                        format!("it was undone again at {}", event.node),
+                    )
+                    .with_evidence([seq])),
                     None => Ok(()),
                 }
             }
@@ -56,9 +59,10 @@ impl Invariant for IdempotentEffects {
                 if self.keys.get(&key).is_some_and(|key| key.applied.is_some()) {
                     Ok(())
                 } else {
-                    Err(Breach::new(
+                    Err(Breach::of(
                         "acknowledged_without_effect",
-                        format!("key {key} was acknowledged and never took effect"),
+                        format!("key {key} has taken effect when its step counts as done"),
+                        "it has not",
                     ))
                 }
             }

@@ -76,14 +76,22 @@ impl Invariant for SagaProgress {
     fn finish(&mut self, end: &End) -> Result<(), Breach> {
         for (id, saga) in &self.sagas {
             let due = saga.opened.max(end.healed_at) + self.bound;
-            let (class, took) = match saga.stand {
-                Stand::Open if end.ended_at >= due => ("stuck", "is still open"),
-                Stand::Parked | Stand::Over if saga.since > due => ("late", "was over too late"),
+            let (class, seen) = match saga.stand {
+                Stand::Open if end.ended_at >= due => {
+                    ("stuck", format!("it is still open at the end, at {:?}", end.ended_at))
+                }
+                Stand::Parked | Stand::Over if saga.since > due => {
+                    ("late", format!("it was at {:?}, {:?} too late", saga.since, saga.since - due))
+                }
                 _ => continue,
             };
-            return Err(Breach::new(
+            return Err(Breach::of(
                 class,
-                format!("saga {id}, open since {:?}, {took}; it was due at {due:?}", saga.opened),
+                format!(
+                    "saga {id} is over or parked by {due:?}: open since {:?}, healed at {:?}, within {:?}",
+                    saga.opened, end.healed_at, self.bound
+                ),
+                seen,
             )
             .with_evidence([saga.seq]));
         }

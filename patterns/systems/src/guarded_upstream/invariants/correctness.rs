@@ -71,10 +71,13 @@ impl Invariant for Correctness {
                     return Ok(());
                 }
                 let Breaker { node, incarnation, name } = breaker;
-                let message = format!(
-                    "{name} received a call of {node}'s {incarnation}. life that has no permit ({permit})"
-                );
-                return Err(Breach::new("unguarded_call", message));
+                return Err(Breach::of(
+                    "unguarded_call",
+                    format!("{name} receives calls of {node} that have a permit of its breaker"),
+                    format!(
+                        "it received one of {node}'s life {incarnation} with permit {permit}, which was not given"
+                    ),
+                ));
             }
             Said::Admitted { permit, .. } => {
                 self.given.entry(breaker.clone()).or_default().insert(permit);
@@ -83,12 +86,16 @@ impl Invariant for Correctness {
         }
         self.judged += 1;
         let Some(model) = self.models.get_mut(&breaker) else {
-            return Err(Breach::new("unreadable_event", "a breaker decides that was never created"));
+            return Err(Breach::of(
+                "unreadable_event",
+                "a breaker is created before it decides",
+                "it was not",
+            ));
         };
-        let last = model.seq;
-        model.judge(&self.config, at, seq, said).map_err(|(class, why)| {
+        model.judge(&self.config, at, seq, said).map_err(|mut breach| {
             let Breaker { node, name, .. } = &breaker;
-            Breach::new(class, format!("{node}'s breaker towards {name}: {why}")).with_evidence([last])
+            breach.expected.insert_str(0, &format!("{node}'s breaker towards {name} "));
+            breach
         })
     }
 

@@ -35,8 +35,12 @@ impl Invariant for CountedDurably {
             2.. => "count_skipped",
             _ => "count_lost",
         };
-        let message = format!("{node} counted {count} for {caller}, and {before} before");
-        Err(Breach::new(class, message).with_evidence([seq]))
+        Err(Breach::of(
+            class,
+            format!("{node} counts {} next for {caller}", before + 1),
+            format!("it counted {count}"),
+        )
+        .with_evidence([seq]))
     }
 
     fn exercised(&self) -> u64 {

@@ -51,15 +51,18 @@ impl Invariant for PermitsBalanced {
                 let out = self.out.get_mut(&breaker).and_then(|permits| permits.remove(&permit));
                 if out.is_none() {
                     let Breaker { node, name, .. } = breaker;
-                    let message =
-                        format!("{node}'s permit {permit} towards {name} came back without being out");
-                    return Err(Breach::new("permit_returned_twice", message));
+                    return Err(Breach::of(
+                        "permit_returned_twice",
+                        format!("{node}'s permit {permit} towards {name} comes back once"),
+                        "it came back without being out",
+                    ));
                 }
             }
             Said::CallEnded { permit } => {
                 self.judged += 1;
                 if let Some(&(_, given)) = self.out.get(&breaker).and_then(|permits| permits.get(&permit)) {
-                    return Err(leaked(&breaker, permit, "its call has ended").with_evidence([given]));
+                    let seen = format!("its call has ended at {at:?}, and it has not");
+                    return Err(leaked(&breaker, permit, seen).with_evidence([given]));
                 }
             }
             Said::Transition { .. } | Said::Rejected { .. } | Said::Received { .. } => {}
@@ -71,7 +74,13 @@ impl Invariant for PermitsBalanced {
         for (breaker, permits) in &self.out {
             for (&permit, &(at, seq)) in permits {
                 if at.max(end.healed_at) + self.longest_call < end.ended_at {
-                    return Err(leaked(breaker, permit, "no call takes that long").with_evidence([seq]));
+                    let seen = format!(
+                        "given at {at:?}, it has not by the end at {:?}: {:?} after the heal, and no call takes more than {:?}",
+                        end.ended_at,
+                        end.ended_at - end.healed_at,
+                        self.longest_call
+                    );
+                    return Err(leaked(breaker, permit, seen).with_evidence([seq]));
                 }
             }
         }
@@ -83,10 +92,11 @@ impl Invariant for PermitsBalanced {
     }
 }
 
-fn leaked(breaker: &Breaker, permit: i64, why: &str) -> Breach {
+fn leaked(breaker: &Breaker, permit: i64, seen: String) -> Breach {
     let Breaker { node, name, .. } = breaker;
-    Breach::new(
+    Breach::of(
         "permit_leaked",
-        format!("{node}'s permit {permit} towards {name} has not come back, and {why}"),
+        format!("{node}'s permit {permit} towards {name} comes back by the end of its call"),
+        seen,
     )
 }

@@ -100,11 +100,16 @@ impl Invariant for Recovers {
         self.judged = u64::from(self.opened);
         for (Breaker { node, name, .. }, &(state, since, seq)) in &self.states.0 {
             if state != State::Closed || since > by {
-                let message = format!(
-                    "all is well since {well:?}, and {node}'s breaker towards {name} is {state:?} since {since:?}; \
-                     it must be closed by {by:?}"
-                );
-                return Err(Breach::new("not_recovered", message).with_evidence([seq]));
+                return Err(Breach::of(
+                    "not_recovered",
+                    format!(
+                        "{node}'s breaker towards {name} is closed by {by:?}: all is well since {well:?}, and it takes {:?} at the \
+                         most",
+                        self.within
+                    ),
+                    format!("it is {state:?} since {since:?}, at the end at {:?}", end.ended_at),
+                )
+                .with_evidence([seq]));
             }
         }
         Ok(())

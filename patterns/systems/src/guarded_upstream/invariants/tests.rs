@@ -391,3 +391,29 @@ fn counts_go_up_by_one() {
     assert_eq!(class(Story::new().counts(1).counts(2).counts(2)), Some("count_lost"));
     assert_eq!(class(Story::new().counts(1).counts(3)), Some("count_skipped"));
 }
+
+/// `did_not_open` and `open_too_long` told neither the threshold nor what was counted.
+#[test]
+fn a_breach_says_what_it_is_judged_by() {
+    let breach = |story: &Story| story.show(Correctness::new(story.params.breaker())).0.expect("a breach");
+    let failing = Story::new().at(100).call(0, 1, true).call(0, 2, true).call(0, 3, true).call(0, 4, true);
+    let stays_closed = breach(&failing.at(150).admits(0, 5));
+    assert_eq!(stays_closed.class, "did_not_open");
+    for says in ["4 or more", "50% failed"] {
+        assert!(stays_closed.expected.contains(says), "{}", stays_closed.expected);
+    }
+    for says in ["Closed since 0ns", "at 150ms: 4 calls, 4 failed (100%)", "0 slow (0%)"] {
+        assert!(stays_closed.seen.contains(says), "{}", stays_closed.seen);
+    }
+    assert!(stays_closed.evidence.len() > 4, "the results that count: {:?}", stays_closed.evidence);
+
+    let rejects = breach(&Story::opened().at(1_100).rejects(1));
+    assert_eq!(rejects.class, "open_too_long");
+    assert!(rejects.expected.contains("callers[0]'s breaker"), "{}", rejects.expected);
+    assert!(rejects.expected.contains("is open for 1s (trip 1)"), "{}", rejects.expected);
+    assert!(
+        rejects.seen.contains("open since 100ms, and it rejects a call at 1.1s, after 1s"),
+        "{}",
+        rejects.seen
+    );
+}

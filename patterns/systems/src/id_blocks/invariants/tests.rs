@@ -42,7 +42,7 @@ fn a_number_is_handed_out_once_by_anyone() {
     assert_eq!(unique.exercised(), 3);
     let (seq, breach) = judge(&mut unique, &[issued(3, "allocators[0]", 7)]).expect("a breach");
     assert_eq!((seq, breach.class), (3, "issued_twice"));
-    assert!(breach.message.contains("allocators[1]"), "{}", breach.message);
+    assert!(breach.message().contains("allocators[1]"), "{}", breach.message());
 }
 
 #[test]

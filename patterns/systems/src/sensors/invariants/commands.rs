@@ -40,12 +40,13 @@ impl Invariant for AdjustedOnce {
                 self.failed.insert(intent, record.seq);
                 match self.effects.get(&intent) {
                     None => Ok(()),
-                    Some(effect) => Err(Breach::new(
+                    Some(effect) => Err(Breach::of(
                         "failed_yet_effective",
                         format!(
-                            "client {} was told that its command failed, but it took effect",
-                            operation.client
+                            "command {intent} is not told to have failed: it adjusted sensor {}",
+                            effect.sensor
                         ),
+                        format!("client {} is told that it failed", operation.client),
                     )
                     .with_evidence([effect.seq])),
                 }
@@ -67,18 +68,35 @@ impl AdjustedOnce {
         self.exercised += 1;
         let (by, offset) = (fields.int("by").unwrap_or(0), fields.int("offset").unwrap_or(0));
         if let Some(first) = self.effects.insert(intent, Effect { sensor, by, seq }) {
-            let message = format!("sensor {sensor} was adjusted by {by} twice for one command");
-            return Err(Breach::new("adjusted_twice", message).with_evidence([first.seq]));
+            return Err(Breach::of(
+                "adjusted_twice",
+                format!(
+                    "command {intent} takes effect once, as it did at sensor {} by {}",
+                    first.sensor, first.by
+                ),
+                format!("it adjusts sensor {sensor} by {by}"),
+            )
+            .with_evidence([first.seq]));
         }
         if let Some(failed) = self.failed.get(&intent) {
-            let message =
-                format!("sensor {sensor} was adjusted by {by} after the client was told that it failed");
-            return Err(Breach::new("failed_yet_effective", message).with_evidence([*failed]));
+            return Err(Breach::of(
+                "failed_yet_effective",
+                format!("command {intent} has no effect: its client was told that it failed"),
+                format!("it adjusts sensor {sensor} by {by}"),
+            )
+            .with_evidence([*failed]));
         }
         let (before, at) = self.offsets.insert(sensor, (offset, seq)).unwrap_or((0, seq));
         if before.wrapping_add(by) != offset {
-            let message = format!("the offset of sensor {sensor} went from {before} by {by} to {offset}");
-            return Err(Breach::new("lost_adjustment", message).with_evidence([at]));
+            return Err(Breach::of(
+                "lost_adjustment",
+                format!(
+                    "the offset of sensor {sensor} goes from {before} by {by} to {}",
+                    before.wrapping_add(by)
+                ),
+                format!("it is {offset}"),
+            )
+            .with_evidence([at]));
         }
         Ok(())
     }
@@ -86,15 +104,19 @@ impl AdjustedOnce {
     fn acknowledged(&self, operation: &Operation, fields: &Fields) -> Result<(), Breach> {
         let Some(intent) = fields.int("intent") else { return Ok(()) };
         let (sensor, by) = (fields.int("of").unwrap_or(-1), fields.int("by").unwrap_or(0));
-        let asked = format!("client {} was told that sensor {sensor} was adjusted by {by}", operation.client);
+        let told = format!(
+            "command {intent} adjusted sensor {sensor} by {by}, as client {} is told",
+            operation.client
+        );
         match self.effects.get(&intent) {
             Some(effect) if (effect.sensor, effect.by) == (sensor, by) => Ok(()),
-            Some(effect) => Err(Breach::new(
+            Some(effect) => Err(Breach::of(
                 "adjusted_otherwise",
-                format!("{asked}, but sensor {} was adjusted by {}", effect.sensor, effect.by),
+                told,
+                format!("it adjusted sensor {} by {}", effect.sensor, effect.by),
             )
             .with_evidence([effect.seq])),
-            None => Err(Breach::new("never_adjusted", format!("{asked}, but the command had no effect"))),
+            None => Err(Breach::of("never_adjusted", told, "it had no effect")),
         }
     }
 }

@@ -111,13 +111,14 @@ impl Invariant for Delivered {
     fn finish(&mut self, end: &End) -> Result<(), Breach> {
         match self.progress.lacking(end.healed_at).next() {
             None => Ok(()),
-            Some((collector, sensor, has, due)) => Err(Breach::new(
+            Some((collector, sensor, has, due)) => Err(Breach::of(
                 "undelivered",
                 format!(
-                    "sensors[{sensor}] had taken {due} readings by the heal at {:?}, and at {:?} collectors[{collector}] \
-                     has {has} of them",
-                    end.healed_at, end.ended_at
+                    "collectors[{collector}] has by the end the {due} readings that sensors[{sensor}] had taken by the heal \
+                     at {:?}",
+                    end.healed_at
                 ),
+                format!("it has {has} of them at {:?}", end.ended_at),
             )),
         }
     }

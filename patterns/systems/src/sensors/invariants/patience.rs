@@ -32,11 +32,15 @@ impl AnswersInTime {
     fn overdue(&self, now: Duration) -> Result<(), Breach> {
         match self.open.values().find(|(_, since, _)| now > *since + self.patience) {
             None => Ok(()),
-            Some((operation, since, seq)) => Err(Breach::new(
+            Some((operation, since, seq)) => Err(Breach::of(
                 "no_answer",
+                format!("an operation ends within {:?}", self.patience),
                 format!(
-                    "client {} has waited since {since:?} for operation {} ({}), more than {:?}",
-                    operation.client, operation.id, operation.name, self.patience
+                    "client {} has waited for operation {} ({}) since {since:?}, {:?} by now",
+                    operation.client,
+                    operation.id,
+                    operation.name,
+                    now.saturating_sub(*since)
                 ),
             )
             .with_evidence([*seq])),

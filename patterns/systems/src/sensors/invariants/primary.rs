@@ -23,8 +23,12 @@ impl Invariant for OnePrimary {
             ("effect.published", Some((newest, granted))) => {
                 self.exercised += 1;
                 if epoch < newest {
-                    let message = format!("{node} published in reign {epoch}, when reign {newest} had begun");
-                    return Err(Breach::new("two_primaries", message).with_evidence([granted]));
+                    return Err(Breach::of(
+                        "two_primaries",
+                        format!("nobody publishes in a reign before {newest}, which has been granted"),
+                        format!("{node} published in reign {epoch}"),
+                    )
+                    .with_evidence([granted]));
                 }
             }
             _ => {}

@@ -34,14 +34,16 @@ impl Authentic {
         self.exercised += 1;
         match self.measured.get(&(sensor, seq)) {
             Some((measured, _)) if measured == value => Ok(()),
-            Some((measured, at)) => Err(Breach::new(
+            Some((measured, at)) => Err(Breach::of(
                 "altered",
-                format!("{who} {value} for reading {seq} of sensor {sensor}, which measured {measured}"),
+                format!("reading {seq} of sensor {sensor} is {measured}, as it was measured"),
+                format!("{who} {value}"),
             )
             .with_evidence([*at])),
-            None => Err(Breach::new(
+            None => Err(Breach::of(
                 "made_up",
-                format!("{who} {value} for reading {seq} of sensor {sensor}, which took no such reading"),
+                format!("a reading of sensor {sensor} that it took"),
+                format!("{who} {value} for reading {seq}, which it did not take"),
             )),
         }
     }
@@ -105,9 +107,12 @@ impl Invariant for OnceInOrder {
                 let (due, before) = self.due.get(&key).copied().unwrap_or((0, record.seq));
                 if seq != due {
                     let class = if seq < due { "stored_twice" } else { "gap" };
-                    let message =
-                        format!("{node} stored reading {seq} of sensor {sensor} when {due} was due");
-                    return Err(Breach::new(class, message).with_evidence([before]));
+                    return Err(Breach::of(
+                        class,
+                        format!("{node} stores each reading of sensor {sensor} once and in order, next reading {due}"),
+                        format!("it stored reading {seq}"),
+                    )
+                    .with_evidence([before]));
                 }
                 self.due.insert(key, (due + 1, record.seq));
             }
@@ -149,11 +154,12 @@ impl Invariant for Durable {
                 self.exercised += 1;
                 let next = fields.int("next").unwrap_or(0);
                 if next < *stored {
-                    let message = format!(
-                        "{node} had acknowledged the readings of sensor {sensor} below {stored}, and starts with \
-                         those below {next}"
-                    );
-                    return Err(Breach::new("acknowledged_lost", message).with_evidence([*said]));
+                    return Err(Breach::of(
+                        "acknowledged_lost",
+                        format!("{node} starts with the {stored} readings of sensor {sensor} that it had acknowledged"),
+                        format!("it starts with {next}"),
+                    )
+                    .with_evidence([*said]));
                 }
             }
             _ => {}
@@ -198,14 +204,17 @@ impl Invariant for LatestIsNewest {
                 let given = told(fields).map(|(seq, _)| seq + 1).max().unwrap_or(0);
                 let had = floor.get(&(format!("collectors[{collector}]"), sensor)).copied().unwrap_or(0);
                 if given < had {
-                    return Err(Breach::new(
+                    return Err(Breach::of(
                         "old_for_latest",
                         format!(
-                            "collectors[{collector}] gave reading {} for the latest of sensor {sensor}, and had \
-                             reading {} when it was asked",
-                            given - 1,
+                            "the latest of sensor {sensor} is reading {} or later, which collectors[{collector}] had when it \
+                             was asked",
                             had - 1
                         ),
+                        match given {
+                            0 => "it gave none".to_owned(),
+                            _ => format!("it gave reading {}", given - 1),
+                        },
                     ));
                 }
             }

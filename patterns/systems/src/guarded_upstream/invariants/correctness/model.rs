@@ -2,15 +2,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use squall::check::Breach;
 use squall_patterns::circuit_breaker::{Config, Window};
 
 use super::super::super::observed::{Said, State};
 
-/// What is wrong: a class and a sentence.
-pub(super) type Wrong = (&'static str, String);
-
 /// One result that counts in the current generation.
 struct Counted {
+    /// The record that tells it.
+    seq: u64,
     at: Duration,
     failed: bool,
     slow: bool,
@@ -26,8 +26,8 @@ pub(super) struct Model {
     trips: u32,
     /// The results of this generation, all of them.
     results: Vec<Counted>,
-    /// Permits that are out, with their generation and when they were given.
-    permits: BTreeMap<i64, (i64, Duration)>,
+    /// Permits that are out, with their generation, when they were given, and the record that says so.
+    permits: BTreeMap<i64, (i64, Duration, u64)>,
     /// The transition that the last result demands.
     due: Option<State>,
     /// The record of the last transition.
@@ -48,26 +48,33 @@ impl Model {
         }
     }
 
-    pub(super) fn judge(&mut self, config: &Config, at: Duration, seq: u64, said: Said) -> Result<(), Wrong> {
+    pub(super) fn judge(
+        &mut self,
+        config: &Config,
+        at: Duration,
+        seq: u64,
+        said: Said,
+    ) -> Result<(), Breach> {
         if let Said::Transition { from, to, generation } = said {
             return self.transition(config, at, seq, (from, to), generation);
         }
         match self.due {
-            Some(State::Open) => return Err(("did_not_open", self.count_up(config, at))),
-            Some(_) => return Err(("did_not_close", self.count_up(config, at))),
+            Some(State::Open) => return Err(self.by_count(config, at, "did_not_open", self.opens(config))),
+            Some(_) => return Err(self.by_count(config, at, "did_not_close", closes(config))),
             None => {}
         }
         if self.half_open_until(config).is_some_and(|until| at >= until) {
-            let limit = config.half_open.max_wait;
-            return Err((
+            let limit = config.half_open.max_wait.unwrap_or_default();
+            return Err(self.wrong(
                 "half_open_too_long",
-                format!("half-open since {:?}, at most for {limit:?}", self.since),
+                format!("is half-open for {limit:?} at the most"),
+                format!("half-open since {:?}, and still at {at:?}", self.since),
             ));
         }
         match said {
-            Said::Admitted { generation, permit } => self.admitted(config, at, generation, permit),
+            Said::Admitted { generation, permit } => self.admitted(config, (at, seq), generation, permit),
             Said::Rejected { generation } => self.rejected(config, at, generation),
-            Said::Result { permit, failed, late } => self.result(config, at, permit, failed, late),
+            Said::Result { permit, failed, late } => self.result(config, (at, seq), permit, failed, late),
             Said::Returned { permit, late } => self.take_back(permit, late).map(|_| ()),
             Said::Created | Said::Transition { .. } | Said::CallEnded { .. } | Said::Received { .. } => {
                 Ok(())
@@ -82,41 +89,58 @@ impl Model {
         seq: u64,
         change: (Option<State>, Option<State>),
         generation: i64,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), Breach> {
         let mut since = at;
         match change {
             (Some(from), _) if from != self.state => {
-                return Err(("not_in_diagram", format!("it leaves {from:?}, and it was {:?}", self.state)));
+                return Err(self.wrong(
+                    "not_in_diagram",
+                    format!("leaves the state that it is in, {:?} since {:?}", self.state, self.since),
+                    format!("it leaves {from:?} at {at:?}"),
+                ));
             }
             (Some(State::Closed), Some(State::Open)) => {
                 if self.due != Some(State::Open) {
-                    return Err(("opened_too_soon", self.count_up(config, at)));
+                    return Err(self.by_count(config, at, "opened_too_soon", self.opens(config)));
                 }
             }
             (Some(State::Open), Some(State::HalfOpen)) => {
                 let (open, wait) = (at.saturating_sub(self.since), self.wait(config));
                 if open < wait {
-                    return Err((
+                    return Err(self.wrong(
                         "open_too_short",
-                        format!("it was open for {open:?} and must be for {wait:?}"),
+                        self.stays_open(wait),
+                        format!("open since {:?}, and half-open at {at:?}, after {open:?}", self.since),
                     ));
                 }
             }
             (Some(State::HalfOpen), Some(State::Closed)) => {
                 if self.due != Some(State::Closed) {
-                    return Err(("closed_too_soon", self.count_up(config, at)));
+                    return Err(self.by_count(config, at, "closed_too_soon", closes(config)));
                 }
             }
             (Some(State::HalfOpen), Some(State::Open)) => match self.half_open_until(config) {
                 _ if self.due == Some(State::Open) => {}
                 Some(until) if at >= until => since = until,
-                _ => return Err(("opened_too_soon", self.count_up(config, at))),
+                _ => return Err(self.by_count(config, at, "opened_too_soon", self.opens(config))),
             },
-            (from, to) => return Err(("not_in_diagram", format!("it went from {from:?} to {to:?}"))),
+            (from, to) => {
+                let name =
+                    |state: Option<State>| state.map_or("none".to_owned(), |state| format!("{state:?}"));
+                return Err(self.wrong(
+                    "not_in_diagram",
+                    "goes from Closed to Open, from Open to HalfOpen, from HalfOpen to Closed or Open"
+                        .to_owned(),
+                    format!("it went from {} to {} at {at:?}", name(from), name(to)),
+                ));
+            }
         }
         if generation != self.generation + 1 {
-            let message = format!("generation {generation} follows {}", self.generation);
-            return Err(("generation_not_next", message));
+            return Err(self.wrong(
+                "generation_not_next",
+                format!("goes on with generation {}", self.generation + 1),
+                format!("it goes on with generation {generation}"),
+            ));
         }
         let (_, Some(to)) = change else { return Ok(()) };
         self.trips = match to {
@@ -133,37 +157,63 @@ impl Model {
         Ok(())
     }
 
-    fn admitted(&mut self, config: &Config, at: Duration, generation: i64, permit: i64) -> Result<(), Wrong> {
+    fn admitted(
+        &mut self,
+        config: &Config,
+        (at, seq): (Duration, u64),
+        generation: i64,
+        permit: i64,
+    ) -> Result<(), Breach> {
         self.is_current(generation)?;
         if self.state == State::Open {
-            let message = format!("open since {:?}, and it admitted permit {permit}", self.since);
-            return Err(("admitted_while_open", message));
+            return Err(self.wrong(
+                "admitted_while_open",
+                format!("admits no call while it is open, as it has been since {:?}", self.since),
+                format!("it gave permit {permit} at {at:?}"),
+            ));
         }
         if self.state == State::HalfOpen && self.free_probes(config) == 0 {
-            let message =
-                format!("permit {permit} is a probe beyond the {} permitted", config.half_open.probes);
-            return Err(("too_many_probes", message));
+            let breach = self.wrong(
+                "too_many_probes",
+                format!("admits {} probes in one half-open period", config.half_open.probes),
+                format!("permit {permit} is another: {}", self.probes()),
+            );
+            return Err(breach.with_evidence(self.probe_records()));
         }
-        match self.permits.insert(permit, (generation, at)) {
+        match self.permits.insert(permit, (generation, at, seq)) {
             None => Ok(()),
-            Some(_) => Err(("unknown_permit", format!("permit {permit} was given twice"))),
+            Some((.., given)) => Err(self
+                .wrong(
+                    "unknown_permit",
+                    format!("gives permit {permit} once"),
+                    format!("it gave it again at {at:?}"),
+                )
+                .with_evidence([given])),
         }
     }
 
-    fn rejected(&self, config: &Config, at: Duration, generation: i64) -> Result<(), Wrong> {
+    fn rejected(&self, config: &Config, at: Duration, generation: i64) -> Result<(), Breach> {
         self.is_current(generation)?;
         let (since, wait) = (self.since, self.wait(config));
+        let open = at.saturating_sub(since);
         match self.state {
-            State::Closed => {
-                Err(("rejected_while_closed", format!("closed since {since:?}, and it rejected a call")))
-            }
-            State::Open if at.saturating_sub(since) >= wait => {
-                Err(("open_too_long", format!("open since {since:?}, for {wait:?}, and still it rejects")))
-            }
-            State::HalfOpen if self.free_probes(config) > 0 => Err((
-                "probe_refused",
-                format!("{} more probes are permitted, and it rejected a call", self.free_probes(config)),
+            State::Closed => Err(self.wrong(
+                "rejected_while_closed",
+                format!("rejects no call while it is closed, as it has been since {since:?}"),
+                format!("it rejected one at {at:?}"),
             )),
+            State::Open if open >= wait => Err(self.wrong(
+                "open_too_long",
+                self.stays_open(wait),
+                format!("open since {since:?}, and it rejects a call at {at:?}, after {open:?}"),
+            )),
+            State::HalfOpen if self.free_probes(config) > 0 => Err(self
+                .wrong(
+                    "probe_refused",
+                    format!("admits {} probes in one half-open period", config.half_open.probes),
+                    format!("it rejected a call at {at:?}: {}", self.probes()),
+                )
+                .with_evidence(self.probe_records())),
             State::Open | State::HalfOpen => Ok(()),
         }
     }
@@ -171,54 +221,67 @@ impl Model {
     fn result(
         &mut self,
         config: &Config,
-        at: Duration,
+        (at, seq): (Duration, u64),
         permit: i64,
         failed: bool,
         late: bool,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), Breach> {
         let (generation, given) = self.take_back(permit, late)?;
         if generation != self.generation {
             return Ok(());
         }
         let took = at.saturating_sub(given);
         let slow = config.slow_calls.is_some_and(|slow| took > slow.longer_than);
-        self.results.push(Counted { at, failed, slow });
+        self.results.push(Counted { seq, at, failed, slow });
         self.due = self.demanded(config, at);
         Ok(())
     }
 
     /// A permit comes back; returns its generation and when it was given.
-    fn take_back(&mut self, permit: i64, late: bool) -> Result<(i64, Duration), Wrong> {
-        let Some((generation, given)) = self.permits.remove(&permit) else {
-            return Err(("unknown_permit", format!("permit {permit} is not out")));
+    fn take_back(&mut self, permit: i64, late: bool) -> Result<(i64, Duration), Breach> {
+        let Some((generation, given, seq)) = self.permits.remove(&permit) else {
+            return Err(self.wrong(
+                "unknown_permit",
+                "takes back permits that are out".to_owned(),
+                format!("permit {permit} comes back, and is not out"),
+            ));
         };
         let current = self.generation;
         match (generation == current, late) {
-            (true, true) => Err((
-                "result_discarded",
-                format!("permit {permit} is of the current generation {current}, and was taken for late"),
-            )),
-            (false, false) => Err((
-                "late_result_counted",
-                format!("permit {permit} is of generation {generation}, and counted in {current}"),
-            )),
+            (true, true) => Err(self
+                .wrong(
+                    "result_discarded",
+                    format!(
+                        "counts the result of permit {permit}, which is of the current generation {current}"
+                    ),
+                    "it took it for late".to_owned(),
+                )
+                .with_evidence([seq])),
+            (false, false) => Err(self
+                .wrong(
+                    "late_result_counted",
+                    format!("counts results of the current generation {current} alone"),
+                    format!("it counted that of permit {permit}, which is of generation {generation}"),
+                )
+                .with_evidence([seq])),
             _ => Ok((generation, given)),
         }
     }
 
-    fn is_current(&self, generation: i64) -> Result<(), Wrong> {
+    fn is_current(&self, generation: i64) -> Result<(), Breach> {
         if generation == self.generation {
             return Ok(());
         }
-        Err((
+        Err(self.wrong(
             "wrong_generation",
-            format!("it decides in generation {generation}, this is {}", self.generation),
+            format!("decides in generation {}", self.generation),
+            format!("it decides in generation {generation}"),
         ))
     }
 
     /// How many more probes the half-open generation permits.
     fn free_probes(&self, config: &Config) -> usize {
-        let out = self.permits.values().filter(|(generation, _)| *generation == self.generation).count();
+        let out = self.permits.values().filter(|(generation, ..)| *generation == self.generation).count();
         (config.half_open.probes as usize).saturating_sub(out + self.results.len())
     }
 
@@ -235,8 +298,8 @@ impl Model {
         Some(self.since + limit)
     }
 
-    /// The results that count now: all, failed, slow, and those that were neither.
-    fn counted(&self, config: &Config, now: Duration) -> [usize; 4] {
+    /// The results that count now.
+    fn counting(&self, config: &Config, now: Duration) -> &[Counted] {
         let slot = |at: Duration, span: Duration, slots: u32| {
             at.saturating_sub(self.since).as_nanos() / (span / slots).as_nanos()
         };
@@ -247,8 +310,13 @@ impl Model {
                 slot(result.at, span, slots) + u128::from(slots) <= slot(now, span, slots)
             }),
         };
+        &self.results[first..]
+    }
+
+    /// How many those are: all, failed, slow, and those that were neither.
+    fn counted(&self, config: &Config, now: Duration) -> [usize; 4] {
         let mut counts = [0; 4];
-        for &Counted { failed, slow, .. } in &self.results[first..] {
+        for &Counted { failed, slow, .. } in self.counting(config, now) {
             counts[0] += 1;
             counts[1] += usize::from(failed);
             counts[2] += usize::from(slow);
@@ -281,12 +349,72 @@ impl Model {
         }
     }
 
-    fn count_up(&self, config: &Config, now: Duration) -> String {
-        let [calls, failures, slow, _] = self.counted(config, now);
-        let state = self.state;
+    /// Something that the breaker does otherwise. The record of the last transition is evidence.
+    fn wrong(&self, class: &'static str, expected: String, seen: String) -> Breach {
+        Breach::of(class, expected, seen).with_evidence([self.seq])
+    }
+
+    /// Something that is judged by the results that count now.
+    fn by_count(&self, config: &Config, now: Duration, class: &'static str, expected: String) -> Breach {
+        let [calls, failures, slow, good] = self.counted(config, now);
+        let share = |n: usize| if calls == 0 { String::new() } else { format!(" ({}%)", n * 100 / calls) };
+        let seen = format!(
+            "{:?} since {:?}; what counts at {now:?}: {calls} calls, {failures} failed{}, {slow} slow{}, {good} good",
+            self.state,
+            self.since,
+            share(failures),
+            share(slow)
+        );
+        let counting = self.counting(config, now).iter().map(|counted| counted.seq);
+        self.wrong(class, expected, seen).with_evidence(counting)
+    }
+
+    /// When it opens.
+    fn opens(&self, config: &Config) -> String {
+        if self.state == State::HalfOpen {
+            let half_open = &config.half_open;
+            let wait = half_open.max_wait.map_or(String::new(), |wait| format!(", or after {wait:?}"));
+            return format!(
+                "opens again when {} good probes of {} can no longer be reached{wait}",
+                half_open.successes, half_open.probes
+            );
+        }
+        let window = match config.window {
+            Window::Calls(n) => format!("the last {n} calls"),
+            Window::Time { span, .. } => format!("the calls of the last {span:?}"),
+        };
+        let slow = config.slow_calls.map_or(String::new(), |slow| {
+            format!(" or {:.0}% were slower than {:?}", slow.rate * 100.0, slow.longer_than)
+        });
         format!(
-            "{state:?} since {:?} with {calls} calls, {failures} of them failed and {slow} slow",
-            self.since
+            "opens when, and only when, of {window}, {} or more, {:.0}% failed{slow}",
+            config.minimum_calls,
+            config.failure_rate * 100.0
         )
     }
+
+    fn stays_open(&self, wait: Duration) -> String {
+        format!("is open for {wait:?} (trip {}), then half-open", self.trips)
+    }
+
+    /// The probes of this half-open period.
+    fn probes(&self) -> String {
+        let out = self.permits.values().filter(|(generation, ..)| *generation == self.generation).count();
+        format!(
+            "half-open since {:?} with {} probes judged and {out} under way",
+            self.since,
+            self.results.len()
+        )
+    }
+
+    fn probe_records(&self) -> Vec<u64> {
+        let out = self.permits.values().filter(|(generation, ..)| *generation == self.generation);
+        out.map(|(.., seq)| *seq).chain(self.results.iter().map(|result| result.seq)).collect()
+    }
+}
+
+/// When it closes.
+fn closes(config: &Config) -> String {
+    let half_open = &config.half_open;
+    format!("closes when, and only when, {} of {} probes were good", half_open.successes, half_open.probes)
 }
