@@ -45,7 +45,7 @@ use self::pin::pinned;
 pub(crate) use self::render::{build, file_name, lines, written_out, yaml};
 
 /// How often everything is gone through at most.
-const MOST_ROUNDS: usize = 6;
+const MOST_ROUNDS: usize = 10;
 
 /// How far to go.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +106,7 @@ pub(crate) enum Stop {
     Runs(u64),
     /// The time was up.
     Time,
-    /// It went through everything so many times, and something changed each time.
+    /// No single fault or operation can be left out, but it went through the rest so many times, and something became simpler each time.
     Rounds(usize),
     /// No single fault or operation can be left out, but so many steps of making the rest simpler were not enough.
     Steps(u64),
@@ -118,7 +118,7 @@ impl std::fmt::Display for Stop {
             Stop::Runs(runs) => write!(f, "it stopped at its limit of {runs} runs"),
             Stop::Time => f.write_str("it stopped when the time was up"),
             Stop::Rounds(rounds) => {
-                write!(f, "it stopped after {rounds} rounds, of which each left out something more")
+                write!(f, "it stopped after {rounds} rounds, of which each made something simpler")
             }
             Stop::Steps(steps) => {
                 write!(f, "it stopped making the numbers smaller after {steps} steps at a time")
@@ -130,7 +130,7 @@ impl std::fmt::Display for Stop {
 impl Shrunk {
     /// Whether every single fault and operation that is left is needed.
     pub fn minimal(&self) -> bool {
-        matches!(self.stopped, None | Some(Stop::Steps(_)))
+        !matches!(self.stopped, Some(Stop::Runs(_) | Stop::Time))
     }
 
     /// Faults and operations that are left.
