@@ -301,6 +301,7 @@ pub fn the_vacuity_of_a_fault_says_why() {
         "fault it struck 3 times and touched nothing: delay of 5ms on nodes[0] -> nodes[1] (3 times); there were no packets that are \
          sent there while it lasts (faults[0])",
     );
+}
 
 /// One failure that two cases of a matrix show was told as two.
 pub fn a_failure_of_two_cases_is_told_once() {
