@@ -111,8 +111,9 @@ fn lists_with_an_anomaly(bencher: Bencher, transactions: usize) {
     });
 }
 
-/// Most writes are blind, so that an order has to be searched for.
-#[divan::bench(args = LENGTHS, sample_count = 3)]
+/// Most writes are blind, so that an order has to be searched for. Of 100,000 transactions the default memory does not
+/// suffice for the dead ends, and the answer is unknown.
+#[divan::bench(args = [1_000, 10_000], sample_count = 3)]
 fn registers_strict_serializable(bencher: Bencher, transactions: usize) {
     let history = history(transactions, 4, Kind::Registers, false).build().unwrap();
     let budget = Budget { steps: 1 << 32, ..Budget::default() };
