@@ -67,6 +67,16 @@ pub enum Deed {
     Count,
     /// Report the number of the process.
     Pid,
+    /// Take memory as fast as it comes, for ever.
+    Hoard,
+    /// Take memory bit by bit, for ever.
+    Grow,
+    /// Ask for more memory at once than there is.
+    Demand,
+    /// Keep 100 MB when the run is over.
+    Leak,
+    /// Report for ever, outside of any await.
+    Chatter,
     /// Print many megabytes of anything.
     Flood,
     /// Close the standard streams.
@@ -253,6 +263,15 @@ fn act(deed: Deed) {
         Deed::Count => {
             tracing::info!(target: "gremlin", number = COUNT.fetch_add(1, Ordering::Relaxed), "leaked");
         }
+        Deed::Hoard => process::hoard(64 << 20, 0),
+        Deed::Grow => process::hoard(1 << 20, 20_000),
+        Deed::Demand => {
+            std::hint::black_box(vec![1u8; 1 << 45]);
+        }
+        Deed::Leak => process::leak(100 << 20),
+        Deed::Chatter => loop {
+            tracing::info!(target: "gremlin", number = 1, "leaked");
+        },
         Deed::Flood => process::flood(),
         Deed::CloseStreams => process::close_streams(),
         Deed::CloseOthers => process::close_others(),

@@ -9,6 +9,23 @@ use std::{io::Write, process};
 /// How many descriptors there may be.
 const DESCRIPTORS: i32 = 1024;
 
+/// Takes so much memory again and again, for ever, with so many turns of a loop in between: the clock stands still here.
+pub fn hoard(bytes: usize, turns: u64) {
+    let mut hoard = Vec::new();
+    loop {
+        hoard.push(vec![1u8; bytes]);
+        std::hint::black_box(&hoard);
+        for turn in 0..turns {
+            std::hint::black_box(turn);
+        }
+    }
+}
+
+/// Keeps so much memory for as long as the process lives.
+pub fn leak(bytes: usize) {
+    std::hint::black_box(vec![1u8; bytes].leak());
+}
+
 /// Prints many megabytes, most of which are not UTF-8, on both streams.
 pub fn flood() {
     let chunk: Vec<u8> = (0..1 << 16).map(|n| (n % 251) as u8).collect();

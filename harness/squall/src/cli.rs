@@ -24,7 +24,7 @@ use crate::{
     plan::RunId,
     spec::{
         BadLeaf,
-        model::{Dur, Strategy},
+        model::{Dur, Size, Strategy},
     },
     system::Registry,
     worker,
@@ -210,6 +210,8 @@ struct BugsArgs {
     /// How much real time a run may take before it counts as hung.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time)]
     run_timeout: Duration,
+    #[command(flatten)]
+    worker: WorkerArgs,
     /// Do not make what is found small.
     #[arg(long)]
     no_shrink: bool,
@@ -256,6 +258,8 @@ struct RunArgs {
     /// How much real time a run may take before it counts as hung.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time)]
     run_timeout: Duration,
+    #[command(flatten)]
+    worker: WorkerArgs,
     /// After how many failing runs of a spec to go on to the next.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     max_failures: u64,
@@ -306,6 +310,8 @@ struct ShrinkArgs {
     /// How much real time a run may take before it counts as hung.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time)]
     run_timeout: Duration,
+    #[command(flatten)]
+    worker: WorkerArgs,
 }
 
 #[derive(Args, Debug)]
@@ -327,6 +333,8 @@ struct DiffArgs {
     /// How much real time a run may take before it counts as hung.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time)]
     run_timeout: Duration,
+    #[command(flatten)]
+    worker: WorkerArgs,
     /// For people, or one JSON object.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -351,6 +359,8 @@ struct BlameArgs {
     /// How much real time a run may take before it counts as hung.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time)]
     run_timeout: Duration,
+    #[command(flatten)]
+    worker: WorkerArgs,
     /// For people, or one JSON object.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -384,6 +394,8 @@ struct ReplayArgs {
     /// How much real time the run may take before it counts as hung.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time)]
     run_timeout: Duration,
+    #[command(flatten)]
+    worker: WorkerArgs,
     /// Run in this process, for debuggers.
     #[arg(long)]
     in_process: bool,
@@ -396,6 +408,23 @@ enum Format {
     Human,
     /// For programs.
     Json,
+}
+
+/// What worker processes may have.
+#[derive(Args, Clone, Copy, Debug, Default)]
+struct WorkerArgs {
+    /// How much memory a worker process may have, as `512MiB`: a run that takes more is ended. [default: 2GiB; where there is less, a
+    /// share of what is available]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    memory: Option<u64>,
+}
+
+/// How much memory a worker may have, in bytes.
+pub(crate) fn memory(text: &str) -> Result<u64, String> {
+    /// What a worker has before it has done anything, and a little more.
+    const LEAST: Size = Size { bytes: 64 << 20 };
+    let size: Size = text.parse().map_err(|error: BadLeaf| error.to_string())?;
+    if size.bytes < LEAST.bytes { Err(format!("a worker needs {LEAST} at least")) } else { Ok(size.bytes) }
 }
 
 fn time(text: &str) -> Result<Duration, String> {

@@ -26,7 +26,12 @@ pub use self::{
     execute::{execute, explain},
     idle::Idle,
 };
-pub(crate) use self::{cluster::CLIENTS, execute::with_drawn_operations, shape::loss_model};
+pub(crate) use self::{
+    cluster::CLIENTS,
+    execute::{execute_followed, with_drawn_operations},
+    record::Follower,
+    shape::loss_model,
+};
 use crate::{check::Violation, history::Record, plan::RunId, trace::Traced};
 
 /// How to execute a run. None of it changes what happens in it.
@@ -36,6 +41,8 @@ pub struct ExecuteOptions {
     pub keep_history: bool,
     /// Whether the report carries a [trace](crate::trace).
     pub trace: bool,
+    /// Whether a worker sends each record as soon as it is there, so that the history of a run that kills it is not lost with it.
+    pub follow: bool,
 }
 
 /// How a run ended.
@@ -66,6 +73,13 @@ pub enum Verdict {
     Died {
         /// How, as "signal 6 (SIGABRT)", and the last lines it printed.
         how: String,
+    },
+    /// Its worker process had, or asked for, more memory than it may have.
+    OutOfMemory {
+        /// How many bytes it may have.
+        limit: u64,
+        /// How many bytes it asked for at once that it was not given, if that is what ended it.
+        asked: Option<u64>,
     },
     /// Something outside of the run kept it from being done, again and again. Another time it may be done.
     Interrupted {
@@ -151,6 +165,19 @@ impl RunReport {
             coverage: Coverage::default(),
             history: Vec::new(),
             trace: Vec::new(),
+        }
+    }
+
+    /// Whether the run ended with its process, so that nobody was left to report on it.
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(self.verdict, Verdict::Hung { .. } | Verdict::Died { .. } | Verdict::OutOfMemory { .. })
+    }
+
+    /// If the run was lost, and lost again in the same way: takes over how far it got then.
+    pub(crate) fn take_history(&mut self, again: &RunReport) {
+        if self.is_lost() && std::mem::discriminant(&self.verdict) == std::mem::discriminant(&again.verdict) {
+            self.history.clone_from(&again.history);
+            self.virtual_time = again.virtual_time;
         }
     }
 

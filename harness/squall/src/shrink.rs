@@ -77,6 +77,7 @@ impl Failure {
             Verdict::Passed
             | Verdict::Hung { .. }
             | Verdict::Died { .. }
+            | Verdict::OutOfMemory { .. }
             | Verdict::Interrupted { .. }
             | Verdict::Undecided { .. } => None,
         }

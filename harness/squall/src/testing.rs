@@ -58,6 +58,10 @@ pub fn main(registry: Registry, specs: impl AsRef<Path>) -> ExitCode {
         Ok(replay) => replay,
         Err(error) => return refuse(&error),
     };
+    let memory = match memory_from_environment(|name| env::var_os(name)) {
+        Ok(memory) => memory,
+        Err(error) => return refuse(&error),
+    };
     let specs = specs.as_ref();
     let files = match spec::discover(&[specs.to_owned()]) {
         Ok(files) => files,
@@ -67,7 +71,7 @@ pub fn main(registry: Registry, specs: impl AsRef<Path>) -> ExitCode {
         Ok(tests) => tests,
         Err(error) => return refuse(&error),
     };
-    let bench = Arc::new(Bench { registry, seeds, replay, pool: OnceLock::new() });
+    let bench = Arc::new(Bench { registry, seeds, replay, memory, pool: OnceLock::new() });
     let trials = tests
         .into_iter()
         .map(|(name, file)| {
@@ -89,6 +93,8 @@ struct Bench {
     seeds: Option<Seeds>,
     /// The run, and the case of a matrix, that is replayed instead.
     replay: Option<(RunId, Option<String>)>,
+    /// How much memory each worker may have, in bytes.
+    memory: Option<u64>,
     /// One pool for all of them, so that tests side by side do not start more workers than there are cores.
     pool: OnceLock<Pool>,
 }
@@ -97,7 +103,7 @@ impl Bench {
     fn pool(&self) -> &Pool {
         // cargo-nextest runs each test in a process of its own, as many at a time as there are cores.
         let jobs = || if env::var_os("NEXTEST").is_some() { 1 } else { Pool::default_jobs() };
-        self.pool.get_or_init(|| Pool::new(&self.registry, jobs(), false))
+        self.pool.get_or_init(|| Pool::new(&self.registry, jobs(), false).with_memory(self.memory))
     }
 
     /// Tests a spec: all cases of its matrix, and tells of each that fails.
@@ -181,6 +187,13 @@ fn seeds_from_environment(var: impl Fn(&str) -> Option<OsString>) -> Result<Opti
     }
 }
 
+/// How much memory each worker may have, in bytes; none if the environment does not say.
+fn memory_from_environment(var: impl Fn(&str) -> Option<OsString>) -> Result<Option<u64>, String> {
+    let Some(value) = var("SQUALL_MEMORY") else { return Ok(None) };
+    let text = value.to_string_lossy();
+    cli::memory(text.trim()).map(Some).map_err(|error| format!("SQUALL_MEMORY={text}: {error}"))
+}
+
 /// Each spec with the name of its test: `specs/saga/crash-after-charge.yaml` is `specs::saga::crash_after_charge`.
 fn named(root: &Path, files: Vec<PathBuf>) -> Result<BTreeMap<String, PathBuf>, String> {
     let mut tests = BTreeMap::new();
@@ -229,6 +242,17 @@ mod tests {
         let root = here.path().join("specs");
         fs::create_dir(&root).expect("a directory");
         assert_eq!(test_name(&root, &root.join("saga/a b.c.yaml")), "specs::saga::a_b_c");
+    }
+
+    #[test]
+    fn the_memory_of_workers_is_an_amount_of_data() {
+        let memory = |value: &str| memory_from_environment(|_| Some(value.into()));
+        assert_eq!(memory_from_environment(|_| None), Ok(None));
+        assert_eq!(memory("512MiB"), Ok(Some(512 << 20)));
+        for bad in ["", "512", "1kB", "a lot"] {
+            let error = memory(bad).expect_err("it is none");
+            assert!(error.starts_with(&format!("SQUALL_MEMORY={bad}: ")), "{error}");
+        }
     }
 
     #[test]

@@ -26,16 +26,19 @@ use serde::{Deserialize, Serialize};
 
 use self::wire::{Foreign, Frame, Key};
 use crate::{
+    history::Record,
     plan::RunId,
-    run::{self, ExecuteOptions, RunReport},
+    run::{self, ExecuteOptions, Follower, RunReport},
     spec::Spec,
     system::Registry,
 };
 
+mod memory;
 mod process;
 mod tail;
 mod wire;
 
+pub(crate) use self::memory::fair_share;
 pub(crate) use self::process::{Gone, Prints, Worker, executable};
 
 /// Set to 1 in a worker's environment.
@@ -66,6 +69,8 @@ struct Job {
 enum Reply {
     /// It begins.
     Start,
+    /// This was recorded, of a run that is to be followed.
+    Recorded(Record),
     /// It came to its end.
     Done(Box<RunReport>),
 }
@@ -117,8 +122,10 @@ impl Seat {
         let socket = UnixStream::from(high(io::stdin().as_fd())?);
         socket.set_read_timeout(Some(PATIENCE))?;
         let greeted = Key::greeted(&socket)?;
-        let key = greeted.ok_or_else(|| io::Error::other("whoever is there speaks of something else"))?;
+        let (key, memory) =
+            greeted.ok_or_else(|| io::Error::other("whoever is there speaks of something else"))?;
         socket.set_read_timeout(None)?;
+        memory::keep_within(memory)?;
         let nothing = high(File::open("/dev/null")?.as_fd())?;
         let printed = high(io::stderr().as_fd())?;
         Ok(Seat { key, socket, nothing, printed })
@@ -171,7 +178,8 @@ fn serve(registry: &Registry, seat: &Arc<Seat>, parent: u32) -> io::Result<()> {
             seat.set_streams()?;
             seat.frame(number, &Reply::Start, &mut pending);
             seat.send(&mut pending)?;
-            let report = run::execute(registry, spec, id, job.options);
+            let follower = job.options.follow.then(|| follower(seat, number));
+            let report = run::execute_followed(registry, spec, id, job.options, follower);
             // Half a line that it printed is its own, and not the next run's.
             let _ = io::stdout().flush();
             // Where this is lost, so is the report.
@@ -181,6 +189,17 @@ fn serve(registry: &Registry, seat: &Arc<Seat>, parent: u32) -> io::Result<()> {
         seat.send(&mut pending)?;
     }
     Ok(())
+}
+
+/// Sends the parent what is recorded in the run of this number.
+fn follower(seat: &Arc<Seat>, number: u64) -> Follower {
+    let seat = seat.clone();
+    Arc::new(move |record| {
+        let mut frame = Vec::new();
+        seat.frame(number, &Reply::Recorded(record.clone()), &mut frame);
+        // If it cannot be sent, neither can the report, which is soon enough.
+        let _ = seat.send(&mut frame);
+    })
 }
 
 /// Ends this process, as nothing comes from the parent any more: with everything it has started if the parent is gone.

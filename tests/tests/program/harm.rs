@@ -213,8 +213,52 @@ pub fn replay_of_a_run_that_aborts() {
     let seed = failures(&run_harm("abort"))[0].0.to_string();
     run(squall(&["replay", "fixtures/harm/abort.yaml", "--seed", &seed]))
         .with(1)
-        .says("The run left no history")
+        .says("gremlin.beat")
+        .says("This is how far it got")
         .says("signal 6 (SIGABRT)");
+}
+
+/// What a run has recorded before it takes its process with it is told as of any run that fails.
+pub fn a_run_that_is_killed_tells_how_far_it_got() {
+    for deed in ["hang", "abort", "grow", "chatter"] {
+        let spec = format!("fixtures/harm/{deed}.yaml");
+        let args = ["--run-timeout", "3s", "--memory", "128MiB", "--max-failures", "1", "--jobs", "2"];
+        let told = run(squall(&[&["run", &spec][..], &args].concat())).with(1);
+        // The first node did it on its fifth beat.
+        let last = if deed == "chatter" { "gremlin.leaked" } else { "gremlin.beat" };
+        let (_, excerpt) = told.out.split_once("FAILED").expect("it failed");
+        let marked: Vec<&str> = excerpt.lines().filter(|line| line.starts_with("  > ")).collect();
+        assert!(marked.len() == 1 && marked[0].contains(last), "{deed}: {}", told.out);
+
+        let told = run(squall(&[&["run", &spec, "--format", "json"][..], &args].concat())).with(1);
+        let failure = &told.of_kind("spec")[0]["failures"][0];
+        assert!(failure["last_record"].to_string().contains(last), "{deed}: {failure}");
+        let seed = failure["seed"].to_string();
+        run(squall(&["replay", &spec, "--seed", &seed, "--run-timeout", "3s", "--memory", "128MiB"]))
+            .with(1)
+            .says(last)
+            .says("This is how far it got");
+    }
+}
+
+pub fn a_run_that_takes_too_much_memory_is_named() {
+    let struck: Vec<u64> = failures(&run_harm("strike")).into_iter().map(|(seed, _)| seed).collect();
+    let expected: Vec<_> = struck.iter().map(|seed| (*seed, "out_of_memory".to_owned())).collect();
+    for (deed, what) in [
+        ("hoard", "out of memory: its process had more than 256MiB, and was killed"),
+        ("grow", "out of memory: its process had more than 256MiB, and was killed"),
+        ("demand", "out of memory: its process aborted as it was not given 32768GiB"),
+    ] {
+        let spec = format!("fixtures/harm/{deed}.yaml");
+        let args = ["run", &spec, "--format", "json", "--jobs", "2", "--memory", "256MiB"];
+        let ended = run(squall(&args)).with(1);
+        assert_eq!(failures(&ended), expected, "{deed}");
+        assert!(ended.out.contains(what), "{deed}: {}", ended.out);
+    }
+    // What is left over from other runs is not held against the next one.
+    let args = ["run", "fixtures/harm/leak.yaml", "--seeds", "12", "--format", "json", "--memory", "256MiB"];
+    assert_eq!(failures(&run(squall(&args)).with(0)), []);
+    run(squall(&["run", "fixtures/calm.yaml", "--memory", "1MiB"])).with(2);
 }
 
 /// The processes that `parent` has started.

@@ -98,6 +98,8 @@ fn main() -> ExitCode {
             a_program_that_is_replaced_goes_on_as_it_was,
             in_process_runs_too,
             replay_of_a_run_that_aborts,
+            a_run_that_is_killed_tells_how_far_it_got,
+            a_run_that_takes_too_much_memory_is_named,
             workers_end_with_their_parent,
             an_interrupt_ends_with_what_there_is,
         },

@@ -21,7 +21,7 @@ pub(super) fn blame(registry: &Registry, args: &BlameArgs) -> io::Result<Exit> {
         return Ok(exit);
     }
     // Runs are shared out over processes of their own, not over the pool's lanes.
-    let pool = Pool::new(registry, 1, false);
+    let pool = Pool::new(registry, 1, false).with_memory(args.worker.memory);
     let limits = Limits { futures: args.futures, runs: args.max_runs, run_timeout: args.run_timeout };
     let terminal = io::stderr().is_terminal();
     let mut watch = |runs: u64| {

@@ -41,7 +41,7 @@ pub(super) fn bugs(registry: &Registry, args: &BugsArgs) -> io::Result<Exit> {
         across: args.across,
     };
     let jobs = args.jobs.map_or_else(Pool::default_jobs, usize::from);
-    let pool = Pool::new(registry, jobs, false);
+    let pool = Pool::new(registry, jobs, false).with_memory(args.worker.memory);
     let stop = stop_on_interrupt();
     let bar = ProgressBar::new((flaws.len() * asked.strategies.len()) as u64 * asked.bases);
     let style = ProgressStyle::with_template("{bar:24} {pos}/{len} searches, {eta} left");

@@ -22,7 +22,7 @@ pub(super) fn diff(registry: &Registry, args: &DiffArgs) -> io::Result<Exit> {
         Ok(loaded) => loaded,
         Err(error) => return load::complain(&[error]),
     };
-    let pool = Pool::new(registry, 1, false);
+    let pool = Pool::new(registry, 1, false).with_memory(args.worker.memory);
     let mut runner = Runner::new(&pool, &loaded.spec, args.run_timeout);
     if is_spec(&args.one) {
         return two_specs(registry, &pool, args, &loaded);

@@ -33,7 +33,7 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
     if let Some(exit) = load::refuse_strangers(registry, &loaded.spec, &run) {
         return Ok(exit);
     }
-    let pool = Pool::new(registry, 1, args.in_process);
+    let pool = Pool::new(registry, 1, args.in_process).with_memory(args.worker.memory);
     let reports = pool.run_apart(
         &loaded.spec,
         std::slice::from_ref(&run),
@@ -52,10 +52,11 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         return Ok(Exit::Usage);
     }
     let hidden = write_history(&mut out, args, report)?;
-    if report.history.is_empty() {
+    if report.is_lost() {
+        let shown = if report.history.is_empty() { "It left no history" } else { "This is how far it got" };
         writeln!(
             out,
-            "The run left no history: it took its process with it. With --in-process a debugger can follow it."
+            "{shown}: the run took its process with it. With --in-process a debugger can follow it."
         )?;
     }
     writeln!(out)?;
@@ -260,6 +261,7 @@ mod tests {
             digest: false,
             messages: true,
             run_timeout: ms(1),
+            worker: super::super::WorkerArgs::default(),
             in_process: false,
         };
         narrow(&mut args);

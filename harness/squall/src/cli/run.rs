@@ -49,7 +49,7 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
     let seeds: Vec<u64> = specs.iter().map(|spec| options.seeds_for(&spec.spec).count()).collect();
     let mut session = Session {
         registry,
-        pool: Pool::new(registry, jobs, args.in_process),
+        pool: Pool::new(registry, jobs, args.in_process).with_memory(args.worker.memory),
         options,
         stop: stop_on_interrupt(),
         bar: if args.format == Format::Human { Bar::new(&seeds) } else { Bar::hidden() },

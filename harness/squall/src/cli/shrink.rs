@@ -26,7 +26,7 @@ pub(super) fn shrink(registry: &Registry, args: &ShrinkArgs) -> io::Result<Exit>
         Ok(loaded) => loaded,
         Err(error) => return load::complain(&[error]),
     };
-    let pool = Pool::new(registry, Pool::default_jobs(), false);
+    let pool = Pool::new(registry, Pool::default_jobs(), false).with_memory(args.worker.memory);
     if let Some(file) = &args.out
         && let Some(why) = not_to_be_written(file, &args.spec, args.force)
     {

@@ -50,6 +50,8 @@ pub(crate) fn same(one: &RunReport, other: &RunReport) -> bool {
     let same_end = match (&one.verdict, &other.verdict) {
         // How it died ends with what it printed, which may hold addresses and process ids.
         (Verdict::Died { how: a }, Verdict::Died { how: b }) => a.lines().next() == b.lines().next(),
+        // Which of the limits it meets first is a matter of moments.
+        (Verdict::OutOfMemory { .. }, Verdict::OutOfMemory { .. }) => true,
         (a, b) => a == b,
     };
     same_end && one.digest == other.digest
@@ -97,6 +99,7 @@ fn end(verdict: &Verdict) -> String {
         Verdict::Violated(violation) => format!("violated {} at {:?}", violation.invariant, violation.at),
         Verdict::Panicked { location, at, .. } => format!("panicked at {location} after {at:?}"),
         Verdict::Hung { after } => format!("did not end within {after:?}"),
+        Verdict::OutOfMemory { .. } => "ran out of memory".to_owned(),
         Verdict::Died { how } => format!("died of {}", how.lines().next().unwrap_or_default()),
         Verdict::Undecided { reason } => format!("could not be judged ({reason})"),
         Verdict::Interrupted { why } => format!("could not be done ({why})"),

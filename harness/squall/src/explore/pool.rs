@@ -12,7 +12,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Condvar, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
@@ -28,7 +28,7 @@ use crate::{
     run::{self, ExecuteOptions, RunReport, Verdict},
     spec::Spec,
     system::Registry,
-    worker::{Gone, Prints, Worker},
+    worker::{Gone, Prints, Worker, fair_share},
 };
 
 /// Why no lock of this module is ever poisoned.
@@ -47,6 +47,8 @@ struct Shared {
     registry: Registry,
     jobs: u64,
     in_process: bool,
+    /// How many bytes of memory each worker may have.
+    memory: AtomicU64,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -94,6 +96,7 @@ impl Pool {
             registry: registry.clone(),
             jobs: jobs as u64,
             in_process,
+            memory: AtomicU64::new(fair_share(jobs)),
             state: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -107,6 +110,17 @@ impl Pool {
             })
             .collect();
         Pool { shared, drivers }
+    }
+
+    /// Gives each worker that is started from now on so many bytes of memory, rather than 2 GiB or, where there is less, its share of
+    /// three quarters of what is available. A run that takes more ends with [`Verdict::OutOfMemory`]. Only Linux says how
+    /// much a process has; elsewhere there is no limit but the system's own.
+    #[must_use]
+    pub fn with_memory(self, limit: Option<u64>) -> Self {
+        if let Some(limit) = limit {
+            self.shared.memory.store(limit, Ordering::Relaxed);
+        }
+        self
     }
 
     /// One worker per core.
@@ -147,7 +161,9 @@ impl Pool {
         limit: Duration,
         prints: Prints,
     ) -> Vec<RunReport> {
-        let options = ExecuteOptions { keep_history: true, trace };
+        // Somebody who watches wants to see how far it got.
+        let follow = prints == Prints::PassOn;
+        let options = ExecuteOptions { keep_history: true, trace, follow };
         let task = Arc::new(Task::new(spec, limit));
         let mut reports = Vec::new();
         self.shared.run(&mut Lane::default(), &task, runs, options, prints, |report| reports.push(report));
@@ -172,7 +188,7 @@ impl Apart {
         let task = Arc::new(Task::new(spec, limit));
         let mut done = None;
         let one = std::slice::from_ref(run);
-        let options = ExecuteOptions { keep_history: true, trace: false };
+        let options = ExecuteOptions { keep_history: true, ..ExecuteOptions::default() };
         self.shared.run(&mut self.lane, &task, one, options, Prints::Keep, |report| done = Some(report));
         done.expect("one run makes one report")
     }
@@ -289,7 +305,7 @@ impl Driver {
         let mut lane = Lane::default();
         let mut state = self.shared.lock();
         while !state.closing {
-            let Some((id, task, work)) = state.deal(self.number, self.shared.jobs) else {
+            let Some((id, task, work, follow)) = state.deal(self.number, self.shared.jobs) else {
                 state = self.shared.changed.wait(state).expect(UNPOISONED);
                 continue;
             };
@@ -301,7 +317,8 @@ impl Driver {
                 Work::Fresh(_, run, times) => (&mut fresh, vec![run.clone(); *times as usize]),
             };
             let mut done = 0;
-            self.shared.run(lane, &task, &runs, ExecuteOptions::default(), Prints::Keep, |report| {
+            let options = ExecuteOptions { follow, ..ExecuteOptions::default() };
+            self.shared.run(lane, &task, &runs, options, Prints::Keep, |report| {
                 if let Some(exploration) = self.shared.lock().explorations.get_mut(&id) {
                     match &work {
                         Work::Runs(first, _) => exploration.queue.store(first + done, report, self.number),
@@ -319,15 +336,17 @@ impl Driver {
 }
 
 impl State {
-    /// The next work for driver `me`, from the explorations in turn.
-    fn deal(&mut self, me: usize, jobs: u64) -> Option<(u64, Arc<Task>, Work)> {
+    /// The next work for driver `me`, from the explorations in turn, and whether to follow it record by record.
+    fn deal(&mut self, me: usize, jobs: u64) -> Option<(u64, Arc<Task>, Work, bool)> {
         let (before, after): (Vec<u64>, Vec<u64>) =
             self.explorations.keys().partition(|id| **id <= self.served);
         for id in after.into_iter().chain(before) {
             let exploration = self.explorations.get_mut(&id).expect("its key was just listed");
             if let Some(work) = exploration.queue.deal(me, jobs) {
                 self.served = id;
-                return Some((id, exploration.task.clone(), work));
+                // What is left of a run that took its process with it is seen when it does so again.
+                let follow = exploration.queue.was_lost(&work);
+                return Some((id, exploration.task.clone(), work, follow));
             }
         }
         None
@@ -360,7 +379,7 @@ impl Shared {
         while !runs.is_empty() && task.wanted() {
             if lane.worker.is_none() {
                 lane.knows = None;
-                match Worker::start(prints) {
+                match Worker::start(prints, self.memory.load(Ordering::Relaxed)) {
                     Ok(worker) => lane.worker = Some(worker),
                     Err(error) => {
                         let why = format!("no worker process could be started: {error}");
@@ -385,7 +404,7 @@ impl Shared {
             }
             match end {
                 Ok(()) => lane.knows = Some(task.clone()),
-                Err(Gone::Done) => *lane = Lane::default(),
+                Err(Gone::Done | Gone::Swollen) => *lane = Lane::default(),
                 Err(Gone::FromOutside(how)) => {
                     *lane = Lane::default();
                     attempts += 1;

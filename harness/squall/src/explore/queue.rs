@@ -153,14 +153,27 @@ impl Queue {
             }
             Again::No | Again::Done(_) => {}
         }
-        let slot = self.slots.remove(&self.head).expect("it was just there");
+        let mut slot = self.slots.remove(&self.head).expect("it was just there");
         self.head += 1;
         self.source.learn(&slot.report);
         let again = match slot.again {
-            Again::Done(report) => report.map(|report| *report),
+            Again::Done(Some(again)) => {
+                slot.report.take_history(&again);
+                Some(*again)
+            }
             _ => None,
         };
         HandOn::Run(Box::new(Checked { report: slot.report, again }))
+    }
+
+    /// Whether this is to execute a run again that took its process with it.
+    pub(super) fn was_lost(&self, work: &Work) -> bool {
+        match work {
+            Work::Runs(..) => false,
+            Work::Repeat(place, _) | Work::Fresh(place, ..) => {
+                self.slots.get(place).is_some_and(|slot| slot.report.is_lost())
+            }
+        }
     }
 
     /// What driver `me` should do next. One alone in the pool repeats its own runs.
@@ -249,6 +262,11 @@ impl Queue {
     pub(super) fn store_again(&mut self, place: u64, report: RunReport) {
         let Some(slot) = self.slots.get_mut(&place) else { return };
         let Again::Under(left, so_far) = &mut slot.again else { return };
+        // What could not be executed again is not known to be what it was.
+        if matches!(report.verdict, Verdict::Interrupted { .. }) {
+            *slot = Slot { report, again: Again::No };
+            return;
+        }
         let so_far = match so_far.take() {
             Some(other) if !same(&slot.report, &other) => other,
             _ => Box::new(report),
@@ -262,7 +280,7 @@ impl Queue {
 
 /// How often a run that failed is executed again before it is reported. What ends a process, or its time, does so once.
 fn to_confirm(report: &RunReport) -> u32 {
-    if matches!(report.verdict, Verdict::Hung { .. } | Verdict::Died { .. }) { 1 } else { AGAIN }
+    if report.is_lost() { 1 } else { AGAIN }
 }
 
 fn failed(report: &RunReport) -> bool {

@@ -314,6 +314,7 @@ fn manner(verdict: &Verdict) -> String {
         Verdict::Violated(violation) => format!("violated {}", violation.invariant),
         Verdict::Panicked { location, .. } => format!("panicked at {location}"),
         Verdict::Hung { after } => format!("did not end within {after:?}"),
+        Verdict::OutOfMemory { .. } => "ran out of memory".to_owned(),
         Verdict::Died { how } => format!("died of {}", how.lines().next().unwrap_or_default()),
         Verdict::Undecided { .. } => "could not be judged".to_owned(),
         Verdict::Interrupted { .. } => "could not be done".to_owned(),

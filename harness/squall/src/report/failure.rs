@@ -12,6 +12,7 @@ use crate::{
     explore::{Divergence, SpecVerdict, count},
     run::{RunReport, Verdict},
     shrink::{self, Shrunk},
+    spec::model::Size,
 };
 
 /// How many failures of one spec are told in full.
@@ -184,6 +185,7 @@ pub(super) fn way(verdict: &Verdict) -> String {
         Verdict::Panicked { location, .. } => location.clone(),
         Verdict::Died { how } => how.lines().next().unwrap_or_default().to_owned(),
         Verdict::Hung { .. } => "hung".to_owned(),
+        Verdict::OutOfMemory { .. } => "out of memory".to_owned(),
         Verdict::Passed | Verdict::Undecided { .. } | Verdict::Interrupted { .. } => String::new(),
     }
 }
@@ -232,6 +234,12 @@ pub(crate) fn headline(verdict: &Verdict) -> String {
             format!("hung: it did not end within {after:?} of real time and was killed")
         }
         Verdict::Died { how } => format!("its process died: {}", how.lines().next().unwrap_or_default()),
+        Verdict::OutOfMemory { limit, asked: None } => {
+            format!("out of memory: its process had more than {}, and was killed", Size { bytes: *limit })
+        }
+        Verdict::OutOfMemory { asked: Some(asked), .. } => {
+            format!("out of memory: its process aborted as it was not given {}", Size { bytes: *asked })
+        }
         Verdict::Undecided { .. } => "could not be judged".to_owned(),
         Verdict::Interrupted { .. } => "could not be done".to_owned(),
     }
@@ -246,6 +254,12 @@ pub(crate) fn details(verdict: &Verdict) -> String {
             how.split_once('\n').map_or(String::new(), |(_, printed)| printed.to_owned())
         }
         Verdict::Undecided { reason: why } | Verdict::Interrupted { why } => why.clone(),
+        Verdict::OutOfMemory { limit, .. } => {
+            format!(
+                "a run may have {}; --memory, or SQUALL_MEMORY under cargo test, says how much",
+                Size { bytes: *limit }
+            )
+        }
         Verdict::Passed | Verdict::Hung { .. } => String::new(),
     }
 }

@@ -38,6 +38,7 @@ fn run_word(verdict: &Verdict) -> &'static str {
         Verdict::Panicked { .. } => "panicked",
         Verdict::Hung { .. } => "hung",
         Verdict::Died { .. } => "died",
+        Verdict::OutOfMemory { .. } => "out_of_memory",
         Verdict::Undecided { .. } => "undecided",
         Verdict::Interrupted { .. } => "interrupted",
     }
@@ -68,6 +69,7 @@ pub(crate) fn spec(report: &SpecReport<'_>, reproduce: &Reproduce) -> Value {
             "run": run.run,
             "verdict": run_word(&run.verdict),
             "what": failure::headline(&run.verdict),
+            "last_record": run.history.last(),
             "replay": report.replay(reproduce, &run.run),
         })
     };

@@ -22,7 +22,7 @@ use super::{
     cluster::{CLIENTS, Cluster, Setting},
     engine::Engine,
     idle::Idle,
-    record::{Recorded, Recorder},
+    record::{Follower, Recorded, Recorder},
     states::states,
     watch::Watch,
 };
@@ -55,11 +55,23 @@ pub fn execute(
     run: impl Into<RunId>,
     options: ExecuteOptions,
 ) -> RunReport {
+    execute_followed(registry, spec, run, options, None)
+}
+
+/// Executes a run as [`execute`] does, and shows each record to whoever follows it.
+pub(crate) fn execute_followed(
+    registry: &Registry,
+    spec: &Spec,
+    run: impl Into<RunId>,
+    options: ExecuteOptions,
+    follower: Option<Follower>,
+) -> RunReport {
     let run = run.into();
     let system = system_of(registry, spec);
     let started = Instant::now();
     // Of a run that others are made of, everything is told.
-    let options = if run.is_survey() { ExecuteOptions { keep_history: true, trace: true } } else { options };
+    let options =
+        if run.is_survey() { ExecuteOptions { keep_history: true, trace: true, ..options } } else { options };
     let shared = Arc::new(Shared::default());
     let plan = draw_plan(&shared, &*system, spec, &run);
     if let Ok(plan) = &plan
@@ -71,7 +83,7 @@ pub fn execute(
         on_fresh_thread(&shared, || {
             let schedule = spec.plan.as_ref().and_then(|plan| plan.schedule);
             world::run_scheduled(plan.seed, schedule, |world| {
-                supervise(world, system.clone(), spec, plan, shared.clone(), options.trace)
+                supervise(world, system.clone(), spec, plan, shared.clone(), options.trace, follower)
             })
         })
     });
@@ -277,13 +289,14 @@ async fn supervise(
     plan: Plan,
     shared: Arc<Shared>,
     trace: bool,
+    follower: Option<Follower>,
 ) {
     let params = params_of(&*system, spec, world.seed());
     let watch = watch(&world, &plan, trace);
     if let Some(watch) = &watch {
         let _ = shared.watch.set(watch.clone());
     }
-    let recorder = Recorder::new(world.clone(), Judge::new(spec, &*system, &params), watch.clone());
+    let recorder = Recorder::new(world.clone(), Judge::new(spec, &*system, &params), watch.clone(), follower);
     let _ = shared.recorder.set(recorder.clone());
     let clients =
         Clients::new(recorder.clone(), *spec.workload.clients, &plan.operations, plan.left_out.operations());

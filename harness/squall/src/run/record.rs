@@ -23,6 +23,9 @@ use crate::{
     history::{Fields, Kind, Lifecycle, Phase, Record},
 };
 
+/// Is shown each record as it is made.
+pub(crate) type Follower = Arc<dyn Fn(&Record) + Send + Sync>;
+
 struct State {
     records: Vec<Record>,
     hasher: Xxh3,
@@ -44,10 +47,16 @@ pub(crate) struct Recorder {
     engine: OnceLock<Weak<Engine>>,
     /// Whoever has to know how far the history is.
     watch: Option<Arc<Watch>>,
+    follower: Option<Follower>,
 }
 
 impl Recorder {
-    pub fn new(world: Arc<World>, judge: Judge, watch: Option<Arc<Watch>>) -> Arc<Self> {
+    pub fn new(
+        world: Arc<World>,
+        judge: Judge,
+        watch: Option<Arc<Watch>>,
+        follower: Option<Follower>,
+    ) -> Arc<Self> {
         Arc::new(Recorder {
             world,
             state: Mutex::new(State {
@@ -64,6 +73,7 @@ impl Recorder {
             stopped: Notify::new(),
             engine: OnceLock::new(),
             watch,
+            follower,
         })
     }
 
@@ -113,6 +123,10 @@ impl Recorder {
         }
         let record = Record { seq: state.records.len() as u64, at: now, kind };
         feed(&mut state.hasher, &record);
+        // Before it is judged: an invariant may be what does not come back.
+        if let Some(follower) = &self.follower {
+            follower(&record);
+        }
         if let Some(violation) = state.judge.observe(&record) {
             state.violation = Some(violation);
             self.stopped.notify_one();

@@ -1,6 +1,7 @@
 //! The parent's side of a worker: starts it, hands it jobs, watches the clock, tells how it died.
 
 use std::{
+    collections::VecDeque,
     io::{self, BufReader, Write},
     net::Shutdown,
     os::{
@@ -20,10 +21,12 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use super::{
     CUT_OFF, MARK, Reply,
+    memory::{failed_allocation, resident},
     tail::Tail,
     wire::{Foreign, Frame, Key},
 };
 use crate::{
+    history::Record,
     plan::RunId,
     run::{ExecuteOptions, RunReport, Verdict},
 };
@@ -33,6 +36,9 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// How long a worker whose socket is closed may take to die, and what a dead one has said may take to arrive.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How many records are kept of a run that is followed: one that hangs may make them for ever.
+const RECORDS: usize = 20_000;
 
 /// What becomes of what code under test prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +58,10 @@ pub(crate) struct Worker {
     tail: Tail,
     /// The number of the next run it is given.
     next: u64,
+    /// How many bytes of memory it may have.
+    memory: u64,
+    /// How many it had when that was last seen, and when that was.
+    has: (u64, Instant),
     /// It has been waited for, so that its process group may be another's now.
     ended: bool,
 }
@@ -61,6 +71,9 @@ pub(crate) struct Worker {
 pub(crate) enum Gone {
     /// The run that was under way has its report, or is wanted no more.
     Done,
+    /// It has too much memory, and the run that was under way, if there is one, need not be the one that took it: there were others
+    /// before it. It has no report.
+    Swollen,
     /// It was not the doing of the run that was under way, as far as one can know: that run has no report. How it came.
     FromOutside(String),
 }
@@ -71,6 +84,7 @@ enum Heard {
     /// Nobody wants to know any more.
     Unwanted,
     TooLong,
+    TooMuchMemory,
     /// What came was not written by it.
     Foreign,
     /// It is dead, or has closed its end.
@@ -78,21 +92,21 @@ enum Heard {
 }
 
 impl Worker {
-    /// Starts one.
+    /// Starts one that may have so many bytes of memory.
     ///
     /// # Errors
     /// When the operating system gives us no process.
     ///
     /// # Panics
     /// In a worker: its `main` did not call [`enter_if_worker`](super::enter_if_worker).
-    pub(crate) fn start(prints: Prints) -> io::Result<Worker> {
+    pub(crate) fn start(prints: Prints, memory: u64) -> io::Result<Worker> {
         assert!(
             std::env::var_os(MARK).is_none_or(|mark| mark != "1"),
             "a worker starts no workers: call squall::worker::enter_if_worker first thing in main"
         );
         let key = Key::new();
         let (socket, its_end) = UnixStream::pair()?;
-        key.greet(&socket)?;
+        key.greet(memory, &socket)?;
         let (printed, prints_to) = io::pipe()?;
         let mut child = Command::new(executable()?)
             .arg0("squall-worker")
@@ -117,11 +131,21 @@ impl Worker {
             }
         });
         let tail = Tail::of(printed, key, prints == Prints::PassOn);
-        Ok(Worker { child, key, socket, frames, tail, next: 0, ended: false })
+        Ok(Worker {
+            child,
+            key,
+            socket,
+            frames,
+            tail,
+            next: 0,
+            memory,
+            has: (0, Instant::now()),
+            ended: false,
+        })
     }
 
     /// Has these runs executed. `spec` is its JSON; none stands for the one of the job before. Each report goes to `deliver` as
-    /// soon as it is there; the run that kills the worker, or takes longer than `limit`, is the last of them. Once `wanted`
+    /// soon as it is there; the run that kills the worker, or takes longer than `limit` or too much memory, is the last of them. Once `wanted`
     /// says no, the worker is killed in the middle of it.
     ///
     /// # Errors
@@ -146,10 +170,15 @@ impl Worker {
         let mut running = runs.next();
         let mut since = Instant::now();
         let mut started = false;
+        // What it has recorded so far, if it is followed.
+        let mut history = VecDeque::new();
         while let Some(run) = running {
-            let mut end = |verdict| {
+            let mut end = |history: &mut VecDeque<Record>, verdict| {
                 let wall_us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
-                deliver(RunReport { wall_us, ..RunReport::lost(run.clone(), verdict) });
+                let history = Vec::from(std::mem::take(history));
+                let virtual_time = history.last().map_or(Duration::ZERO, |last| last.at);
+                let lost = RunReport::lost(run.clone(), verdict);
+                deliver(RunReport { wall_us, virtual_time, history, ..lost });
                 Err(Gone::Done)
             };
             match self.hear(since + limit, wanted) {
@@ -158,11 +187,32 @@ impl Worker {
                         started = true;
                         since = Instant::now();
                     }
+                    Ok(Reply::Recorded(record)) => {
+                        if history.len() == RECORDS {
+                            history.pop_front();
+                        }
+                        history.push_back(record);
+                        // One that records for ever is never silent.
+                        if since.elapsed() > limit || !wanted() {
+                            self.kill();
+                            return if wanted() {
+                                end(&mut history, Verdict::Hung { after: limit })
+                            } else {
+                                Err(Gone::Done)
+                            };
+                        }
+                    }
                     Ok(Reply::Done(report)) => {
+                        history.clear();
                         deliver(*report);
                         self.next += 1;
                         started = false;
                         running = runs.next();
+                        // Freed memory need not go back to the system, and what runs leave behind adds up.
+                        if self.has.0 > self.memory / 2 {
+                            self.kill();
+                            return Err(Gone::Swollen);
+                        }
                         if running.is_some() && !wanted() {
                             self.kill();
                             return Err(Gone::Done);
@@ -170,7 +220,7 @@ impl Worker {
                     }
                     Err(reason) => {
                         self.kill();
-                        return end(Verdict::Undecided { reason });
+                        return end(&mut history, Verdict::Undecided { reason });
                     }
                 },
                 Heard::Unwanted => {
@@ -179,21 +229,37 @@ impl Worker {
                 }
                 Heard::TooLong => {
                     self.kill();
-                    return end(Verdict::Hung { after: limit });
+                    return end(&mut history, Verdict::Hung { after: limit });
+                }
+                Heard::TooMuchMemory => {
+                    self.kill();
+                    if self.next > 0 {
+                        return Err(Gone::Swollen);
+                    }
+                    return end(&mut history, Verdict::OutOfMemory { limit: self.memory, asked: None });
                 }
                 Heard::Foreign => {
                     self.kill();
                     let what =
                         "it wrote to a descriptor that is not its own: the one its worker reports over";
-                    return end(Verdict::Died { how: self.with_last_lines(what.to_owned()) });
+                    return end(&mut history, Verdict::Died { how: self.with_last_lines(what.to_owned()) });
                 }
                 Heard::Silence => {
                     let death = self.death();
+                    if let Some(asked) = self.failed_allocation() {
+                        if self.next > 0 {
+                            return Err(Gone::Swollen);
+                        }
+                        return end(
+                            &mut history,
+                            Verdict::OutOfMemory { limit: self.memory, asked: Some(asked) },
+                        );
+                    }
                     let how = self.with_last_lines(death.how);
                     if death.from_outside || !started {
                         return Err(Gone::FromOutside(how));
                     }
-                    return end(Verdict::Died { how });
+                    return end(&mut history, Verdict::Died { how });
                 }
             }
         }
@@ -212,6 +278,13 @@ impl Worker {
         // Since when it is dead, and silent only as long as nothing more arrives.
         let mut dead = None;
         loop {
+            if self.has.1.elapsed() >= TICK {
+                // Where that is not known, it is not limited either.
+                self.has = (resident(self.child.id()).unwrap_or(0), Instant::now());
+                if self.has.0 > self.memory {
+                    return Heard::TooMuchMemory;
+                }
+            }
             match self.frames.recv_timeout(TICK) {
                 Ok(Ok(frame)) if frame.pid == self.child.id() => return Heard::Frame(frame),
                 // A process that it has forked goes on with the run, as if it were the worker.
@@ -282,6 +355,11 @@ impl Worker {
             return Death { how: how.to_owned(), from_outside: false };
         }
         self.child.wait().map_or_else(|error| Death { how: error.to_string(), from_outside: true }, Death::of)
+    }
+
+    /// How many bytes it asked for in vain, if that is what it died of. It must be dead.
+    fn failed_allocation(&self) -> Option<u64> {
+        failed_allocation(&self.tail.text())
     }
 
     /// Adds the last lines that it printed. It must be dead.

@@ -95,10 +95,14 @@ impl Tail {
         drop(self.wait(|_| false));
     }
 
-    /// The last lines of the run that was under way; call it once the worker is dead. Empty if it printed nothing.
+    /// The last of what the run that was under way printed; call it once the worker is dead.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.wait(|_| false).now).into_owned()
+    }
+
+    /// The last lines of it. Empty if it printed nothing.
     pub(super) fn last_lines(&self) -> String {
-        let kept = self.wait(|_| false);
-        let text = String::from_utf8_lossy(&kept.now);
+        let text = self.text();
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         let last: Vec<String> =
             lines[lines.len().saturating_sub(LINES)..].iter().map(|line| without_thread_id(line)).collect();

@@ -28,17 +28,17 @@ impl Key {
         Key(RandomState::new().build_hasher().finish())
     }
 
-    /// Sends it ahead of everything else.
-    pub(super) fn greet(self, mut to: impl Write) -> io::Result<()> {
-        to.write_all(&[GREETING, self.0.to_le_bytes()].concat())
+    /// Sends it ahead of everything else, with how much memory the worker may have, in bytes.
+    pub(super) fn greet(self, memory: u64, mut to: impl Write) -> io::Result<()> {
+        to.write_all(&[GREETING, self.0.to_le_bytes(), memory.to_le_bytes()].concat())
     }
 
     /// What [`greet`](Self::greet) sent; none if it was not that.
-    pub(super) fn greeted(mut from: impl Read) -> io::Result<Option<Key>> {
-        let mut said = [0; 16];
+    pub(super) fn greeted(mut from: impl Read) -> io::Result<Option<(Key, u64)>> {
+        let mut said = [0; 24];
         from.read_exact(&mut said)?;
-        let key = u64::from_le_bytes(said[8..].try_into().expect("half of 16 is 8"));
-        Ok((said[..8] == GREETING).then_some(Key(key)))
+        let number = |at: usize| u64::from_le_bytes(said[at..at + 8].try_into().expect("eight bytes"));
+        Ok((said[..8] == GREETING).then_some((Key(number(8)), number(16))))
     }
 
     /// Separates what one run printed from what the next one prints.
@@ -155,8 +155,8 @@ mod tests {
     fn a_greeting_is_known() {
         let key = Key::new();
         let mut said = Vec::new();
-        key.greet(&mut said).expect("memory takes it");
-        assert_eq!(Key::greeted(&*said).expect("it is whole"), Some(key));
+        key.greet(4711, &mut said).expect("memory takes it");
+        assert_eq!(Key::greeted(&*said).expect("it is whole"), Some((key, 4711)));
         assert_eq!(Key::greeted(&b"{\"spec\":null,\"runs\""[..]).expect("it is long enough"), None);
         assert!(Key::greeted(&b"short"[..]).is_err());
     }

@@ -16,7 +16,12 @@ fn traced(extra: &str, faults: &str, seed: u64) -> RunReport {
     let yaml = spec_of(extra, faults);
     let loaded =
         spec::parse("test.yaml", &yaml, &registry).unwrap_or_else(|errors| panic!("{yaml}\n{errors}"));
-    let report = execute(&registry, &loaded.spec, seed, ExecuteOptions { keep_history: true, trace: true });
+    let report = execute(
+        &registry,
+        &loaded.spec,
+        seed,
+        ExecuteOptions { keep_history: true, trace: true, ..ExecuteOptions::default() },
+    );
     assert!(report.passed(), "{:?}", report.verdict);
     report
 }
