@@ -18,6 +18,9 @@ use squall_rt::rng;
 mod astray;
 mod leaks;
 mod process;
+mod trick;
+
+pub use self::trick::Trick;
 
 use self::{astray::Astray, leaks::Leaky};
 
@@ -36,6 +39,9 @@ pub struct Gremlin;
 pub struct Params {
     /// What the first node does on its fifth beat.
     pub does: Deed,
+    /// What it does instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plays: Option<Trick>,
     /// It does so in one run of this many; 0 stands for every run.
     pub one_in: u64,
 }
@@ -128,6 +134,7 @@ impl Invariant for NoGremlin {
                 Ok(())
             }
             Some(("gremlin.struck", fields)) => {
+                assert_ne!(fields.int("beat"), Some(-1), "the invariant panics");
                 Err(Breach::new("strike", format!("a gremlin struck: {fields}"))
                     .with_evidence(self.last_beat))
             }
@@ -141,13 +148,17 @@ impl Invariant for NoGremlin {
 }
 
 /// Nothing is ever open.
-struct Quiet;
+struct Quiet {
+    panics: bool,
+}
 
 impl Condition for Quiet {
     fn name(&self) -> &str {
         "quiet"
     }
-    fn observe(&mut self, _record: &Record) {}
+    fn observe(&mut self, record: &Record) {
+        assert!(!self.panics || record.seq < 5, "the condition panics");
+    }
     fn holds(&self) -> bool {
         true
     }
@@ -164,8 +175,13 @@ impl System for Gremlin {
         vec![Group { name: "nodes", size: 2 }]
     }
 
-    fn operations(_params: &Params) -> Operations<Op> {
-        Operations::new().with("nap", 1, (1..50u64).prop_map(|ms| Op::Nap { ms }))
+    fn operations(params: &Params) -> Operations<Op> {
+        let panics = params.plays == Some(Trick::StrategyPanics);
+        let nap = move |ms| {
+            assert!(!panics, "the strategy panics");
+            Op::Nap { ms }
+        };
+        Operations::new().with("nap", 1, (1..50u64).prop_map(nap))
     }
 
     fn events() -> &'static [EventKind] {
@@ -188,8 +204,8 @@ impl System for Gremlin {
         vec![Box::new(NoGremlin::default())]
     }
 
-    fn conditions(_params: &Params) -> Vec<Box<dyn Condition>> {
-        vec![Box::new(Quiet)]
+    fn conditions(params: &Params) -> Vec<Box<dyn Condition>> {
+        vec![Box::new(Quiet { panics: params.plays == Some(Trick::ConditionPanics) })]
     }
 
     fn flaws() -> &'static [Flaw] {
@@ -197,7 +213,7 @@ impl System for Gremlin {
     }
 
     fn apply_variant(params: &mut Params, _flaw: &'static str) {
-        *params = Params { does: Deed::Strike, one_in: 5 };
+        *params = Params { does: Deed::Strike, one_in: 5, ..Params::default() };
     }
 
     async fn run_node(node: Node, params: Params) -> Result<(), BoxError> {
@@ -206,6 +222,9 @@ impl System for Gremlin {
             beat(n).await;
             if n == 5 && node.index() == 0 && (params.one_in == 0 || rng::range(0..params.one_in) == 0) {
                 act(params.does);
+                if let Some(trick) = params.plays {
+                    trick::play(trick).await?;
+                }
             }
         }
         Ok(())

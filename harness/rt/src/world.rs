@@ -37,6 +37,7 @@ pub mod disk;
 pub mod net;
 mod process;
 mod redraw;
+pub mod refusal;
 pub mod rpc;
 mod stream;
 pub mod watch;
@@ -48,6 +49,7 @@ use self::{
     disk::Disks,
     net::{LinkPolicy, Net},
     process::Control,
+    refusal::Refused,
     rpc::Calls,
     watch::Watch,
 };
@@ -211,10 +213,13 @@ pub fn run_scheduled<F: Future>(
     let select_seed = Stream::new(seed, "select", &schedule).next_u64().to_le_bytes();
     let outer = real_tokio::runtime::Builder::new_current_thread()
         .rng_seed(real_tokio::runtime::RngSeed::from_bytes(&select_seed))
+        .on_task_spawn(|task| refusal::refuse(Refused::Task(task.spawned_at())))
         .build()
         .expect("a tokio runtime without drivers needs nothing that can fail");
+    ENDING.set(false);
+    // By its handle: inside its scheduler tokio's `yield_now` would put off the wake-up until the runtime is idle, which is never.
     // Unconstrained: the whole run is one poll to tokio, whose budget would otherwise run out once and for all.
-    outer.block_on(real_tokio::task::unconstrained(async move {
+    outer.handle().block_on(real_tokio::task::unconstrained(async move {
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
             runtime.block_on(async {
                 let world = World::current();
@@ -228,6 +233,7 @@ pub fn run_scheduled<F: Future>(
             })
         }));
         let output = outcome.unwrap_or_else(|cause| {
+            ENDING.set(true);
             // Tasks, timers and sockets refer to each other in circles, so a world that is just dropped stays in memory.
             let shut_down = || runtime.block_on(async { World::current().shut_down().await });
             // What panics while it is dropped is a consequence of the first panic, which is the one to tell.
@@ -338,6 +344,12 @@ impl World {
         (up && madsim == id).then_some(Life { node, incarnation })
     }
 
+    /// Whose process it is, or was, that madsim has under this number; none for the supervisor. (The whole simulation is number 0.)
+    pub fn process(&self, number: u64) -> Option<NodeId> {
+        let at = usize::try_from(number.checked_sub(1)?).ok()?;
+        self.nodes.lock().born.get(at).map(|(_, node)| *node)
+    }
+
     /// Starts a process on a node that has none: `main` runs there as a new incarnation. The process ends when
     /// [`World::crash`] says so; a `main` that returns leaves its tasks running.
     ///
@@ -445,6 +457,15 @@ pub fn whereabouts() -> (Option<NodeId>, Duration) {
     // A panic may come from within the list's lock.
     let node = world.nodes.try_lock().and_then(|nodes| nodes.whose(plugin::node()));
     (node, time.elapsed())
+}
+
+thread_local! {
+    static ENDING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the run on this thread has panicked, and is only being cleaned up.
+pub fn is_ending() -> bool {
+    ENDING.get()
 }
 
 thread_local! {

@@ -21,6 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     explore::Seeds,
+    log::Filter,
     plan::RunId,
     spec::{
         BadLeaf,
@@ -97,6 +98,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   squall replay specs/saga/x.yaml --seed 17
+  squall replay specs/saga/x.yaml --seed 17 --log info,hyper=off
   squall replay specs/saga/x.yaml --seed 17 --node payments --events saga. --until 12s")]
     Replay(ReplayArgs),
     /// Make a failing run as small as it can be, and write it down as a spec.
@@ -388,6 +390,13 @@ struct ReplayArgs {
     /// Show each packet, call and sync too, with its number and what became of it.
     #[arg(long)]
     messages: bool,
+    /// Show log lines and what was printed, as RUST_LOG has it: `info`, `warn,hyper=off,shop::cart=debug`. Without it, what RUST_LOG says;
+    /// without that, warnings and errors.
+    #[arg(long, value_name = "FILTER")]
+    log: Option<Filter>,
+    /// Show where a panic came from. RUST_BACKTRACE=1 asks for it too.
+    #[arg(long)]
+    backtrace: bool,
     /// Print nothing but the run's digest and how it ended, to compare builds or machines.
     #[arg(long, conflicts_with_all = ["node", "events", "until"])]
     digest: bool,

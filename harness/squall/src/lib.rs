@@ -21,6 +21,8 @@ pub mod check;
 #[cfg(madsim)]
 pub mod cli;
 #[cfg(madsim)]
+mod confine;
+#[cfg(madsim)]
 mod diff;
 #[cfg(madsim)]
 pub mod explore;
@@ -28,6 +30,8 @@ pub mod explore;
 mod fault;
 #[cfg(madsim)]
 pub mod history;
+#[cfg(madsim)]
+pub mod log;
 #[cfg(madsim)]
 pub mod plan;
 #[cfg(madsim)]

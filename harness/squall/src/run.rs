@@ -21,18 +21,26 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-pub use self::{
-    clients::ClientDriver,
-    execute::{execute, explain},
-    idle::Idle,
-};
 pub(crate) use self::{
+    capture::take_logger,
     cluster::CLIENTS,
     execute::{execute_followed, with_drawn_operations},
     record::Follower,
     shape::loss_model,
 };
-use crate::{check::Violation, history::Record, plan::RunId, trace::Traced};
+pub use self::{
+    clients::ClientDriver,
+    execute::{execute, explain},
+    idle::Idle,
+};
+pub use crate::confine::Backtrace;
+use crate::{
+    check::Violation,
+    history::Record,
+    log::{Level, Log},
+    plan::RunId,
+    trace::Traced,
+};
 
 /// How to execute a run. None of it changes what happens in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +51,8 @@ pub struct ExecuteOptions {
     pub trace: bool,
     /// Whether a worker sends each record as soon as it is there, so that the history of a run that kills it is not lost with it.
     pub follow: bool,
+    /// Up to which level the report carries what the service [logged](crate::log).
+    pub log: Level,
 }
 
 /// How a run ended.
@@ -59,7 +69,7 @@ pub enum Verdict {
         message: String,
         /// `file:line:column`, relative to the workspace where it can be.
         location: String,
-        /// The node whose task it was.
+        /// The node whose task it was, or the part of the system: "the invariant `x`".
         node: String,
         /// When.
         at: Duration,
@@ -151,6 +161,12 @@ pub struct RunReport {
     /// Each packet, call and sync, when it was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trace: Vec<Traced>,
+    /// Where a panic came from.
+    #[serde(default, skip_serializing_if = "Backtrace::is_empty")]
+    pub backtrace: Backtrace,
+    /// What the service said beside its events, when it was asked for.
+    #[serde(default, skip_serializing_if = "Log::is_empty")]
+    pub log: Log,
 }
 
 impl RunReport {
@@ -165,6 +181,8 @@ impl RunReport {
             coverage: Coverage::default(),
             history: Vec::new(),
             trace: Vec::new(),
+            backtrace: Backtrace::default(),
+            log: Log::default(),
         }
     }
 

@@ -24,6 +24,12 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// Everything is static: an implementation is a type without values, registered with [`Registry::with`]. A node is rebuilt
 /// from its disk and the parameters alone at each start, so nothing in this API lets state leak across a crash.
+///
+/// What nodes report through `tracing` under the targets of [`System::events`] is the history, and is judged. All else that they log, with
+/// `tracing` or the `log` crate, is their [log](crate::log): `squall replay` shows it in its place, the end of it comes with a failure, and nothing
+/// depends on it. The arguments of a line are evaluated only where that line is wanted, so they must not do anything. A node
+/// puts no subscriber and no logger of its own in place, for then nothing it reports is seen: `tracing_subscriber`'s `try_init` is harmless, its
+/// `init` and `set_default` are not.
 pub trait System: Send + Sync + 'static {
     /// `system:` in a spec.
     const NAME: &'static str;

@@ -83,6 +83,7 @@ pub fn enter_if_worker(registry: &Registry) {
     if std::env::var_os(MARK).is_none_or(|mark| mark != "1") {
         return;
     }
+    run::take_logger();
     let code = match Seat::take() {
         Ok(seat) => {
             let parent = std::os::unix::process::parent_id();

@@ -19,6 +19,7 @@ mod shrink;
 mod strategies;
 mod subject;
 mod testing;
+mod tricks;
 mod verdicts;
 
 /// Which `main` this executable is.
@@ -174,6 +175,15 @@ fn main() -> ExitCode {
             the_environment_narrows_and_widens,
             a_directory_without_specs_is_an_error,
             the_line_that_replays_needs_no_program,
+        },
+        tricks::{
+            what_cannot_be_simulated_is_refused_in_one_line,
+            a_task_that_yields_comes_back,
+            a_panic_is_told_with_its_own_place,
+            a_panic_of_a_part_names_the_part,
+            a_backtrace_comes_when_it_is_asked_for,
+            who_blinds_the_harness_is_named,
+            what_a_service_logs_is_told_and_changes_nothing,
         },
     };
     tests.extend(shrink::flaws());

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{Breach, Condition, End, Invariant, pattern::Pattern};
 use crate::{
+    confine::as_part,
     history::{Fields, Kind, Phase, Record},
     spec::model::After,
 };
@@ -60,10 +61,20 @@ pub(crate) struct Eventually {
     pub times_open: u64,
 }
 
+/// Asks a condition, which is code of the system under test.
+fn asked<T>(
+    condition: &mut (dyn Condition + 'static),
+    ask: impl FnOnce(&mut (dyn Condition + 'static)) -> T,
+) -> T {
+    as_part(condition, |condition| format!("the condition `{}`", condition.name()), ask)
+}
+
 impl Eventually {
-    pub fn new(label: String, goal: Goal, within: Duration, after: After) -> Self {
-        let since = match &goal {
-            Goal::Condition(condition) => condition.holds().then_some(Duration::ZERO),
+    pub fn new(label: String, mut goal: Goal, within: Duration, after: After) -> Self {
+        let since = match &mut goal {
+            Goal::Condition(condition) => {
+                asked(&mut **condition, |condition| condition.holds()).then_some(Duration::ZERO)
+            }
             Goal::Event(_) => None,
         };
         Eventually { label, goal, within, after, since, settled: false, times_open: 0 }
@@ -81,8 +92,11 @@ impl Invariant for Eventually {
         }
         match &mut self.goal {
             Goal::Condition(condition) => {
-                condition.observe(record);
-                if !condition.holds() {
+                let holds = asked(&mut **condition, |condition| {
+                    condition.observe(record);
+                    condition.holds()
+                });
+                if !holds {
                     self.times_open += u64::from(self.since.is_some() || self.times_open == 0);
                     self.since = None;
                 } else if self.since.is_none() {
@@ -113,13 +127,16 @@ impl Invariant for Eventually {
             After::Start => "the start",
         };
         let due = format!("{deadline:?} ({start} at {from:?}, within {:?})", self.within);
-        match &self.goal {
+        match &mut self.goal {
             Goal::Condition(condition) => match self.since {
-                None => Err(Breach::of(
-                    "never_held",
-                    format!("{} holds from {due} on", condition.name()),
-                    format!("it does not hold at the end, at {:?}: {}", end.ended_at, condition.because()),
-                )),
+                None => {
+                    let because = asked(&mut **condition, |condition| condition.because());
+                    Err(Breach::of(
+                        "never_held",
+                        format!("{} holds from {due} on", condition.name()),
+                        format!("it does not hold at the end, at {:?}: {because}", end.ended_at),
+                    ))
+                }
                 Some(since) if since > deadline => Err(Breach::of(
                     "too_late",
                     format!("{} holds from {due} on", condition.name()),

@@ -9,6 +9,7 @@ use super::{
     pattern::Pattern,
 };
 use crate::{
+    confine::as_part,
     history::Record,
     spec::model::{Check, EventuallyThat, Spec},
     system::AnySystem,
@@ -30,8 +31,11 @@ impl Judge {
     /// The checks of a spec, fresh. The spec must be valid for the system.
     pub fn new(spec: &Spec, system: &dyn AnySystem, params: &serde_json::Value) -> Self {
         let mut judge = Judge { invariants: Vec::new(), sometimes: Vec::new() };
-        let mut own = system.build_invariants(params);
-        let mut conditions = system.build_conditions(params);
+        let mut own =
+            as_part(&mut (), |()| "System::invariants".to_owned(), |()| system.build_invariants(params));
+        let build =
+            || as_part(&mut (), |()| "System::conditions".to_owned(), |()| system.build_conditions(params));
+        let mut conditions = build();
         for check in &spec.check {
             let label = label(check);
             let invariant: Box<dyn Invariant> = match &check.value {
@@ -48,7 +52,7 @@ impl Judge {
                                 Some(i) => Goal::Condition(conditions.swap_remove(i)),
                                 None => {
                                     // Named twice: each `eventually` takes one of its own.
-                                    let fresh = system.build_conditions(params);
+                                    let fresh = build();
                                     let found = fresh.into_iter().find(|c| c.name() == name.value);
                                     Goal::Condition(found.expect("a valid spec names known conditions"))
                                 }
@@ -96,7 +100,7 @@ impl Judge {
             }
         }
         for invariant in &mut self.invariants {
-            if let Err(breach) = invariant.observe(record) {
+            if let Err(breach) = asked(&mut **invariant, |invariant| invariant.observe(record)) {
                 return Some(violation(&**invariant, breach, record.seq, record.at));
             }
         }
@@ -106,7 +110,7 @@ impl Judge {
     /// Shows the end of the run to every check; `last` is the history's last record.
     pub fn finish(&mut self, end: &End, last: u64) -> Option<Violation> {
         for invariant in &mut self.invariants {
-            if let Err(breach) = invariant.finish(end) {
+            if let Err(breach) = asked(&mut **invariant, |invariant| invariant.finish(end)) {
                 return Some(violation(&**invariant, breach, last, end.ended_at));
             }
         }
@@ -122,6 +126,14 @@ impl Judge {
     pub fn sometimes(&self) -> BTreeMap<String, u64> {
         self.sometimes.iter().map(|sometimes| (sometimes.label.clone(), sometimes.seen)).collect()
     }
+}
+
+/// Asks an invariant, which is code of the system under test.
+fn asked<T>(
+    invariant: &mut (dyn Invariant + 'static),
+    ask: impl FnOnce(&mut (dyn Invariant + 'static)) -> T,
+) -> T {
+    as_part(invariant, |invariant| format!("the invariant `{}`", invariant.name()), ask)
 }
 
 fn violation(invariant: &dyn Invariant, breach: Breach, seq: u64, at: std::time::Duration) -> Violation {

@@ -4,19 +4,21 @@ use std::{
     collections::BTreeSet,
     io::{self, Write},
     path::Path,
+    time::Duration,
 };
 
 use super::{Exit, ReplayArgs, load};
 use crate::{
     explore::{Pool, is_expected},
     history::Record,
+    log::{Filter, Logged},
     plan::{RunId, Variation},
     report::{
         Style, failure, message,
         record::{self, Line},
         title,
     },
-    run::{self, RunReport, Verdict},
+    run::{self, ExecuteOptions, RunReport, Verdict},
     shrink,
     spec::{self, Spec, diagnostic::did_you_mean},
     system::Registry,
@@ -34,10 +36,17 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         return Ok(exit);
     }
     let pool = Pool::new(registry, 1, args.in_process).with_memory(args.worker.memory);
-    let reports = pool.run_apart(
+    let filter = match filter(args) {
+        Ok(filter) => filter,
+        Err(error) => {
+            anstream::eprintln!("error: {error}");
+            return Ok(Exit::Usage);
+        }
+    };
+    let reports = pool.run_telling(
         &loaded.spec,
         std::slice::from_ref(&run),
-        args.messages,
+        ExecuteOptions { trace: args.messages, log: filter.most(), ..ExecuteOptions::default() },
         args.run_timeout,
         Prints::PassOn,
     );
@@ -51,7 +60,7 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         anstream::eprintln!("error: {strange}");
         return Ok(Exit::Usage);
     }
-    let hidden = write_history(&mut out, args, report)?;
+    let hidden = write_history(&mut out, args, &filter, report)?;
     if report.is_lost() {
         let shown = if report.history.is_empty() { "It left no history" } else { "This is how far it got" };
         writeln!(
@@ -60,14 +69,29 @@ pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit>
         )?;
     }
     writeln!(out)?;
-    if hidden > 0 {
-        writeln!(out, "{hidden} of {} records are not shown.", report.history.len())?;
+    if hidden.records > 0 {
+        writeln!(out, "{} of {} records are not shown.", hidden.records, report.history.len())?;
+    }
+    if hidden.lines > 0 {
+        writeln!(
+            out,
+            "{} not shown: `--log trace` shows them all, `--log {filter}` was in force.",
+            lines(hidden.lines)
+        )?;
+    }
+    if report.log.dropped > 0 {
+        writeln!(out, "{} lost: there is room for the last of them only.", lines(report.log.dropped))?;
     }
     let expected = is_expected(&loaded.spec, report);
     let style = if report.passed() { Style::Good } else { Style::Bad };
     writeln!(out, "seed {}: {}", report.run, style.paint(failure::headline(&report.verdict)))?;
     for line in failure::details(&report.verdict).lines() {
         writeln!(out, "  {line}")?;
+    }
+    if !report.backtrace.is_empty() && failure::wants_backtrace(args.backtrace) {
+        for line in report.backtrace.to_string().lines() {
+            writeln!(out, "  {line}")?;
+        }
     }
     if expected && !report.passed() {
         writeln!(out, "  as the spec expects")?;
@@ -97,13 +121,63 @@ fn as_recorded(spec: &Spec, report: &RunReport) -> Option<String> {
     })
 }
 
-/// Writes the records that are to be shown, with the lines of the trace between them. Returns how many records are not shown.
-fn write_history(out: &mut impl Write, args: &ReplayArgs, report: &RunReport) -> io::Result<usize> {
-    let mut hidden = 0;
-    let mut messages = report.trace.iter().peekable();
+/// Which log lines are shown: those that are asked for, here or in the environment.
+fn filter(args: &ReplayArgs) -> Result<Filter, String> {
+    if let Some(filter) = &args.log {
+        return Ok(filter.clone());
+    }
+    match std::env::var("RUST_LOG") {
+        Ok(text) if !text.trim().is_empty() => {
+            text.parse().map_err(|error| format!("RUST_LOG: {error}. `--log FILTER` goes before it"))
+        }
+        _ => Ok(Filter::default()),
+    }
+}
+
+fn lines(count: u64) -> String {
+    format!("{} of the log {}", crate::explore::count(count, "line"), if count == 1 { "is" } else { "are" })
+}
+
+/// What is not shown.
+#[derive(Default)]
+struct Hidden {
+    records: usize,
+    /// Of the log.
+    lines: u64,
+}
+
+/// What stands between records.
+enum Between<'a> {
+    Message(&'a Traced),
+    Logged(&'a Logged),
+}
+
+impl Between<'_> {
+    fn place(&self) -> (u64, Duration) {
+        match self {
+            Between::Message(traced) => (traced.after, traced.at),
+            Between::Logged(line) => (line.after, line.at),
+        }
+    }
+}
+
+/// Writes the records that are to be shown, with the lines of the trace and the log between them. Returns how many of them are not shown.
+fn write_history(
+    out: &mut impl Write,
+    args: &ReplayArgs,
+    filter: &Filter,
+    report: &RunReport,
+) -> io::Result<Hidden> {
+    let mut hidden = Hidden { records: 0, lines: report.log.unwanted };
+    let (wanted, unwanted): (Vec<_>, Vec<_>) = report.log.lines.iter().partition(|line| filter.wants(line));
+    hidden.lines += unwanted.len() as u64;
+    let traced = report.trace.iter().map(Between::Message);
+    let mut between: Vec<_> = traced.chain(wanted.into_iter().map(Between::Logged)).collect();
+    between.sort_by_key(Between::place);
+    let mut between = between.into_iter().peekable();
     for record in &report.history {
-        while let Some(traced) = messages.next_if(|traced| traced.after <= record.seq) {
-            write_message(out, args, traced)?;
+        while let Some(next) = between.next_if(|next| next.place().0 <= record.seq) {
+            write_between(out, args, &next)?;
         }
         if shows(args, record) {
             let evidence =
@@ -111,13 +185,27 @@ fn write_history(out: &mut impl Write, args: &ReplayArgs, report: &RunReport) ->
             let mark = if evidence { Style::Bad.paint(">") } else { Style::Faint.paint(" ") };
             writeln!(out, "{mark} {}", Line(record))?;
         } else {
-            hidden += 1;
+            hidden.records += 1;
         }
     }
-    for traced in messages {
-        write_message(out, args, traced)?;
+    for next in between {
+        write_between(out, args, &next)?;
     }
     Ok(hidden)
+}
+
+/// Writes a line of the trace or of the log, if it is to be shown.
+fn write_between(out: &mut impl Write, args: &ReplayArgs, next: &Between<'_>) -> io::Result<()> {
+    match next {
+        Between::Message(traced) => write_message(out, args, traced),
+        Between::Logged(line) => {
+            let by_node = args.node.is_empty() || args.node.iter().any(|name| of_node(&line.node, name));
+            if by_node && args.until.is_none_or(|until| line.at <= until) {
+                writeln!(out, "  {}", record::LogLine(line))?;
+            }
+            Ok(())
+        }
+    }
 }
 
 /// Writes a line of the trace, if it is to be shown.
@@ -197,8 +285,6 @@ pub(super) fn explain(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::{
         history::{Fields, Kind},
@@ -260,13 +346,15 @@ mod tests {
             until: None,
             digest: false,
             messages: true,
+            log: None,
+            backtrace: false,
             run_timeout: ms(1),
             worker: super::super::WorkerArgs::default(),
             in_process: false,
         };
         narrow(&mut args);
         let mut out = Vec::new();
-        write_history(&mut out, &args, &report()).expect("memory takes it");
+        write_history(&mut out, &args, &Filter::default(), &report()).expect("memory takes it");
         let plain = anstream::adapter::strip_bytes(&out).into_vec();
         let text = String::from_utf8(plain).expect("text");
         text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()

@@ -24,6 +24,7 @@ use crate::{
         queue::{Checked, HandOn, Queue, Work},
         source::{Source, Statement},
     },
+    log::Level,
     plan::RunId,
     run::{self, ExecuteOptions, RunReport, Verdict},
     spec::Spec,
@@ -161,9 +162,22 @@ impl Pool {
         limit: Duration,
         prints: Prints,
     ) -> Vec<RunReport> {
+        let options = ExecuteOptions { trace, ..ExecuteOptions::default() };
+        self.run_telling(spec, runs, options, limit, prints)
+    }
+
+    /// As [`run_apart`](Self::run_apart), with what these options say.
+    pub(crate) fn run_telling(
+        &self,
+        spec: &Spec,
+        runs: &[RunId],
+        options: ExecuteOptions,
+        limit: Duration,
+        prints: Prints,
+    ) -> Vec<RunReport> {
         // Somebody who watches wants to see how far it got.
         let follow = prints == Prints::PassOn;
-        let options = ExecuteOptions { keep_history: true, trace, follow };
+        let options = ExecuteOptions { keep_history: true, follow, ..options };
         let task = Arc::new(Task::new(spec, limit));
         let mut reports = Vec::new();
         self.shared.run(&mut Lane::default(), &task, runs, options, prints, |report| reports.push(report));
@@ -188,7 +202,7 @@ impl Apart {
         let task = Arc::new(Task::new(spec, limit));
         let mut done = None;
         let one = std::slice::from_ref(run);
-        let options = ExecuteOptions { keep_history: true, ..ExecuteOptions::default() };
+        let options = ExecuteOptions { keep_history: true, log: Level::Warn, ..ExecuteOptions::default() };
         self.shared.run(&mut self.lane, &task, one, options, Prints::Keep, |report| done = Some(report));
         done.expect("one run makes one report")
     }
@@ -316,8 +330,10 @@ impl Driver {
                 Work::Repeat(_, run) => (&mut lane, vec![run.clone()]),
                 Work::Fresh(_, run, times) => (&mut fresh, vec![run.clone(); *times as usize]),
             };
+            // What a failing run says is told, and a failing run is confirmed; to all others to log costs nothing.
+            let log = if matches!(work, Work::Fresh(..)) { Level::Warn } else { Level::Off };
+            let options = ExecuteOptions { log, follow, ..ExecuteOptions::default() };
             let mut done = 0;
-            let options = ExecuteOptions { follow, ..ExecuteOptions::default() };
             self.shared.run(lane, &task, &runs, options, Prints::Keep, |report| {
                 if let Some(exploration) = self.shared.lock().explorations.get_mut(&id) {
                     match &work {

@@ -259,8 +259,12 @@ impl Queue {
     }
 
     /// Takes the report of another execution of it.
-    pub(super) fn store_again(&mut self, place: u64, report: RunReport) {
+    pub(super) fn store_again(&mut self, place: u64, mut report: RunReport) {
         let Some(slot) = self.slots.get_mut(&place) else { return };
+        // Only in a fresh process was it asked what it logs.
+        if slot.report.log.is_empty() {
+            slot.report.log = std::mem::take(&mut report.log);
+        }
         let Again::Under(left, so_far) = &mut slot.again else { return };
         // What could not be executed again is not known to be what it was.
         if matches!(report.verdict, Verdict::Interrupted { .. }) {

@@ -4,12 +4,13 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use super::{
     Reproduce, SpecReport, Style,
-    record::{At, Line},
+    record::{At, Line, LogLine},
     telling::{Told, tell},
     word,
 };
 use crate::{
     explore::{Divergence, SpecVerdict, count},
+    log::Level,
     run::{RunReport, Verdict},
     shrink::{self, Shrunk},
     spec::model::Size,
@@ -211,7 +212,41 @@ fn excerpt(out: &mut String, report: &RunReport) -> std::fmt::Result {
             }
         }
     }
+    log(out, report)?;
+    if !report.backtrace.is_empty() && wants_backtrace(false) {
+        writeln!(out, "    backtrace of the panic:")?;
+        for line in report.backtrace.to_string().lines() {
+            writeln!(out, "    {line}")?;
+        }
+    }
     Ok(())
+}
+
+/// How many lines of a failing run's log are shown.
+const LOGGED: usize = 6;
+
+/// The last that the service said before it failed.
+fn log(out: &mut String, report: &RunReport) -> std::fmt::Result {
+    let lines: Vec<_> = report.log.lines.iter().filter(|line| line.level <= Level::Warn).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let last = &lines[lines.len().saturating_sub(LOGGED)..];
+    let of = if last.len() < lines.len() {
+        format!(", the last {} of {}", last.len(), lines.len())
+    } else {
+        String::new()
+    };
+    writeln!(out, "    its log at warn and above{of}:")?;
+    for line in last {
+        writeln!(out, "    {}", LogLine(line))?;
+    }
+    Ok(())
+}
+
+/// Whether backtraces are shown: `asked` for here, or in the environment, as everywhere.
+pub(crate) fn wants_backtrace(asked: bool) -> bool {
+    asked || std::env::var_os("RUST_BACKTRACE").is_some_and(|wanted| !wanted.is_empty() && wanted != "0")
 }
 
 /// The verdict of a run in a line.

@@ -3,13 +3,52 @@
 use std::{fmt, time::Duration};
 
 use super::Style;
-use crate::history::{Fields, Kind, Lifecycle, Operation, Phase, Record};
+use crate::{
+    history::{Fields, Kind, Lifecycle, Operation, Phase, Record},
+    log::Logged,
+};
 
 /// The line of a record.
 pub(crate) struct Line<'a>(pub &'a Record);
 
 /// Virtual time as seconds to the microsecond, right-aligned.
 pub(crate) struct At(pub Duration);
+
+/// A line of a run's log, as records are shown: time, node, level, where it is from.
+pub(crate) struct LogLine<'a>(pub &'a Logged);
+
+impl fmt::Display for LogLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = self.0;
+        let place = match line.incarnation {
+            0 | 1 => line.node.clone(),
+            again => format!("{}#{again}", line.node),
+        };
+        let level = Style::Doubtful.paint(line.level.name());
+        write!(f, "{}  {place:<16} {level} ", Style::Faint.paint(At(line.at)))?;
+        if !line.target.is_empty() {
+            write!(f, "{}: ", Style::Faint.paint(printable(&line.target)))?;
+        }
+        f.write_str(&printable(&line.text))?;
+        if !line.spans.is_empty() {
+            write!(f, " {}", Style::Faint.paint(format_args!("in {}", printable(&line.spans))))?;
+        }
+        Ok(())
+    }
+}
+
+/// A text in one line, without what would command a terminal.
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => printable.push(' '),
+            c if c.is_control() => printable.extend(c.escape_default()),
+            c => printable.push(c),
+        }
+    }
+    printable
+}
 
 impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

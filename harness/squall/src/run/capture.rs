@@ -2,35 +2,122 @@
 //!
 //! One subscriber serves the whole process, so that tracing's per-call-site caches are filled once and not for every
 //! run; it hands each event to the recorder of the run on the calling thread. An event belongs to the history when its
-//! target is that of an event the system declares, or `effect` or `role`; all others are logging, and spans are off.
+//! target is that of an event the system declares, or `effect` or `role`; all others, and the lines of the `log` crate, are logging, and go
+//! to the run's log as far as that is wanted. What is not wanted costs what a disabled event costs.
+//!
+//! Code under test may put a subscriber of its own in place, and then nothing that it reports is seen. madsim enters a span around each
+//! poll of a task, which belongs to the subscriber that it was made under: ours, which looks at its end whether it is still the one in force. Within
+//! a poll, a subscriber that is made has tracing ask every other about its call sites again, ours too. (One that was made before the run and is in
+//! force for a part of a poll only is not noticed.)
+
+mod lines;
+mod spans;
 
 use std::{
     borrow::Cow,
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::BTreeSet,
     fmt::{self, Write},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
 };
 
-use squall_rt::world::World;
+use squall_rt::world::{self, World};
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
     span,
-    subscriber::Interest,
+    subscriber::{DefaultGuard, Interest},
 };
 
+use self::{
+    lines::{Lines, Place},
+    spans::Spans,
+};
 use super::record::Recorder;
-use crate::{history::Fields, system::EventKind};
+use crate::{
+    confine,
+    history::Fields,
+    log::{Level, Log},
+    system::EventKind,
+};
 
 thread_local! {
     static CURRENT: RefCell<Option<Capture>> = const { RefCell::new(None) };
+    /// What is polled now: the number of the span around it.
+    static POLLED: Cell<u64> = const { Cell::new(0) };
 }
 
 struct Capture {
     recorder: Arc<Recorder>,
     world: Arc<World>,
     declared: Arc<Declared>,
+    log: Arc<RunLog>,
+    spans: RefCell<Spans>,
+}
+
+/// The log of one run, as far as it is wanted.
+#[derive(Default)]
+pub(crate) struct RunLog {
+    most: Level,
+    lines: Mutex<Lines>,
+}
+
+impl RunLog {
+    /// Keeps lines up to and with this level.
+    pub fn new(most: Level) -> Arc<Self> {
+        Arc::new(RunLog { most, lines: Mutex::default() })
+    }
+
+    /// Takes out what was said.
+    pub fn take(&self) -> Log {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether such a line is wanted. One that is not is counted.
+    fn wants(&self, level: Level, target: &str) -> bool {
+        if is_madsims(target) || self.most == Level::Off {
+            return false;
+        }
+        if level > self.most {
+            self.lines.lock().unwrap_or_else(PoisonError::into_inner).unwanted += 1;
+        }
+        level <= self.most
+    }
+}
+
+/// madsim's own lines are many, and none of the service's business.
+fn is_madsims(target: &str) -> bool {
+    target.strip_prefix("madsim").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// The most that any run of this process wanted of its log.
+static MOST: AtomicU8 = AtomicU8::new(Level::Off as u8);
+
+/// Whether lines of the `log` crate come to us.
+static HAS_LOGGER: AtomicBool = AtomicBool::new(false);
+
+/// Makes this process's lines of the `log` crate ours. For processes that are there for runs and nothing else: there is no way back.
+pub(crate) fn take_logger() {
+    HAS_LOGGER.store(log::set_logger(&Logger).is_ok(), Ordering::Relaxed);
+}
+
+/// Has this process listen, up to and with this level. While the guard lives, where there is one, it does so on this thread alone: the
+/// process has a subscriber of its own.
+pub(crate) fn listen(most: Level) -> Option<DefaultGuard> {
+    static IS_GLOBAL: OnceLock<bool> = OnceLock::new();
+    let global = *IS_GLOBAL.get_or_init(|| tracing::subscriber::set_global_default(Router).is_ok());
+    let local = (!global).then(|| tracing::subscriber::set_default(Router));
+    if MOST.fetch_max(most as u8, Ordering::Relaxed) < most as u8 {
+        tracing::callsite::rebuild_interest_cache();
+        if HAS_LOGGER.load(Ordering::Relaxed) {
+            // To count the lines that are not wanted takes seeing them.
+            log::set_max_level(log::LevelFilter::Trace);
+        }
+    }
+    local
 }
 
 /// The events that a system declares, and so which targets belong to its history.
@@ -58,64 +145,143 @@ impl Declared {
     }
 }
 
-/// While it lives, events on this thread go to `recorder`.
-pub(crate) struct CaptureGuard {
-    /// Keeps the subscriber in place where another one is the process's default.
-    _local: Option<tracing::subscriber::DefaultGuard>,
-}
+/// While it lives, events on this thread go to `recorder`, and log lines to `log`.
+pub(crate) struct CaptureGuard(());
 
 impl CaptureGuard {
-    pub fn enter(recorder: Arc<Recorder>, world: Arc<World>, declared: Arc<Declared>) -> Self {
-        static IS_GLOBAL: OnceLock<bool> = OnceLock::new();
-        let global = *IS_GLOBAL.get_or_init(|| tracing::subscriber::set_global_default(Router).is_ok());
-        let local = (!global).then(|| tracing::subscriber::set_default(Router));
-        CURRENT.with(|current| *current.borrow_mut() = Some(Capture { recorder, world, declared }));
-        CaptureGuard { _local: local }
+    pub fn enter(
+        recorder: Arc<Recorder>,
+        world: Arc<World>,
+        declared: Arc<Declared>,
+        log: Arc<RunLog>,
+    ) -> Self {
+        let capture = Capture { recorder, world, declared, log, spans: RefCell::default() };
+        CURRENT.with(|current| *current.borrow_mut() = Some(capture));
+        CaptureGuard(())
     }
 }
 
 impl Drop for CaptureGuard {
     fn drop(&mut self) {
+        // A subscriber that is in force to the end may have been put there by the very last poll.
+        look_for_blindness();
         CURRENT.with(|current| current.borrow_mut().take());
+    }
+}
+
+/// Calls `f` with the run on this thread, if there is one.
+fn with_current<T>(f: impl FnOnce(&Capture) -> T) -> Option<T> {
+    CURRENT
+        .try_with(|current| current.try_borrow().ok().and_then(|current| current.as_ref().map(f)))
+        .ok()
+        .flatten()
+}
+
+/// What is said of whoever has our subscriber replaced.
+const SEE_NOTHING: &str = "what nodes report is not seen then, and cannot be judged: report to the subscriber that is there, or put yours in \
+                           place in `main`, or with `try_init`, which lets squall's be";
+
+/// Gives up the run if it is not ours to see what is reported.
+fn look_for_blindness() {
+    if !tracing::dispatcher::get_default(tracing::Dispatch::is::<Router>) {
+        with_current(|capture| {
+            let polled = POLLED.get().checked_sub(1).and_then(|number| capture.world.process(number));
+            let who = polled.map(|node| capture.recorder.name_for_panic(node));
+            confine::refuse_by(
+                who.as_deref(),
+                "put a tracing subscriber of its own in place (tracing::subscriber::set_default)",
+                SEE_NOTHING,
+            );
+        });
+    }
+}
+
+impl Capture {
+    /// Adds a line to the log, unless its process is dead.
+    fn say(&self, level: Level, target: &str, text: String, parent: Option<&span::Id>) {
+        let (node, at) = world::whereabouts();
+        let life = self.world.here();
+        if node.is_some() && life.is_none() {
+            return;
+        }
+        let place = Place {
+            at,
+            after: self.recorder.count(),
+            node: life.map(|life| self.recorder.name_for_panic(life.node)).unwrap_or_default(),
+            incarnation: life.map_or(0, |life| life.incarnation),
+        };
+        let spans = self.spans.borrow().told(parent);
+        let mut lines = self.log.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.push(place, level, target, text, spans);
+    }
+}
+
+fn level_of(level: tracing::Level) -> Level {
+    match level {
+        tracing::Level::ERROR => Level::Error,
+        tracing::Level::WARN => Level::Warn,
+        tracing::Level::INFO => Level::Info,
+        tracing::Level::DEBUG => Level::Debug,
+        tracing::Level::TRACE => Level::Trace,
     }
 }
 
 /// Routes events to the run on the calling thread.
 struct Router;
 
+/// Whether it is the span that madsim enters around each poll of a task, or that of a node, which is its parent.
+fn is_of_tasks(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span()
+        && metadata.target() == "madsim::sim::task"
+        && matches!(metadata.name(), "task" | "node")
+}
+
 impl Subscriber for Router {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        // madsim's own events are many, and a module path is never the target of a reported event.
-        if metadata.is_span() || metadata.target().contains("::") || metadata.target() == "madsim" {
-            Interest::never()
-        } else {
-            Interest::sometimes()
+        if is_of_tasks(metadata) {
+            if metadata.name() == "task" {
+                // Not for the first time: all are asked about again when there is a new subscriber.
+                with_current(|_| confine::look_at_new_subscriber(SEE_NOTHING));
+            }
+            return Interest::always();
         }
+        // Logging costs nothing where nobody wants it. A module path is never the target of a reported event.
+        let is_logging = metadata.is_span() || metadata.target().contains("::");
+        let unwanted = is_logging && MOST.load(Ordering::Relaxed) == Level::Off as u8;
+        if unwanted || is_madsims(metadata.target()) { Interest::never() } else { Interest::sometimes() }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event()
-            && CURRENT.with(|current| {
-                current
-                    .borrow()
-                    .as_ref()
-                    .is_some_and(|capture| capture.declared.targets.contains(&metadata.target()))
-            })
+        let wanted = with_current(|capture| {
+            if metadata.is_span() {
+                !is_madsims(metadata.target()) && level_of(*metadata.level()) <= capture.log.most
+            } else {
+                capture.declared.targets.contains(&metadata.target())
+                    || capture.log.wants(level_of(*metadata.level()), metadata.target())
+            }
+        });
+        wanted == Some(true) || is_of_tasks(metadata)
     }
 
     fn event(&self, event: &Event<'_>) {
-        let Some((recorder, world, declared)) = CURRENT.with(|current| {
-            let current = current.borrow();
-            let capture = current.as_ref()?;
-            Some((capture.recorder.clone(), capture.world.clone(), capture.declared.clone()))
+        let target = event.metadata().target();
+        let Some((recorder, world, declared)) = with_current(|capture| {
+            (capture.recorder.clone(), capture.world.clone(), capture.declared.clone())
         }) else {
             return;
         };
+        if !declared.targets.contains(&target) {
+            let mut reading = Reading::default();
+            event.record(&mut reading);
+            let level = level_of(*event.metadata().level());
+            with_current(|capture| capture.say(level, target, reading.told(), event.parent()));
+            return;
+        }
         // A dead process reports nothing.
         let Some(life) = world.here() else { return };
-        let mut reading = Reading { fields: Fields::new(), name: String::from(event.metadata().target()) };
+        let mut reading = Reading { fields: Fields::new(), name: String::from(target) };
         event.record(&mut reading);
-        if !declared.knows(event.metadata().target(), &reading.name) {
+        if !declared.knows(target, &reading.name) {
             recorder.give_up(format!(
                 "a node reported `{}`, which System::events() does not declare: declare it, or give it another \
                  target if it is logging",
@@ -126,31 +292,131 @@ impl Subscriber for Router {
         recorder.event(life, Cow::Owned(reading.name), reading.fields);
     }
 
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
+    fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
+        let mut fields = Reading::default();
+        if is_of_tasks(attributes.metadata()) {
+            // A node's span goes by the node's number, and so do those of its tasks.
+            if let Some(node) = attributes.parent() {
+                return node.clone();
+            }
+            attributes.record(&mut fields);
+            let number = fields.fields.text("id").and_then(|number| number.parse::<u64>().ok());
+            return span::Id::from_u64(number.unwrap_or(0) + 1);
+        }
+        attributes.record(&mut fields);
+        let name = attributes.metadata().name();
+        let add = |capture: &Capture| {
+            capture.spans.borrow_mut().add(name, fields, attributes.parent(), attributes.is_root())
+        };
+        with_current(add).unwrap_or(span::Id::from_u64(spans::FIRST))
     }
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record(&self, id: &span::Id, values: &span::Record<'_>) {
+        if id.into_u64() >= spans::FIRST {
+            with_current(|capture| capture.spans.borrow_mut().record(id, values));
+        }
+    }
+
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
+
+    fn enter(&self, id: &span::Id) {
+        if id.into_u64() >= spans::FIRST {
+            with_current(|capture| capture.spans.borrow_mut().enter(id));
+        } else {
+            POLLED.set(id.into_u64());
+        }
+    }
+
+    fn exit(&self, id: &span::Id) {
+        if id.into_u64() >= spans::FIRST {
+            with_current(|capture| capture.spans.borrow_mut().exit(id));
+        } else {
+            look_for_blindness();
+        }
+    }
+
+    fn clone_span(&self, id: &span::Id) -> span::Id {
+        if id.into_u64() >= spans::FIRST {
+            with_current(|capture| capture.spans.borrow_mut().refer(id));
+        }
+        id.clone()
+    }
+
+    fn try_close(&self, id: span::Id) -> bool {
+        if id.into_u64() >= spans::FIRST {
+            with_current(|capture| capture.spans.borrow_mut().close(&id));
+        }
+        false
+    }
 }
 
+fn level_of_log(level: log::Level) -> Level {
+    match level {
+        log::Level::Error => Level::Error,
+        log::Level::Warn => Level::Warn,
+        log::Level::Info => Level::Info,
+        log::Level::Debug => Level::Debug,
+        log::Level::Trace => Level::Trace,
+    }
+}
+
+/// Routes lines of the `log` crate to the run on the calling thread.
+struct Logger;
+
+impl log::Log for Logger {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        let level = level_of_log(metadata.level());
+        with_current(|capture| capture.log.wants(level, metadata.target())).unwrap_or(false)
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let level = level_of_log(record.level());
+        let text = record.args().to_string();
+        with_current(|capture| capture.say(level, record.target(), text, None));
+    }
+
+    fn flush(&self) {}
+}
+
+/// The fields of an event or a span, and its message, which follows what `name` begins with.
+#[derive(Default)]
 struct Reading {
     fields: Fields,
     name: String,
 }
 
+impl Reading {
+    fn separate(&mut self) {
+        if !self.name.is_empty() {
+            self.name.push('.');
+        }
+    }
+
+    /// The message and the fields, as a line.
+    fn told(&self) -> String {
+        match (self.name.is_empty(), self.fields.is_empty()) {
+            (_, true) => self.name.clone(),
+            (true, false) => self.fields.to_string(),
+            (false, false) => format!("{} {}", self.name, self.fields),
+        }
+    }
+}
+
 impl Visit for Reading {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
-            write!(self.name, ".{value:?}").expect("writing to a string succeeds");
+            self.separate();
+            write!(self.name, "{value:?}").expect("writing to a string succeeds");
         } else {
             self.fields.push(field.name(), format!("{value:?}"));
         }
     }
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "message" {
-            self.name.push('.');
+            self.separate();
             self.name.push_str(value);
         } else {
             self.fields.push(field.name(), value);

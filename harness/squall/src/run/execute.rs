@@ -1,23 +1,21 @@
 //! Executes one run: a fresh thread, a fresh world, the supervisor that brings it from warmup to its verdict.
 
 use std::{
-    any::Any,
-    cell::RefCell,
     collections::BTreeSet,
-    panic::{self, PanicHookInfo},
-    sync::{Arc, Mutex, Once, OnceLock, PoisonError},
+    fmt,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use squall_rt::{
     task::JoinHandle,
-    world::{self, NodeId, StrayTasks, World},
+    world::{self, NodeId, World},
 };
 
 use super::{
     Coverage, Digest, ExecuteOptions, RunReport, Verdict,
-    capture::{self, CaptureGuard},
+    capture::{self, CaptureGuard, RunLog},
     clients::Clients,
     cluster::{CLIENTS, Cluster, Setting},
     engine::Engine,
@@ -28,6 +26,7 @@ use super::{
 };
 use crate::{
     check::judge::Judge,
+    confine::{self, Backtrace, By, Panicked, as_part},
     fault::target::{self, Among},
     history::{Kind, Phase},
     plan::{Drawn, Plan, PlannedFault, RunId, Start},
@@ -44,7 +43,7 @@ const STACK: usize = 2 << 20;
 
 /// Executes the run that `spec` and `run`, a seed or a run's name, define. Blocks until it has ended.
 ///
-/// A panic of code under test ends the run with [`Verdict::Panicked`]. A run that loops for ever, aborts or overflows its
+/// A panic of code under test ends the run with [`Verdict::Panicked`], and what cannot be simulated with [`Verdict::Undecided`]. A run that loops for ever, aborts or overflows its
 /// stack takes this process with it: workers are there for that.
 ///
 /// # Panics
@@ -72,15 +71,21 @@ pub(crate) fn execute_followed(
     // Of a run that others are made of, everything is told.
     let options =
         if run.is_survey() { ExecuteOptions { keep_history: true, trace: true, ..options } } else { options };
-    let shared = Arc::new(Shared::default());
-    let plan = draw_plan(&shared, &*system, spec, &run);
+    let shared = Arc::new(Shared {
+        log: RunLog::new(options.log),
+        recorder: OnceLock::new(),
+        watch: OnceLock::new(),
+        done: Mutex::default(),
+    });
+    let plan = draw_plan(&*system, spec, &run);
     if let Ok(plan) = &plan
         && let Some(reason) = plan.stranger(spec)
     {
         return RunReport::lost(run, Verdict::Undecided { reason });
     }
     let outcome = plan.and_then(|plan| {
-        on_fresh_thread(&shared, || {
+        on_fresh_thread(|| {
+            let _listening = capture::listen(options.log);
             let schedule = spec.plan.as_ref().and_then(|plan| plan.schedule);
             world::run_scheduled(plan.seed, schedule, |world| {
                 supervise(world, system.clone(), spec, plan, shared.clone(), options.trace, follower)
@@ -89,8 +94,10 @@ pub(crate) fn execute_followed(
     });
     let mut report = match outcome {
         Ok(Ok(())) => shared.report(run),
-        Ok(Err(stray)) => shared.undecided(run, &stray),
-        Err(payload) => shared.panicked(run, &*payload),
+        Ok(Err(stray)) => {
+            RunReport { verdict: Verdict::Undecided { reason: stray.to_string() }, ..shared.report(run) }
+        }
+        Err(ended) => shared.ended_early(run, ended),
     };
     report.wall_us = started.elapsed().as_micros() as u64;
     if report.passed() && !options.keep_history {
@@ -105,22 +112,17 @@ pub(crate) fn execute_followed(
 /// When the spec is not valid for the registry.
 pub fn explain(registry: &Registry, spec: &Spec, run: impl Into<RunId>) -> Plan {
     let system = system_of(registry, spec);
-    draw_plan(&Arc::default(), &*system, spec, &run.into())
-        .unwrap_or_else(|payload| panic::resume_unwind(payload))
+    draw_plan(&*system, spec, &run.into()).unwrap_or_else(|ended| panic!("{ended}"))
 }
 
-/// Draws a plan, or has the panic of the system's strategies.
-fn draw_plan(
-    shared: &Arc<Shared>,
-    system: &dyn AnySystem,
-    spec: &Spec,
-    run: &RunId,
-) -> Result<Plan, Box<dyn Any + Send>> {
-    let drawn = on_fresh_thread(shared, || {
+/// Draws a plan, or says why the system's strategies have none.
+fn draw_plan(system: &dyn AnySystem, spec: &Spec, run: &RunId) -> Result<Plan, Ended> {
+    let drawn = on_fresh_thread(|| {
+        confine::listen(|node| node.index().to_string(), |_| ());
         let params = |seed| params_of(system, spec, seed);
         world::run(run.seed, |_| async move { Plan::of_run(system, &params, spec, run) })
     })?;
-    drawn.map_err(|stray| -> Box<dyn Any + Send> { Box::new(stray.to_string()) })
+    drawn.map_err(|stray| Ended::Refused(stray.to_string()))
 }
 
 /// Has `f` take the operations of a run's plan, as they were drawn: proptest values, which can be made simpler. On a thread of its own, as
@@ -137,13 +139,13 @@ pub(crate) fn with_drawn_operations<T: Send>(
     let system = system_of(registry, spec);
     let system = &*system;
     let plan = explain(registry, spec, run);
-    let done = on_fresh_thread(&Arc::default(), || {
+    let done = on_fresh_thread(|| {
         let params = |seed| params_of(system, spec, seed);
         let drawn =
             world::run(run.seed, |_| async { Plan::drawn_operations(system, &params, spec, run, &plan) });
         f(drawn.unwrap_or_default())
     });
-    done.unwrap_or_else(|payload| panic::resume_unwind(payload))
+    done.unwrap_or_else(|ended| panic!("{ended}"))
 }
 
 fn system_of(registry: &Registry, spec: &Spec) -> Arc<dyn AnySystem> {
@@ -160,73 +162,57 @@ fn params_of(system: &dyn AnySystem, spec: &Spec, seed: u64) -> serde_json::Valu
     }
 }
 
-/// Runs `f` on a thread of its own, where a panic is noted in `shared` rather than printed.
-fn on_fresh_thread<T: Send>(
-    shared: &Arc<Shared>,
-    f: impl FnOnce() -> T + Send,
-) -> Result<T, Box<dyn Any + Send>> {
-    install_panic_hook();
+/// Why what was to be executed has no outcome.
+enum Ended {
+    /// Something in it panicked.
+    Panicked(Panicked),
+    /// It asked for what cannot be simulated.
+    Refused(String),
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::Refused(told) => f.write_str(told),
+            Ended::Panicked(Panicked { message, location, by, .. }) => {
+                if let By::Part(part) = by {
+                    write!(f, "{part} panicked in ")?;
+                }
+                write!(f, "{location}: {message}")
+            }
+        }
+    }
+}
+
+/// Runs `f` on a thread of its own, where a panic is noted rather than printed.
+fn on_fresh_thread<T: Send>(f: impl FnOnce() -> T + Send) -> Result<T, Ended> {
     thread::scope(|scope| {
+        let run = || {
+            let outcome = confine::catch(f);
+            match (confine::take_refused(), outcome) {
+                (Some(told), _) => Err(Ended::Refused(told)),
+                (None, outcome) => outcome.map_err(Ended::Panicked),
+            }
+        };
         thread::Builder::new()
             .name("run".to_owned())
             .stack_size(STACK)
-            .spawn_scoped(scope, || {
-                NOTED.with(|noted| *noted.borrow_mut() = Some(shared.clone()));
-                f()
-            })
+            .spawn_scoped(scope, run)
             .expect("the system can start a thread")
             .join()
+            .expect("panics are caught on the thread itself")
     })
 }
 
 /// What outlives the run's thread.
-#[derive(Default)]
 struct Shared {
+    log: Arc<RunLog>,
     recorder: OnceLock<Arc<Recorder>>,
     watch: OnceLock<Arc<Watch>>,
-    panic: Mutex<Option<NotedPanic>>,
     done: Mutex<Option<(Recorded, Coverage, Duration)>>,
 }
 
-struct NotedPanic {
-    location: String,
-    node: String,
-    at: Duration,
-}
-
-thread_local! {
-    static NOTED: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
-}
-
-/// On a run's thread a panic is noted; elsewhere it is printed as ever.
-fn install_panic_hook() {
-    static INSTALL: Once = Once::new();
-    INSTALL.call_once(|| {
-        let default = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            let shared = NOTED.with(|noted| noted.try_borrow().ok().and_then(|noted| noted.clone()));
-            match shared {
-                Some(shared) => shared.note(info),
-                None => default(info),
-            }
-        }));
-    });
-}
-
 impl Shared {
-    fn note(&self, info: &PanicHookInfo<'_>) {
-        let location = info.location().map_or_else(String::new, |location| {
-            format!("{}:{}:{}", location.file(), location.line(), location.column())
-        });
-        let (node, at) = world::whereabouts();
-        let node = node
-            .and_then(|node| Some(self.recorder.get()?.name_for_panic(node)))
-            .unwrap_or_else(|| "the harness".to_owned());
-        let mut noted = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
-        // The first panic is the cause; a second one, while unwinding, is its consequence.
-        noted.get_or_insert(NotedPanic { location, node, at });
-    }
-
     fn report(&self, run: RunId) -> RunReport {
         let done = self.done.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (recorded, coverage, virtual_time) =
@@ -244,6 +230,8 @@ impl Shared {
             coverage,
             history: recorded.records,
             trace: self.trace(),
+            backtrace: Backtrace::default(),
+            log: self.log.take(),
         }
     }
 
@@ -251,33 +239,48 @@ impl Shared {
         self.watch.get().map_or_else(Vec::new, |watch| watch.take())
     }
 
-    fn undecided(&self, run: RunId, stray: &StrayTasks) -> RunReport {
-        RunReport { verdict: Verdict::Undecided { reason: stray.to_string() }, ..self.report(run) }
-    }
-
-    fn panicked(&self, run: RunId, payload: &(dyn Any + Send)) -> RunReport {
-        let message = payload
-            .downcast_ref::<&str>()
-            .map(|s| (*s).to_owned())
-            .or_else(|| payload.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "a panic without a message".to_owned());
-        let noted = self.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (location, node, at) = noted.map_or_else(
-            || (String::new(), "the harness".to_owned(), Duration::ZERO),
-            |noted| (noted.location, noted.node, noted.at),
-        );
+    /// The report of a run whose supervisor did not return, or is not to be believed.
+    fn ended_early(&self, run: RunId, ended: Ended) -> RunReport {
+        if self.done.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            let report = self.report(run);
+            return match (&report.verdict, ended) {
+                // What was seen before the refusal was seen.
+                (Verdict::Violated(_), Ended::Refused(_)) => report,
+                (_, ended) => RunReport { verdict: self.verdict(ended), ..report },
+            };
+        }
+        let (at, backtrace) = match &ended {
+            Ended::Panicked(panicked) => (panicked.at, panicked.backtrace.clone()),
+            Ended::Refused(_) => (Duration::ZERO, Backtrace::default()),
+        };
         let recorded = self.recorder.get().map(|recorder| recorder.take(&[]));
         let (digest, history) =
             recorded.map_or((Digest::default(), Vec::new()), |recorded| (recorded.digest, recorded.records));
         RunReport {
-            run,
-            verdict: Verdict::Panicked { message, location, node, at },
             digest,
-            virtual_time: at,
-            wall_us: 0,
-            coverage: Coverage::default(),
+            virtual_time: at.max(history.last().map_or(Duration::ZERO, |record| record.at)),
             history,
             trace: self.trace(),
+            backtrace,
+            log: self.log.take(),
+            ..RunReport::lost(run, self.verdict(ended))
+        }
+    }
+
+    fn verdict(&self, ended: Ended) -> Verdict {
+        match ended {
+            Ended::Refused(reason) => Verdict::Undecided { reason },
+            Ended::Panicked(Panicked { message, location, by, at, .. }) => Verdict::Panicked {
+                message,
+                location,
+                node: match by {
+                    By::Node(node) => self.recorder.get().map(|recorder| recorder.name_for_panic(node)),
+                    By::Part(part) => Some(part),
+                    By::Harness => None,
+                }
+                .unwrap_or_else(|| "the harness".to_owned()),
+                at,
+            },
         }
     }
 }
@@ -298,16 +301,18 @@ async fn supervise(
     }
     let recorder = Recorder::new(world.clone(), Judge::new(spec, &*system, &params), watch.clone(), follower);
     let _ = shared.recorder.set(recorder.clone());
+    let (names, ends) = (recorder.clone(), recorder.clone());
+    confine::listen(move |node| names.name_for_panic(node), move |told| ends.give_up_if_free(told));
     let clients =
         Clients::new(recorder.clone(), *spec.workload.clients, &plan.operations, plan.left_out.operations());
-    let groups: Vec<(Arc<str>, u32)> = system
-        .groups(&params)
-        .iter()
-        .map(|group| {
-            let size = spec.topology.iter().find(|(name, _)| name.value == group.name);
-            (group.name.into(), size.map_or(group.size, |(_, size)| size.value))
-        })
-        .collect();
+    let groups: Vec<(Arc<str>, u32)> =
+        as_part(&mut (), |()| "System::groups".to_owned(), |()| system.groups(&params))
+            .iter()
+            .map(|group| {
+                let size = spec.topology.iter().find(|(name, _)| name.value == group.name);
+                (group.name.into(), size.map_or(group.size, |(_, size)| size.value))
+            })
+            .collect();
     let declared = capture::Declared::new(system.events());
     let (cluster, serve) = Cluster::build(Setting {
         world: world.clone(),
@@ -320,7 +325,7 @@ async fn supervise(
         limits: &spec.limits,
     });
 
-    let guard = CaptureGuard::enter(recorder.clone(), world.clone(), declared);
+    let guard = CaptureGuard::enter(recorder.clone(), world.clone(), declared, shared.log.clone());
     let mut tasks = AbortOnDrop(vec![squall_rt::task::spawn(serve)]);
     recorder.record(Kind::Phase(Phase::Warmup));
     let ids = spec.faults.iter().map(|fault| fault.id.value.clone());

@@ -4,7 +4,10 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -43,6 +46,8 @@ struct State {
 pub(crate) struct Recorder {
     world: Arc<World>,
     state: Mutex<State>,
+    /// How many records there are, for whoever cannot wait for the state.
+    count: AtomicU64,
     stopped: Notify,
     engine: OnceLock<Weak<Engine>>,
     /// Whoever has to know how far the history is.
@@ -70,6 +75,7 @@ impl Recorder {
                 violation: None,
                 undecided: None,
             }),
+            count: AtomicU64::new(0),
             stopped: Notify::new(),
             engine: OnceLock::new(),
             watch,
@@ -132,9 +138,15 @@ impl Recorder {
             self.stopped.notify_one();
         }
         state.records.push(record);
+        self.count.store(state.records.len() as u64, Ordering::Relaxed);
         if let Some(watch) = &self.watch {
             watch.count_record();
         }
+    }
+
+    /// How many records there are; while one is being added, how many there were.
+    pub fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// A node reported something.
@@ -204,6 +216,16 @@ impl Recorder {
         let mut state = self.state();
         state.violation = None;
         state.undecided.get_or_insert(reason);
+    }
+
+    /// As [`give_up`](Self::give_up), from code that may be in the middle of being shown a record; then nothing is noted, but the run ends.
+    pub fn give_up_if_free(&self, reason: &str) {
+        if let Ok(mut state) = self.state.try_lock()
+            && state.violation.is_none()
+        {
+            state.undecided.get_or_insert_with(|| reason.to_owned());
+        }
+        self.stopped.notify_one();
     }
 
     /// Waits for a violation, or for what makes the run undecidable.

@@ -10,6 +10,7 @@ use proptest::{
 use super::{BoxError, EventKind, Flaw, Group, Node, Operations, System, Transport};
 use crate::{
     check::{Condition, Invariant},
+    confine::as_part,
     run::ClientDriver,
     spec::{self, Diagnostic, Tree},
     trace,
@@ -77,16 +78,22 @@ pub trait Sampler {
 impl<Op: serde::Serialize + std::fmt::Debug + 'static> Sampler for Operations<Op> {
     fn draw(&self, kind: usize, runner: &mut TestRunner) -> Box<dyn ValueTree<Value = serde_json::Value>> {
         let kind = &self.kinds[kind];
-        let tree = kind
-            .strategy
-            .new_tree(runner)
+        let tree = as_part(runner, |_| strategy_of(kind.name), |runner| kind.strategy.new_tree(runner))
             .unwrap_or_else(|reason| panic!("the strategy of operation `{}` gives up: {reason}", kind.name));
-        Box::new(AsData(tree))
+        Box::new(AsData { tree, operation: kind.name })
     }
 }
 
+/// How a strategy is named that panics.
+fn strategy_of(operation: &str) -> String {
+    format!("the strategy of operation `{operation}`")
+}
+
 /// A value of a strategy as data.
-struct AsData<T>(T);
+struct AsData<T> {
+    tree: T,
+    operation: &'static str,
+}
 
 impl<T: ValueTree> ValueTree for AsData<T>
 where
@@ -95,13 +102,15 @@ where
     type Value = serde_json::Value;
 
     fn current(&self) -> serde_json::Value {
-        serde_json::to_value(self.0.current()).expect("an operation is plain data")
+        let name = |_: &_| strategy_of(self.operation);
+        let value = as_part(&mut &self.tree, name, |tree| tree.current());
+        serde_json::to_value(value).expect("an operation is plain data")
     }
     fn simplify(&mut self) -> bool {
-        self.0.simplify()
+        as_part(&mut self.tree, |_| strategy_of(self.operation), ValueTree::simplify)
     }
     fn complicate(&mut self) -> bool {
-        self.0.complicate()
+        as_part(&mut self.tree, |_| strategy_of(self.operation), ValueTree::complicate)
     }
 }
 

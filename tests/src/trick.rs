@@ -1,0 +1,158 @@
+//! What ordinary code does without meaning harm, and what it finds out in a simulation: it starts threads, uses the tokio that is not
+//! simulated, puts hooks and subscribers of its own in place, catches panics, logs and prints.
+
+use std::{panic, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// See the [module](self).
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Trick {
+    /// `std::thread::spawn`.
+    Thread,
+    /// `std::thread::scope`.
+    Scope,
+    /// `pthread_create`, without attributes, and no look at what it says; then a strike.
+    Pthread,
+    /// The real `tokio::spawn`.
+    RealSpawn,
+    /// The real `tokio::task::spawn_blocking`.
+    RealSpawnBlocking,
+    /// The real `tokio::time::sleep`.
+    RealSleep,
+    /// The real `tokio::net::UdpSocket`.
+    RealSocket,
+    /// The real `tokio::task::yield_now`, and then a strike.
+    RealYield,
+    /// What the simulated tokio has for `consume_budget`, and then a strike.
+    ConsumeBudget,
+    /// A panic hook that does nothing, and then a panic.
+    Hook,
+    /// A panic that is caught, and then another.
+    CaughtAndPanic,
+    /// A panic in the invariant.
+    InvariantPanics,
+    /// A panic in the condition.
+    ConditionPanics,
+    /// A panic in the strategy of the operation.
+    StrategyPanics,
+    /// A subscriber of its own for the thread, kept in force, and then a strike.
+    Subscriber,
+    /// A subscriber of its own within one poll, in which it strikes.
+    ScopedSubscriber,
+    /// A subscriber that was made for nothing, and is in force from one poll to the next, in which it strikes.
+    NoSubscriber,
+    /// A subscriber for the whole process, which cannot be had, and then a strike.
+    GlobalSubscriber,
+    /// Log lines through `tracing` and `log`, at all levels and within spans, and then a strike.
+    Log,
+    /// The same, without the strike.
+    LogAndPass,
+    /// A wait for a message of std's that never comes.
+    Receive,
+}
+
+/// Does it.
+///
+/// # Errors
+/// What the trick came to, if it was to fail.
+pub async fn play(trick: Trick) -> std::io::Result<()> {
+    match trick {
+        Trick::Thread => drop(std::thread::spawn(|| ())),
+        Trick::Scope => std::thread::scope(|scope| drop(scope.spawn(|| ()))),
+        Trick::Pthread => {
+            start_thread();
+            strike();
+        }
+        Trick::RealSpawn => drop(real_tokio::spawn(async {})),
+        Trick::RealSpawnBlocking => drop(real_tokio::task::spawn_blocking(|| ())),
+        Trick::RealSleep => real_tokio::time::sleep(Duration::from_millis(1)).await,
+        Trick::RealSocket => drop(real_tokio::net::UdpSocket::bind("127.0.0.1:0").await?),
+        Trick::RealYield => {
+            real_tokio::task::yield_now().await;
+            strike();
+        }
+        Trick::ConsumeBudget => {
+            tokio::task::consume_budget().await;
+            strike();
+        }
+        Trick::Hook => {
+            panic::set_hook(Box::new(|_| {}));
+            panic!("under a hook");
+        }
+        Trick::CaughtAndPanic => {
+            let caught = panic::catch_unwind(|| panic!("the first is caught"));
+            assert!(caught.is_err());
+            panic!("the second is not");
+        }
+        Trick::Subscriber => {
+            std::mem::forget(tracing::subscriber::set_default(Deaf));
+            strike();
+        }
+        Trick::ScopedSubscriber => tracing::subscriber::with_default(Deaf, strike),
+        Trick::NoSubscriber => {
+            std::mem::forget(tracing::dispatcher::set_default(&tracing::Dispatch::none()));
+            squall_rt::task::yield_now().await;
+            strike();
+        }
+        Trick::GlobalSubscriber => {
+            assert!(tracing::subscriber::set_global_default(Deaf).is_err(), "squall's is there");
+            strike();
+        }
+        Trick::Log | Trick::LogAndPass => {
+            say();
+            if trick == Trick::Log {
+                strike();
+            }
+        }
+        Trick::InvariantPanics => tracing::info!(target: "gremlin", beat = -1, "struck"),
+        Trick::Receive => drop(std::sync::mpsc::channel::<()>().1.recv()),
+        Trick::ConditionPanics | Trick::StrategyPanics => {}
+    }
+    Ok(())
+}
+
+fn strike() {
+    tracing::info!(target: "gremlin", beat = 5, "struck");
+}
+
+/// As a library in C does.
+#[allow(unsafe_code, reason = "there is no safe way to start a thread so")]
+fn start_thread() {
+    extern "C" fn main(_: *mut libc::c_void) -> *mut libc::c_void {
+        std::ptr::null_mut()
+    }
+    let mut thread = 0;
+    // SAFETY: the function takes no argument, and nothing is expected of the thread.
+    unsafe { libc::pthread_create(&raw mut thread, std::ptr::null(), main, std::ptr::null_mut()) };
+}
+
+fn say() {
+    let error = "no lease\u{9b}";
+    let _request = tracing::warn_span!("request", id = 3).entered();
+    tracing::trace!(target: "shop", "quietly");
+    tracing::info!("in passing");
+    let _step = tracing::error_span!("step", name = "charge").entered();
+    tracing::warn!(%error, attempt = 2, "cannot charge");
+    drop(_step);
+    log::error!(target: "shop::cart", "the cart is {}", "empty");
+}
+
+/// A subscriber that hears nothing.
+struct Deaf;
+
+impl tracing::Subscriber for Deaf {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        false
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
