@@ -357,7 +357,8 @@ impl Model {
     /// Something that is judged by the results that count now.
     fn by_count(&self, config: &Config, now: Duration, class: &'static str, expected: String) -> Breach {
         let [calls, failures, slow, good] = self.counted(config, now);
-        let share = |n: usize| if calls == 0 { String::new() } else { format!(" ({}%)", n * 100 / calls) };
+        let share =
+            |n: usize| (n * 100).checked_div(calls).map_or(String::new(), |percent| format!(" ({percent}%)"));
         let seen = format!(
             "{:?} since {:?}; what counts at {now:?}: {calls} calls, {failures} failed{}, {slow} slow{}, {good} good",
             self.state,
