@@ -16,17 +16,19 @@ use squall::{
 use squall_rt::rng;
 
 mod astray;
+mod imp;
 mod leaks;
 mod process;
 mod trick;
 
 pub use self::trick::Trick;
 
-use self::{astray::Astray, leaks::Leaky};
+pub use self::imp::{ENDLESS, IMP};
+use self::{astray::Astray, imp::Imp, leaks::Leaky};
 
 /// The systems of these tests.
 pub fn registry() -> Registry {
-    Registry::new().with::<Gremlin>().with::<Leaky>().with::<Astray>()
+    Registry::new().with::<Gremlin>().with::<Leaky>().with::<Astray>().with::<Imp>()
 }
 
 /// Nodes that beat ten times a second, and in one run of some do a [`Deed`]. What they report depends on all that ordinary code leaves to
@@ -253,7 +255,7 @@ async fn beat(n: u64) {
     tracing::info!(target: "gremlin", n, picked, chose, second, "beat");
 }
 
-fn act(deed: Deed) {
+pub(crate) fn act(deed: Deed) {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     match deed {
         Deed::Nothing => {}

@@ -5,7 +5,7 @@
 //! is a count of runs, so the same build measures the same on any machine.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -17,6 +17,7 @@ use std::{
 use crate::{
     check::judge::label,
     explore::{Options, Pool, Progress, Seeds, explore},
+    inquiry::{Inquiry, Unanswered, Unread},
     plan::RunId,
     run::Verdict,
     shrink::{self, Limits},
@@ -24,7 +25,7 @@ use crate::{
         Loaded, Spec,
         model::{Expect, Strategy},
     },
-    system::{Flaw, Registry},
+    system::Facts,
 };
 
 /// How far base seeds lie apart.
@@ -99,20 +100,33 @@ pub(crate) fn flaws(specs: &[Loaded]) -> Vec<Loaded> {
     specs.iter().filter(of_flaw).cloned().collect()
 }
 
-/// Each flaw under each of these specs that passes and checks what the flaw violates, though it was not made for it.
-pub(crate) fn across(registry: &Registry, specs: &[Loaded]) -> Vec<Loaded> {
-    let good = |loaded: &&Loaded| loaded.spec.expect == Expect::Pass && loaded.spec.plan.is_none();
-    let with_flaws = specs.iter().filter(good).flat_map(|loaded| {
-        let system = registry.get(&loaded.spec.system).expect("a valid spec names a known system");
-        let checked = |flaw: &&Flaw| loaded.spec.check.iter().any(|check| label(check) == flaw.violates);
-        system.flaws().iter().filter(checked).map(|flaw| {
-            let mut loaded = loaded.clone();
-            loaded.spec.variant = Some(flaw.name.to_owned().into());
-            loaded.spec.expect = Expect::Violates(flaw.violates.to_owned().into());
-            loaded
-        })
-    });
-    with_flaws.collect()
+/// Each flaw under each of these specs that passes and checks what the flaw violates, though it was not made for it. Specs of systems whose
+/// flaws cannot be known are added to `unread`.
+pub(crate) fn across(inquiry: &Inquiry, specs: &[Loaded], unread: &mut Vec<Unread>) -> Vec<Loaded> {
+    let mut with_flaws = Vec::new();
+    let mut known: BTreeMap<&str, Result<Facts, Unanswered>> = BTreeMap::new();
+    for loaded in specs {
+        if loaded.spec.expect != Expect::Pass || loaded.spec.plan.is_some() {
+            continue;
+        }
+        let system = loaded.spec.system.as_str();
+        let flaws = match known.entry(system).or_insert_with(|| inquiry.facts(system)) {
+            Ok(facts) => &facts.flaws,
+            Err(why) => {
+                unread.push(Unread { path: loaded.path.clone(), why: why.clone() });
+                continue;
+            }
+        };
+        for flaw in flaws {
+            if loaded.spec.check.iter().any(|check| label(check) == flaw.violates) {
+                let mut loaded = loaded.clone();
+                loaded.spec.variant = Some(flaw.name.clone().into());
+                loaded.spec.expect = Expect::Violates(flaw.violates.clone().into());
+                with_flaws.push(loaded);
+            }
+        }
+    }
+    with_flaws
 }
 
 fn expected(spec: &Spec) -> Option<&str> {
@@ -129,7 +143,7 @@ type Done = (Job, Option<(u64, RunId)>, Option<Small>);
 
 /// Measures, several explorations at a time. `watch` is told of each that is done. None if it was stopped.
 pub(crate) fn measure<'a>(
-    registry: &Registry,
+    inquiry: &Inquiry,
     pool: &Pool,
     flaws: &'a [Loaded],
     asked: &Asked,
@@ -155,7 +169,7 @@ pub(crate) fn measure<'a>(
                     let found = find(pool, &loaded.spec, asked.strategies[by], base as u64, asked, stop);
                     let small = match &found {
                         Some((_, run)) if asked.shrink && base == 0 => {
-                            make_small(registry, pool, loaded, run, asked.run_timeout)
+                            make_small(inquiry, pool, loaded, run, asked.run_timeout)
                         }
                         _ => None,
                     };
@@ -232,14 +246,14 @@ fn find(
 }
 
 fn make_small(
-    registry: &Registry,
+    inquiry: &Inquiry,
     pool: &Pool,
     loaded: &Loaded,
     run: &RunId,
     run_timeout: Duration,
 ) -> Option<Small> {
     let limits = Limits { runs: SHRINK_RUNS, deadline: None, run_timeout };
-    let shrunk = shrink::shrink(registry, pool, loaded, run, limits, &mut |_, _| {}).ok()?;
+    let shrunk = shrink::shrink(inquiry, pool, loaded, run, limits, &mut |_, _| {}).ok()?;
     let (faults, operations) = shrunk.after();
     Some(Small { faults, operations, runs: shrunk.runs, minimal: shrunk.minimal() })
 }

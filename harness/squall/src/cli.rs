@@ -21,6 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     explore::Seeds,
+    inquiry::{Inquiry, LIMIT},
     log::Filter,
     plan::RunId,
     spec::{
@@ -36,6 +37,7 @@ mod bugs;
 mod describe;
 mod diff;
 mod exit;
+mod in_process;
 mod load;
 mod replay;
 mod run;
@@ -189,6 +191,51 @@ Examples:
     Bugs(BugsArgs),
 }
 
+impl Command {
+    /// Whether it calls code under test in its own process.
+    fn is_in_process(&self) -> bool {
+        match self {
+            Command::Run(args) => args.in_process,
+            Command::Replay(args) => args.in_process,
+            _ => false,
+        }
+    }
+
+    /// How many bytes of memory a worker may have, if somebody says.
+    fn memory(&self) -> Option<u64> {
+        match self {
+            Command::Run(args) => args.worker.memory,
+            Command::Replay(args) => args.worker.memory,
+            Command::Shrink(args) => args.worker.memory,
+            Command::Diff(args) => args.worker.memory,
+            Command::Blame(args) => args.worker.memory,
+            Command::Bugs(args) => args.worker.memory,
+            Command::Explain { .. }
+            | Command::Check { .. }
+            | Command::List { .. }
+            | Command::Describe { .. }
+            | Command::Schema => None,
+        }
+    }
+
+    /// How long one call of a system's code may take that is no run.
+    fn limit(&self) -> Duration {
+        match self {
+            Command::Run(args) => args.run_timeout,
+            Command::Replay(args) => args.run_timeout,
+            Command::Shrink(args) => args.run_timeout,
+            Command::Diff(args) => args.run_timeout,
+            Command::Blame(args) => args.run_timeout,
+            Command::Bugs(args) => args.run_timeout,
+            Command::Explain { .. }
+            | Command::Check { .. }
+            | Command::List { .. }
+            | Command::Describe { .. }
+            | Command::Schema => LIMIT,
+        }
+    }
+}
+
 #[derive(Args, Debug)]
 struct BugsArgs {
     /// Specs, and directories of specs; of them those count that expect a flaw to be caught.
@@ -271,7 +318,8 @@ struct RunArgs {
     /// For people, or one JSON object a line: runs, specs, and a summary.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Run in this process, for debuggers: a run that hangs or aborts takes everything with it.
+    /// Run in squall's own process, for debuggers: a run that hangs takes everything with it, and one that aborts or exits ends the
+    /// command with 70.
     #[arg(long)]
     in_process: bool,
     /// Keep a journal of the campaign in this new file, so that it can be gone on with, however it ends.
@@ -405,7 +453,7 @@ struct ReplayArgs {
     run_timeout: Duration,
     #[command(flatten)]
     worker: WorkerArgs,
-    /// Run in this process, for debuggers.
+    /// Run in squall's own process, for debuggers.
     #[arg(long)]
     in_process: bool,
 }
@@ -453,11 +501,10 @@ fn strategy(text: &str) -> Result<Strategy, String> {
 pub fn main(registry: Registry) -> ExitCode {
     worker::enter_if_worker(&registry);
     let run = || with_args(&registry, std::env::args_os());
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
-        Ok(exit) => exit.into(),
-        // The panic has been printed.
-        Err(_) => Exit::Internal.into(),
-    }
+    // The panic has been printed.
+    let exit = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or(Exit::Internal);
+    in_process::last_word(exit);
+    exit.into()
 }
 
 /// Replays a run of a spec, as the command does: prints its history, and says whether it came out as the spec expects.
@@ -484,20 +531,27 @@ fn with_args(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> E
         ColorChoice::Always => anstream::ColorChoice::Always.write_global(),
         ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
     }
+    if cli.command.is_in_process()
+        && let Some(exit) = in_process::watched()
+    {
+        return exit;
+    }
+    // From here on systems are known by what workers say of them.
+    let inquiry = Inquiry::new(registry, cli.command.limit(), cli.command.memory());
     let done = match cli.command {
-        Command::Run(args) => run::run(registry, &args),
-        Command::Replay(args) => replay::replay(registry, &args),
-        Command::Diff(args) => diff::diff(registry, &args),
-        Command::Blame(args) => blame::blame(registry, &args),
-        Command::Shrink(args) => shrink::shrink(registry, &args),
+        Command::Run(args) => run::run(&inquiry, registry, &args),
+        Command::Replay(args) => replay::replay(&inquiry, registry, &args),
+        Command::Diff(args) => diff::diff(&inquiry, &args),
+        Command::Blame(args) => blame::blame(&inquiry, &args),
+        Command::Shrink(args) => shrink::shrink(&inquiry, &args),
         Command::Explain { spec, case, seed } => {
-            replay::explain(registry, &spec, case.as_deref(), seed.as_ref())
+            replay::explain(&inquiry, &spec, case.as_deref(), seed.as_ref())
         }
-        Command::Check { paths, format } => load::check(registry, &paths, format),
-        Command::List { paths } => describe::list(registry, &paths),
-        Command::Describe { what, kind } => describe::describe(registry, &what, kind.as_deref()),
-        Command::Schema => describe::schema(registry),
-        Command::Bugs(args) => bugs::bugs(registry, &args),
+        Command::Check { paths, format } => load::check(&inquiry, &paths, format),
+        Command::List { paths } => describe::list(&inquiry, &paths),
+        Command::Describe { what, kind } => describe::describe(&inquiry, &what, kind.as_deref()),
+        Command::Schema => describe::schema(&inquiry),
+        Command::Bugs(args) => bugs::bugs(&inquiry, &args),
     };
     match done {
         Ok(exit) => exit,

@@ -31,6 +31,8 @@ mod fault;
 #[cfg(madsim)]
 pub mod history;
 #[cfg(madsim)]
+mod inquiry;
+#[cfg(madsim)]
 pub mod log;
 #[cfg(madsim)]
 pub mod plan;

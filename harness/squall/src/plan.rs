@@ -255,7 +255,7 @@ impl Plan {
             phases: PhaseEnds { warmup: Dur(warmup), chaos: Dur(chaos), settle: Dur(settle) },
             operations: match &spec.plan {
                 Some(plan) => plan.operations.clone(),
-                None => operations::draw(system, params, spec, seed).map(Drawn::into_planned).collect(),
+                None => operations::draw(system, params, spec, seed).map(|drawn| drawn.planned()).collect(),
             },
             faults: spec.faults.iter().flat_map(|fault| draw_likely(fault, seed, warmup, chaos)).collect(),
             heal: spec.phases.heal.value.clone(),

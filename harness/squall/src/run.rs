@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::{
     capture::take_logger,
     cluster::CLIENTS,
-    execute::{execute_followed, with_drawn_operations},
+    execute::{Ended, apart, execute_followed, try_explain, with_drawn_operations},
     record::Follower,
     shape::loss_model,
 };

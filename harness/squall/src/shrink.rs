@@ -20,14 +20,15 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     explore::{Apart, Pool},
+    inquiry::{Inquiry, Unanswered},
     plan::{PlannedOperation, RunId, Variation},
-    run::{self, RunReport, Verdict},
+    run::{RunReport, Verdict},
     spec::{Loaded, Spec},
-    system::Registry,
 };
 
 mod ddmin;
@@ -97,6 +98,9 @@ pub(crate) struct Shrunk {
     pub runs: u64,
     /// Where it ended before nothing more could be left out or made simpler.
     pub stopped: Option<Stop>,
+    /// What the system's code did when it was asked for something simpler, if that kept something from becoming so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hindered: Option<Unanswered>,
 }
 
 /// Why shrinking ended before it had tried everything.
@@ -204,6 +208,8 @@ pub(crate) enum NotShrunk {
     NoFailure(String),
     /// It departs from another run at some moment, which a spec cannot say.
     Branch,
+    /// Its plan could not be drawn.
+    Unanswered(Unanswered),
     /// Its pinned spec does not fail the same way: a bug of ours, or code under test that looks at what a plan does not hold.
     NotReproduced(String),
 }
@@ -215,10 +221,17 @@ impl std::fmt::Display for NotShrunk {
             NotShrunk::Branch => {
                 f.write_str("it departs from another run, as blame and diff have it do, which a spec cannot say: shrink that one")
             }
+            NotShrunk::Unanswered(why) => why.fmt(f),
             NotShrunk::NotReproduced(what) => {
                 write!(f, "the run with its plan written out {what} and not as the run itself did")
             }
         }
+    }
+}
+
+impl From<Unanswered> for NotShrunk {
+    fn from(why: Unanswered) -> Self {
+        NotShrunk::Unanswered(why)
     }
 }
 
@@ -227,7 +240,7 @@ impl std::fmt::Display for NotShrunk {
 /// # Errors
 /// See [`NotShrunk`].
 pub(crate) fn shrink(
-    registry: &Registry,
+    inquiry: &Inquiry,
     pool: &Pool,
     loaded: &Loaded,
     run: &RunId,
@@ -237,13 +250,16 @@ pub(crate) fn shrink(
     if let Variation::Branched(..) = run.variation {
         return Err(NotShrunk::Branch);
     }
-    let plan = run::explain(registry, &loaded.spec, run);
+    let plan = inquiry.plan(&loaded.spec, run)?;
+    let defaults = inquiry.defaults(&loaded.spec.system)?;
     let original = pool.apart().run(&loaded.spec, run, limits.run_timeout);
     let Some(failure) = Failure::of(&original.verdict) else {
         return Err(NotShrunk::NoFailure(manner(&original.verdict)));
     };
     let mut shrinker = Shrinker {
-        registry,
+        inquiry,
+        defaults,
+        hindered: None,
         apart: pool.apart(),
         limits,
         failure,
@@ -285,7 +301,8 @@ pub(crate) fn shrink(
     if Failure::of(&report.verdict).as_ref() != Some(&shrinker.failure) {
         return Err(NotShrunk::NotReproduced(manner(&report.verdict)));
     }
-    Ok(Shrunk { stopped: shrinker.exhausted.or(stopped), runs: shrinker.runs, spec, report, before })
+    let Shrinker { exhausted, runs, hindered, .. } = shrinker;
+    Ok(Shrunk { stopped: exhausted.or(stopped), hindered, runs, spec, report, before })
 }
 
 fn by_name(operation: &PlannedOperation) -> String {
@@ -318,7 +335,11 @@ fn manner(verdict: &Verdict) -> String {
 }
 
 struct Shrinker<'a> {
-    registry: &'a Registry,
+    inquiry: &'a Inquiry,
+    /// The system's default parameters, which are not written down.
+    defaults: Value,
+    /// See [`Shrunk::hindered`].
+    hindered: Option<Unanswered>,
     apart: Apart,
     limits: Limits,
     failure: Failure,
@@ -352,9 +373,18 @@ impl Shrinker<'_> {
             return false;
         }
         let same = Failure::of(&self.run(spec).verdict).as_ref() == Some(&self.failure);
-        let fails = same && render::is_valid(self.registry, spec);
+        let fails = same && self.is_valid(spec);
         self.tried.insert(fingerprint, fails);
         fails
+    }
+
+    /// Whether it can be read again as it would be written.
+    fn is_valid(&mut self, spec: &Spec) -> bool {
+        let valid = self.inquiry.is_spec(&render::text(spec, &self.defaults));
+        valid.unwrap_or_else(|why| {
+            self.hindered.get_or_insert(why);
+            false
+        })
     }
 
     /// Takes a candidate if it fails the same way.

@@ -4,10 +4,13 @@
 //! with serde. What the types cannot express (a target that matches nothing, an event no node emits, a fault after the
 //! end) is checked against the [`Registry`] afterwards. All errors of a file are reported at once, each with its place,
 //! path and remedy.
+//!
+//! What needs no system is done by [`Draft`], and what does by [`judge`]: the program does the one itself, and has the other done by a
+//! worker, as code of the system under test is called there.
 
 use std::path::{Path, PathBuf};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::Registry;
 
@@ -75,9 +78,9 @@ pub fn load_case(path: &Path, case: Option<&str>, registry: &Registry) -> Result
 /// # Errors
 /// Everything that is wrong with it, or why it cannot be read.
 pub fn load_cases(path: &Path, registry: &Registry) -> Result<Vec<Loaded>, Diagnostics> {
-    let text = files::read(path)?;
-    parse_cases(&files::shown(path), &text, registry)
-        .map(|cases| cases.into_iter().map(|case| Loaded { path: path.to_owned(), ..case }).collect())
+    let draft = Draft::read(path)?;
+    let judged = judge(draft.tree.clone(), registry);
+    draft.complete(judged)
 }
 
 /// Reads a spec from a text; `name` stands for its file.
@@ -89,7 +92,7 @@ pub fn parse(name: &str, text: &str, registry: &Registry) -> Result<Loaded, Diag
 }
 
 /// Picks a case.
-fn only(mut cases: Vec<Loaded>, wanted: Option<&str>) -> Result<Loaded, Diagnostics> {
+pub(crate) fn only(mut cases: Vec<Loaded>, wanted: Option<&str>) -> Result<Loaded, Diagnostics> {
     if let Some(at) = cases.iter().position(|loaded| loaded.case.as_deref() == wanted) {
         return Ok(cases.swap_remove(at));
     }
@@ -115,25 +118,104 @@ fn only(mut cases: Vec<Loaded>, wanted: Option<&str>) -> Result<Loaded, Diagnost
 /// # Errors
 /// Everything that is wrong with any of them.
 pub fn parse_cases(name: &str, text: &str, registry: &Registry) -> Result<Vec<Loaded>, Diagnostics> {
-    files::check_size(name, text.as_bytes())?;
-    let include::Whole { tree, sources, mut errors } = include::read(name, text);
-    let Some(tree) = tree else {
-        let hidden = errors.iter().any(|error| error.code != Code::Empty);
-        return Err(Diagnostics::in_sources(sources, errors, hidden));
-    };
-    if !matches!(tree.node, Node::Map(_)) {
-        let message = format!("a spec is a mapping, and this is {}", tree.describe());
-        let help = "write `key: value` lines, beginning with `spec: 1` and `system: NAME`";
-        errors.push(Diagnostic::new(Code::WrongType, "", tree.span, message, help));
-        return Err(Diagnostics::in_sources(sources, errors, false));
+    let draft = Draft::parse(name, text)?;
+    let judged = judge(draft.tree.clone(), registry);
+    draft.complete(judged)
+}
+
+/// A spec's files, read and put together, before its system was asked about it.
+pub(crate) struct Draft {
+    path: PathBuf,
+    sources: Sources,
+    errors: Vec<Diagnostic>,
+    /// What [`judge`] is to be given.
+    pub(crate) tree: Tree,
+}
+
+/// What a spec comes to for its system.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Judged {
+    /// The system's parameters in each case that can be read, complete.
+    params: Vec<serde_json::Value>,
+    /// What is wrong.
+    errors: Vec<Diagnostic>,
+    /// Whether that is all.
+    exhaustive: bool,
+}
+
+impl Draft {
+    /// Reads a file and what it includes.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no mapping.
+    pub(crate) fn read(path: &Path) -> Result<Draft, Diagnostics> {
+        let text = files::read(path)?;
+        Ok(Draft { path: path.to_owned(), ..Draft::parse(&files::shown(path), &text)? })
     }
-    let mut specs = Vec::new();
+
+    /// Takes a text, and reads what it includes.
+    ///
+    /// # Errors
+    /// As [`read`](Draft::read).
+    pub(crate) fn parse(name: &str, text: &str) -> Result<Draft, Diagnostics> {
+        files::check_size(name, text.as_bytes())?;
+        let include::Whole { tree, sources, mut errors } = include::read(name, text);
+        let Some(tree) = tree else {
+            let hidden = errors.iter().any(|error| error.code != Code::Empty);
+            return Err(Diagnostics::in_sources(sources, errors, hidden));
+        };
+        if !matches!(tree.node, Node::Map(_)) {
+            let message = format!("a spec is a mapping, and this is {}", tree.describe());
+            let help = "write `key: value` lines, beginning with `spec: 1` and `system: NAME`";
+            errors.push(Diagnostic::new(Code::WrongType, "", tree.span, message, help));
+            return Err(Diagnostics::in_sources(sources, errors, false));
+        }
+        Ok(Draft { path: PathBuf::from(name), sources, errors, tree })
+    }
+
+    /// The specs, if nothing is wrong with any.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub(crate) fn complete(self, judged: Judged) -> Result<Vec<Loaded>, Diagnostics> {
+        let Draft { path, sources, mut errors, tree } = self;
+        let Judged { params, errors: found, mut exhaustive } = judged;
+        errors.extend(found);
+        if errors.len() > de::MAX_ERRORS {
+            errors.truncate(de::MAX_ERRORS);
+            exhaustive = false;
+        }
+        if !errors.is_empty() || params.is_empty() {
+            return Err(Diagnostics::in_sources(sources, errors, !exhaustive));
+        }
+        // Read anew rather than taken from whoever judged it: places do not travel with specs.
+        let specs = matrix::cases(tree, &mut errors)
+            .into_iter()
+            .map(|(case, mut tree)| (case, read_spec(&mut tree, &mut errors).0));
+        let specs: Vec<_> = specs.collect();
+        let name = files::spec_name(&path);
+        let loaded = specs.into_iter().zip(params).filter_map(|((case, spec), params)| {
+            let mut spec = spec?;
+            spec.params.value = params;
+            Some(Loaded { spec, name: name.clone(), path: path.clone(), case, sources: sources.clone() })
+        });
+        Ok(loaded.collect())
+    }
+}
+
+/// Has the systems judge a spec, all cases of its matrix. It is here that their code is called.
+pub(crate) fn judge(tree: Tree, registry: &Registry) -> Judged {
+    let mut errors = Vec::new();
+    let mut params = Vec::new();
     let mut exhaustive = true;
-    for (case, tree) in matrix::cases(tree, &mut errors) {
+    for (_, mut tree) in matrix::cases(tree, &mut errors) {
         let mut found = Vec::new();
-        let (spec, complete) = read_spec(tree, registry, &mut found);
+        let (spec, complete) = read_spec(&mut tree, &mut found);
         exhaustive &= complete;
-        specs.extend(spec.map(|spec| (case, spec)));
+        params.extend(spec.map(|mut spec| {
+            validate::validate(&mut spec, &mut tree, registry, &mut found);
+            spec.params.value
+        }));
         // What is wrong in one case is mostly wrong in all of them.
         for error in found {
             if !errors.contains(&error) {
@@ -141,37 +223,19 @@ pub fn parse_cases(name: &str, text: &str, registry: &Registry) -> Result<Vec<Lo
             }
         }
         if errors.len() > de::MAX_ERRORS {
-            errors.truncate(de::MAX_ERRORS);
-            exhaustive = false;
             break;
         }
     }
-    if !errors.is_empty() || specs.is_empty() {
-        return Err(Diagnostics::in_sources(sources, errors, !exhaustive));
-    }
-    let path = PathBuf::from(name);
-    let name = files::spec_name(&path);
-    let loaded = |(case, spec)| Loaded {
-        spec,
-        name: name.clone(),
-        path: path.clone(),
-        case,
-        sources: sources.clone(),
-    };
-    Ok(specs.into_iter().map(loaded).collect())
+    Judged { params, errors, exhaustive }
 }
 
-/// Reads one spec, and says whether all that is wrong with it was found.
-fn read_spec(mut tree: Tree, registry: &Registry, errors: &mut Vec<Diagnostic>) -> (Option<Spec>, bool) {
-    prepare(&mut tree, errors);
-    let read = de::read::<Spec>(&mut tree, &TreePath::default());
+/// Reads one spec, and says whether all that its types find wrong with it was found.
+fn read_spec(tree: &mut Tree, errors: &mut Vec<Diagnostic>) -> (Option<Spec>, bool) {
+    prepare(tree, errors);
+    let read = de::read::<Spec>(tree, &TreePath::default());
     let exhaustive = read.exhaustive && read.value.is_some();
     errors.extend(read.errors);
-    let spec = read.value.map(|mut spec| {
-        validate::validate(&mut spec, &mut tree, registry, errors);
-        spec
-    });
-    (spec, exhaustive)
+    (read.value, exhaustive)
 }
 
 /// Reports and removes what no type would: keys without values, and a version that is missing.

@@ -11,11 +11,17 @@ use crate::{
     history::{Fields, Value},
 };
 
+mod facts;
 mod membership;
+mod observed;
 mod registry;
 
-pub(crate) use self::membership::Membership;
 pub use self::registry::{AnySystem, Registry, Sampler};
+pub(crate) use self::{
+    facts::Facts,
+    membership::Membership,
+    observed::{Call, Observer, observed},
+};
 
 /// Whatever went wrong in a node.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -30,6 +36,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// depends on it. The arguments of a line are evaluated only where that line is wanted, so they must not do anything. A node
 /// puts no subscriber and no logger of its own in place, for then nothing it reports is seen: `tracing_subscriber`'s `try_init` is harmless, its
 /// `init` and `set_default` are not.
+///
+/// Nothing of it is called by `squall` or a test target themselves, but by their [workers](crate::worker), each call within a time limit: one that
+/// panics, hangs or ends its process costs the run or the spec that needs it.
 pub trait System: Send + Sync + 'static {
     /// `system:` in a spec.
     const NAME: &'static str;

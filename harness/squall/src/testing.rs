@@ -35,6 +35,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use crate::{
     cli,
     explore::{Options, Pool, Seeds, SpecVerdict, explore},
+    inquiry::{Inquiry, LIMIT, NotLoaded},
     plan::RunId,
     report::{CASE, REPLAY, Reproduce, SpecReport, failure, title},
     spec::{self, Loaded},
@@ -71,7 +72,8 @@ pub fn main(registry: Registry, specs: impl AsRef<Path>) -> ExitCode {
         Ok(tests) => tests,
         Err(error) => return refuse(&error),
     };
-    let bench = Arc::new(Bench { registry, seeds, replay, memory, pool: OnceLock::new() });
+    let inquiry = Inquiry::new(&registry, LIMIT, memory);
+    let bench = Arc::new(Bench { registry, inquiry, seeds, replay, memory, pool: OnceLock::new() });
     let trials = tests
         .into_iter()
         .map(|(name, file)| {
@@ -89,7 +91,9 @@ fn refuse(error: &str) -> ExitCode {
 
 /// What all tests of this process share.
 struct Bench {
+    /// For what is done as a command would: it calls no code of theirs either.
     registry: Registry,
+    inquiry: Inquiry,
     seeds: Option<Seeds>,
     /// The run, and the case of a matrix, that is replayed instead.
     replay: Option<(RunId, Option<String>)>,
@@ -103,7 +107,7 @@ impl Bench {
     fn pool(&self) -> &Pool {
         // cargo-nextest runs each test in a process of its own, as many at a time as there are cores.
         let jobs = || if env::var_os("NEXTEST").is_some() { 1 } else { Pool::default_jobs() };
-        self.pool.get_or_init(|| Pool::new(&self.registry, jobs(), false).with_memory(self.memory))
+        self.pool.get_or_init(|| Pool::new(jobs()).with_memory(self.memory))
     }
 
     /// Tests a spec: all cases of its matrix, and tells of each that fails.
@@ -114,7 +118,10 @@ impl Bench {
                 false => Err(format!("run {run} is told above").into()),
             };
         }
-        let cases = spec::load_cases(file, &self.registry).map_err(|errors| errors.render(false))?;
+        let cases = self.inquiry.cases(file).map_err(|why| match why {
+            NotLoaded::Wrong(errors) => errors.render(false),
+            NotLoaded::Unread(unread) => format!("UNDECIDED {}: {unread}", from_workspace(file).display()),
+        })?;
         let blocks: String = cases.iter().map(|loaded| self.case(name, loaded, file)).collect();
         if blocks.is_empty() { Ok(()) } else { Err(anstream::adapter::strip_str(&blocks).to_string().into()) }
     }

@@ -30,16 +30,20 @@ use crate::{
     plan::RunId,
     run::{self, ExecuteOptions, Follower, RunReport},
     spec::Spec,
-    system::Registry,
+    system::{Call, Registry},
 };
 
 mod memory;
 mod process;
+mod question;
 mod tail;
 mod wire;
 
-pub(crate) use self::memory::fair_share;
-pub(crate) use self::process::{Gone, Prints, Worker, executable};
+pub(crate) use self::{
+    memory::fair_share,
+    process::{Gone, Prints, Silence, Unanswered, Worker, executable},
+    question::{Question, Step, Stepped},
+};
 
 /// Set to 1 in a worker's environment.
 const MARK: &str = "SQUALL_WORKER";
@@ -54,8 +58,19 @@ const HIGH: i32 = 200;
 /// How long a worker waits for a parent to say that it is one, and for a dying parent to be gone.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What a worker is to do.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Order<Q = Question> {
+    Runs(Box<Job>),
+    /// To answer this. It has the number that the next run would have.
+    Ask(Q),
+    /// To take a step of what was asked for last.
+    Step(Step),
+}
+
 /// Runs to do. The first has the number of the frame, those after it the numbers after it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Job {
     /// The spec; none if it is the one of the job before.
     spec: Option<Spec>,
@@ -63,16 +78,24 @@ struct Job {
     options: ExecuteOptions,
 }
 
-/// What a worker says of a run.
+/// What a worker says of a run, or of a question.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Reply {
-    /// It begins.
+    /// The run begins.
     Start,
     /// This was recorded, of a run that is to be followed.
     Recorded(Record),
     /// It came to its end.
     Done(Box<RunReport>),
+    /// To answer the question, this is called.
+    Calling(Call),
+    /// The answer, as JSON.
+    Answer(String),
+    /// There is none, as code that was called for it panicked.
+    Panicked { message: String, location: String },
+    /// There is none, as code that was called for it asked for what cannot be simulated.
+    Refused(String),
 }
 
 /// Turns this process into a worker if that is what its parent started it for, and then does not return.
@@ -145,6 +168,13 @@ impl Seat {
         Frame { pid: std::process::id(), run, payload }.push(self.key, out);
     }
 
+    /// Says one thing.
+    fn say(&self, number: u64, reply: &Reply) -> io::Result<()> {
+        let mut pending = Vec::new();
+        self.frame(number, reply, &mut pending);
+        self.send(&mut pending)
+    }
+
     fn send(&self, pending: &mut Vec<u8>) -> io::Result<()> {
         (&self.socket).write_all(pending)?;
         pending.clear();
@@ -153,7 +183,7 @@ impl Seat {
 }
 
 fn serve(registry: &Registry, seat: &Arc<Seat>, parent: u32) -> io::Result<()> {
-    let (sender, receiver) = mpsc::channel::<(u64, Job)>();
+    let (sender, mut receiver) = mpsc::channel::<(u64, Order)>();
     let listening = seat.clone();
     // A thread of its own, so that the end of the parent ends a run that would never end by itself.
     std::thread::spawn(move || {
@@ -163,8 +193,8 @@ fn serve(registry: &Registry, seat: &Arc<Seat>, parent: u32) -> io::Result<()> {
                 Ok(None) => end_with(parent),
                 Err(Foreign) => std::process::exit(CUT_OFF),
             };
-            let job = serde_json::from_slice(&frame.payload).expect("the parent is this same executable");
-            if sender.send((frame.run, job)).is_err() {
+            let order = serde_json::from_slice(&frame.payload).expect("the parent is this same executable");
+            if sender.send((frame.run, order)).is_err() {
                 return;
             }
         }
@@ -172,7 +202,16 @@ fn serve(registry: &Registry, seat: &Arc<Seat>, parent: u32) -> io::Result<()> {
     let mut spec = None;
     // A report leaves together with the start of the next run: one system call, one wake-up of the parent.
     let mut pending = Vec::new();
-    for (first, job) in receiver {
+    while let Ok((first, order)) = receiver.recv() {
+        let job = match order {
+            Order::Runs(job) => job,
+            Order::Ask(question) => {
+                question::answer(registry, seat, first, question, &mut receiver)?;
+                continue;
+            }
+            // Of what was asked for before, which came to no answer.
+            Order::Step(_) => continue,
+        };
         spec = job.spec.or(spec);
         let spec = spec.as_ref().expect("the first job brings its spec");
         for (number, id) in (first..).zip(job.runs) {

@@ -42,7 +42,7 @@ fn in_process(bencher: Bencher<'_, '_>, name: &str) {
 }
 
 fn with_workers(bencher: Bencher<'_, '_>, name: &str, jobs: usize) {
-    let pool = Pool::new(&squall_systems::registry(), jobs, false);
+    let pool = Pool::new(jobs);
     let spec = load(name);
     let options = Options { seeds: Some(Seeds::first(RUNS)), ..Options::default() };
     bencher.counter(ItemsCount::new(RUNS)).bench_local(|| {

@@ -8,6 +8,7 @@ use std::{env, process::ExitCode};
 
 use libtest_mimic::{Arguments, Trial};
 
+mod asked;
 mod blame;
 mod commands;
 mod determinism;
@@ -40,6 +41,18 @@ fn main() -> ExitCode {
         _ => {}
     }
     let mut tests = trials! {
+        asked::{
+            wherever_a_system_ends_its_process_that_spec_is_undecided,
+            whatever_a_system_does_when_it_is_asked_is_told,
+            a_campaign_that_is_gone_on_with_knows_what_it_could_not_read,
+            no_command_ends_as_if_all_were_well,
+            no_command_waits_for_ever,
+            a_test_fails_and_says_why,
+            a_step_of_shrinking_that_harms_its_process_is_left_out,
+            a_strategy_without_an_end_comes_to_one,
+            a_strategy_that_ends_its_process_costs_the_runs_it_draws,
+            in_process_a_verdict_is_not_cut_short,
+        },
         blame::{
             either_of_two_faults_suffices,
             any_of_three_faults_suffices,

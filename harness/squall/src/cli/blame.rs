@@ -6,22 +6,21 @@ use super::{BlameArgs, Exit, Format, load};
 use crate::{
     blame::{Limits, NotBlamed, blame as find},
     explore::Pool,
+    inquiry::Inquiry,
     report::{Reproduce, blame::Told},
-    spec,
-    system::Registry,
 };
 
-pub(super) fn blame(registry: &Registry, args: &BlameArgs) -> io::Result<Exit> {
-    let loaded = match spec::load_case(&args.spec, args.case.as_deref(), registry) {
+pub(super) fn blame(inquiry: &Inquiry, args: &BlameArgs) -> io::Result<Exit> {
+    let loaded = match inquiry.case(&args.spec, args.case.as_deref()) {
         Ok(loaded) => loaded,
-        Err(error) => return load::complain(&[error]),
+        Err(why) => return load::refuse(why),
     };
     let Some(run) = load::which(&loaded.spec, args.seed.as_ref()) else { return Ok(Exit::Usage) };
-    if let Some(exit) = load::refuse_strangers(registry, &loaded.spec, &run) {
+    if let Some(exit) = load::refuse_strangers(inquiry, &loaded.spec, &run)? {
         return Ok(exit);
     }
     // Runs are shared out over processes of their own, not over the pool's lanes.
-    let pool = Pool::new(registry, 1, false).with_memory(args.worker.memory);
+    let pool = Pool::new(1).with_memory(args.worker.memory);
     let limits = Limits { futures: args.futures, runs: args.max_runs, run_timeout: args.run_timeout };
     let terminal = io::stderr().is_terminal();
     let mut watch = |runs: u64| {

@@ -8,25 +8,31 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{BugsArgs, BugsFormat, Exit, load, run::stop_on_interrupt};
+use super::{
+    BugsArgs, BugsFormat, Exit,
+    load::{self, Specs},
+    run::stop_on_interrupt,
+};
 use crate::{
     bugs::{self, Asked, Found, Measured},
     explore::Pool,
+    inquiry::Inquiry,
     report,
     spec::model::Strategy,
-    system::Registry,
 };
 
 /// How many explorations are under way at once, for each worker: so that none is idle while one waits for its strategy.
 const AT_ONCE: usize = 2;
 
-pub(super) fn bugs(registry: &Registry, args: &BugsArgs) -> io::Result<Exit> {
-    let specs = match load::specs(registry, &args.paths, args.filter.as_deref()) {
-        Ok(specs) => specs,
-        Err(errors) => return load::complain(&errors),
-    };
-    let flaws = if args.across { bugs::across(registry, &specs) } else { bugs::flaws(&specs) };
-    if flaws.is_empty() {
+pub(super) fn bugs(inquiry: &Inquiry, args: &BugsArgs) -> io::Result<Exit> {
+    let Specs { loaded, wrong, mut unread } = load::specs(inquiry, &args.paths, args.filter.as_deref());
+    if !wrong.is_empty() {
+        return load::complain(&wrong, &unread);
+    }
+    let flaws = if args.across { bugs::across(inquiry, &loaded, &mut unread) } else { bugs::flaws(&loaded) };
+    // The others are measured all the same.
+    load::complain(&[], &unread)?;
+    if flaws.is_empty() && unread.is_empty() {
         anstream::eprintln!(
             "error: none of these specs has a flaw to be caught: `squall list` shows what there is"
         );
@@ -41,12 +47,12 @@ pub(super) fn bugs(registry: &Registry, args: &BugsArgs) -> io::Result<Exit> {
         across: args.across,
     };
     let jobs = args.jobs.map_or_else(Pool::default_jobs, usize::from);
-    let pool = Pool::new(registry, jobs, false).with_memory(args.worker.memory);
+    let pool = Pool::new(jobs).with_memory(args.worker.memory);
     let stop = stop_on_interrupt();
     let bar = ProgressBar::new((flaws.len() * asked.strategies.len()) as u64 * asked.bases);
     let style = ProgressStyle::with_template("{bar:24} {pos}/{len} searches, {eta} left");
     bar.set_style(style.expect("the template is well-formed").progress_chars("=> "));
-    let measured = bugs::measure(registry, &pool, &flaws, &asked, jobs * AT_ONCE, &stop, &|| bar.inc(1));
+    let measured = bugs::measure(inquiry, &pool, &flaws, &asked, jobs * AT_ONCE, &stop, &|| bar.inc(1));
     bar.finish_and_clear();
     drop(pool);
     let Some(measured) = measured else {
@@ -66,7 +72,11 @@ pub(super) fn bugs(registry: &Registry, args: &BugsArgs) -> io::Result<Exit> {
     // What no spec was made for may well be missed.
     let missed =
         !asked.across && measured.iter().any(|one| one.by.iter().all(|found| found.median().is_none()));
-    Ok(if missed { Exit::Failed } else { Exit::AsExpected })
+    Ok(match missed {
+        true => Exit::Failed,
+        false if !unread.is_empty() => Exit::Undecided,
+        false => Exit::AsExpected,
+    })
 }
 
 fn title(one: &Measured<'_>, asked: &Asked) -> String {

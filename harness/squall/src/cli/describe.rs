@@ -12,47 +12,63 @@ mod fault;
 use super::{Exit, load};
 use crate::{
     check::consistency,
+    inquiry::{Inquiry, NotLoaded},
     report::Style,
     spec::{self, Code},
-    system::{AnySystem, Registry},
+    system::Facts,
 };
 
-pub(super) fn schema(registry: &Registry) -> io::Result<Exit> {
-    let schema = spec::schema(Some(registry));
-    writeln!(io::stdout().lock(), "{schema:#}")?;
+pub(super) fn schema(inquiry: &Inquiry) -> io::Result<Exit> {
+    match inquiry.schema() {
+        Ok(schema) => writeln!(io::stdout().lock(), "{schema:#}")?,
+        Err(why) => return load::unanswered(&why),
+    }
     Ok(Exit::AsExpected)
 }
 
-pub(super) fn list(registry: &Registry, paths: &[PathBuf]) -> io::Result<Exit> {
+pub(super) fn list(inquiry: &Inquiry, paths: &[PathBuf]) -> io::Result<Exit> {
     let mut out = anstream::stdout().lock();
+    let mut exit = Exit::AsExpected;
     writeln!(out, "{}", heading("Systems"))?;
-    for system in registry.iter() {
-        writeln!(out, "  {}  {}", Style::Strong.paint(system.name()), system.about())?;
-        for flaw in system.flaws() {
-            writeln!(out, "    variant {}: {}", flaw.name, flaw.about)?;
+    for (name, about) in inquiry.systems() {
+        writeln!(out, "  {}  {about}", Style::Strong.paint(name))?;
+        match inquiry.facts(name) {
+            Ok(facts) => {
+                for flaw in facts.flaws {
+                    writeln!(out, "    variant {}: {}", flaw.name, flaw.about)?;
+                }
+            }
+            Err(why) => {
+                writeln!(out, "    {}", Style::Bad.paint(why))?;
+                exit = Exit::Undecided;
+            }
         }
     }
     writeln!(out, "\n{}", heading("Specs"))?;
     let files = match spec::discover(paths) {
         Ok(files) => files,
         Err(error) if error.iter().all(|error| error.code == Code::NoSpecs) => Vec::new(),
-        Err(error) => return load::complain(&[error]),
+        Err(error) => return load::complain(&[error], &[]),
     };
     if files.is_empty() {
         writeln!(out, "  none")?;
     }
     for file in files {
         // A spec with errors is listed too; `squall check` says what is wrong with it.
-        let about = match spec::load_cases(&file, registry) {
+        let about = match inquiry.cases(&file) {
             Ok(cases) => cases.into_iter().next().and_then(|loaded| loaded.spec.about).unwrap_or_default(),
-            Err(_) => Style::Bad.paint("has errors: squall check").to_string(),
+            Err(NotLoaded::Wrong(_)) => Style::Bad.paint("has errors: squall check").to_string(),
+            Err(NotLoaded::Unread(unread)) => {
+                exit = Exit::Undecided;
+                Style::Bad.paint(unread).to_string()
+            }
         };
         writeln!(out, "  {}  {}", file.display(), about.trim_end())?;
     }
-    Ok(Exit::AsExpected)
+    Ok(exit)
 }
 
-pub(super) fn describe(registry: &Registry, what: &str, kind: Option<&str>) -> io::Result<Exit> {
+pub(super) fn describe(inquiry: &Inquiry, what: &str, kind: Option<&str>) -> io::Result<Exit> {
     if what == "fault" {
         return kind.map_or_else(fault::all, fault::one);
     }
@@ -60,9 +76,12 @@ pub(super) fn describe(registry: &Registry, what: &str, kind: Option<&str>) -> i
         anstream::eprintln!("error: {what} {kind}: only `describe fault KIND` takes two words");
         return Ok(Exit::Usage);
     }
-    match registry.get(what) {
-        Some(system) => describe_system(&**system),
-        None => Ok(unknown("system", what, registry.iter().map(|system| system.name()))),
+    let Some((name, about)) = inquiry.systems().iter().find(|(name, _)| *name == what) else {
+        return Ok(unknown("system", what, inquiry.systems().iter().map(|(name, _)| *name)));
+    };
+    match inquiry.facts(name) {
+        Ok(facts) => describe_system(name, about, &facts),
+        Err(why) => load::unanswered(&why),
     }
 }
 
@@ -84,56 +103,54 @@ fn heading(text: &str) -> impl std::fmt::Display {
     Style::Strong.paint(text.to_owned())
 }
 
-fn describe_system(system: &dyn AnySystem) -> io::Result<Exit> {
+fn describe_system(name: &str, about: &str, facts: &Facts) -> io::Result<Exit> {
     let mut out = anstream::stdout().lock();
-    let params = system.complete_params(&Value::Null).map_err(io::Error::other)?;
-    writeln!(out, "{}: {}", heading(system.name()), system.about())?;
+    writeln!(out, "{}: {about}", heading(name))?;
 
     writeln!(out, "\n{} (params)", heading("Parameters"))?;
-    let schema = system.params_schema().to_value();
+    let schema = &facts.schema;
     let properties = schema["properties"].as_object().cloned().unwrap_or_default();
     for (name, property) in &properties {
-        let default = params.get(name).map_or_else(String::new, |value| format!(" = {}", plain(value)));
-        writeln!(out, "  {}{default}{}", Style::Strong.paint(name), described(property, &schema))?;
+        let default = facts.params.get(name).map_or_else(String::new, |value| format!(" = {}", plain(value)));
+        writeln!(out, "  {}{default}{}", Style::Strong.paint(name), described(property, schema))?;
     }
     if properties.is_empty() {
         writeln!(out, "  none")?;
     }
 
-    if !system.methods().is_empty() {
-        writeln!(out, "\n{} (rpc faults)\n  {}", heading("Methods"), system.methods().join(", "))?;
+    if !facts.methods.is_empty() {
+        writeln!(out, "\n{} (rpc faults)\n  {}", heading("Methods"), facts.methods.join(", "))?;
     }
     writeln!(out, "\n{} (topology, targets)", heading("Node groups"))?;
-    for group in system.groups(&params) {
-        writeln!(out, "  {} x {}", Style::Strong.paint(group.name), group.size)?;
+    for (name, size) in &facts.groups {
+        writeln!(out, "  {} x {size}", Style::Strong.paint(name))?;
     }
     writeln!(out, "\n{} (workload.mix), with their weights", heading("Operations"))?;
-    for (name, weight) in system.operations(&params) {
+    for (name, weight) in &facts.operations {
         writeln!(out, "  {}: {weight}", Style::Strong.paint(name))?;
     }
     writeln!(out, "\n{} (when, check), with their fields", heading("Events"))?;
-    for event in system.events() {
+    for event in &facts.events {
         let fields = event.fields.join(", ");
-        writeln!(out, "  {} {{{fields}}}: {}", Style::Strong.paint(event.name), event.about)?;
+        writeln!(out, "  {} {{{fields}}}: {}", Style::Strong.paint(&event.name), event.about)?;
     }
     writeln!(out, "\n{} (check)", heading("Invariants"))?;
-    for name in system.invariants(&params) {
+    for name in &facts.invariants {
         writeln!(out, "  {}", Style::Strong.paint(name))?;
     }
     for (name, about) in consistency::BUILTIN {
         writeln!(out, "  {}: {about} (of squall itself)", Style::Strong.paint(name))?;
     }
     writeln!(out, "\n{} (check: eventually: that)", heading("Conditions"))?;
-    let conditions = system.conditions(&params);
-    for name in &conditions {
+    for name in &facts.conditions {
         writeln!(out, "  {name}")?;
     }
-    if conditions.is_empty() {
+    if facts.conditions.is_empty() {
         writeln!(out, "  none")?;
     }
     writeln!(out, "\n{} (variant), besides `hardened`", heading("Flaws"))?;
-    for flaw in system.flaws() {
-        writeln!(out, "  {}: {}; violates {}", Style::Strong.paint(flaw.name), flaw.about, flaw.violates)?;
+    for flaw in &facts.flaws {
+        writeln!(out, "  {}: {}; violates {}", Style::Strong.paint(&flaw.name), flaw.about, flaw.violates)?;
     }
     Ok(Exit::AsExpected)
 }

@@ -10,22 +10,22 @@ use crate::{
     blame::Runner,
     diff::{Neighbour, differences, neighbour, shared},
     explore::Pool,
+    inquiry::{Inquiry, NotLoaded},
     plan::RunId,
     report::{diff::Diff, failure, title},
-    run,
-    spec::{self, Diagnostics, Loaded},
-    system::Registry,
+    run::RunReport,
+    spec::Loaded,
 };
 
-pub(super) fn diff(registry: &Registry, args: &DiffArgs) -> io::Result<Exit> {
-    let loaded = match spec::load_case(&args.spec, args.case.as_deref(), registry) {
+pub(super) fn diff(inquiry: &Inquiry, args: &DiffArgs) -> io::Result<Exit> {
+    let loaded = match inquiry.case(&args.spec, args.case.as_deref()) {
         Ok(loaded) => loaded,
-        Err(error) => return load::complain(&[error]),
+        Err(why) => return load::refuse(why),
     };
-    let pool = Pool::new(registry, 1, false).with_memory(args.worker.memory);
+    let pool = Pool::new(1).with_memory(args.worker.memory);
     let mut runner = Runner::new(&pool, &loaded.spec, args.run_timeout);
     if is_spec(&args.one) {
-        return two_specs(registry, &pool, args, &loaded);
+        return two_specs(inquiry, &pool, args, &loaded);
     }
     let one: RunId = match args.one.parse() {
         Ok(run) => run,
@@ -35,7 +35,7 @@ pub(super) fn diff(registry: &Registry, args: &DiffArgs) -> io::Result<Exit> {
         if load::which(&loaded.spec, Some(run)).is_none() {
             return Ok(Exit::Usage);
         }
-        if let Some(exit) = load::refuse_strangers(registry, &loaded.spec, run) {
+        if let Some(exit) = load::refuse_strangers(inquiry, &loaded.spec, run)? {
             return Ok(exit);
         }
     }
@@ -58,7 +58,11 @@ pub(super) fn diff(registry: &Registry, args: &DiffArgs) -> io::Result<Exit> {
             }
         },
     };
-    let [plan_a, plan_b] = [&a, &b].map(|report| run::explain(registry, &loaded.spec, &report.run));
+    let plan = |report: &RunReport| inquiry.plan(&loaded.spec, &report.run);
+    let (plan_a, plan_b) = match (plan(&a), plan(&b)) {
+        (Ok(a), Ok(b)) => (a, b),
+        (Err(why), _) | (_, Err(why)) => return load::unanswered(&why),
+    };
     let title = title(&args.spec, loaded.case.as_deref());
     show(
         args,
@@ -74,11 +78,11 @@ pub(super) fn diff(registry: &Registry, args: &DiffArgs) -> io::Result<Exit> {
 }
 
 /// Compares runs of two specs: of each its own, if it is the plan of one, and else the same.
-fn two_specs(registry: &Registry, pool: &Pool, args: &DiffArgs, one: &Loaded) -> io::Result<Exit> {
+fn two_specs(inquiry: &Inquiry, pool: &Pool, args: &DiffArgs, one: &Loaded) -> io::Result<Exit> {
     let path = Path::new(&args.one);
-    let other = match other_spec(registry, path, args.case.as_deref()) {
+    let other = match other_spec(inquiry, path, args.case.as_deref()) {
         Ok(loaded) => loaded,
-        Err(error) => return load::complain(&[error]),
+        Err(why) => return load::refuse(why),
     };
     let own = |loaded: &Loaded| loaded.spec.plan.as_ref().map(|plan| plan.run());
     // What a plan was made of is the run to compare it with.
@@ -91,11 +95,13 @@ fn two_specs(registry: &Registry, pool: &Pool, args: &DiffArgs, one: &Loaded) ->
     };
     let [a, b] = [one, &other].map(|loaded| {
         let run = own(loaded).unwrap_or_else(|| either.clone());
-        (
-            Runner::new(pool, &loaded.spec, args.run_timeout).one(&run),
-            run::explain(registry, &loaded.spec, run),
-        )
+        let plan = inquiry.plan(&loaded.spec, &run)?;
+        Ok((Runner::new(pool, &loaded.spec, args.run_timeout).one(&run), plan))
     });
+    let (a, b) = match (a, b) {
+        (Ok(a), Ok(b)) => (a, b),
+        (Err(why), _) | (_, Err(why)) => return load::unanswered(&why),
+    };
     show(
         args,
         &Diff {
@@ -110,10 +116,10 @@ fn two_specs(registry: &Registry, pool: &Pool, args: &DiffArgs, one: &Loaded) ->
 }
 
 /// A spec that was written down for one run has no matrix, whatever case it was.
-fn other_spec(registry: &Registry, path: &Path, case: Option<&str>) -> Result<Loaded, Diagnostics> {
-    spec::load_case(path, case, registry).or_else(|error| match case {
-        Some(_) => spec::load_case(path, None, registry).map_err(|_| error),
-        None => Err(error),
+fn other_spec(inquiry: &Inquiry, path: &Path, case: Option<&str>) -> Result<Loaded, NotLoaded> {
+    inquiry.case(path, case).or_else(|error| match (case, &error) {
+        (Some(_), NotLoaded::Wrong(_)) => inquiry.case(path, None).map_err(|_| error),
+        _ => Err(error),
     })
 }
 

@@ -25,6 +25,20 @@ pub(crate) enum Exit {
     BrokenPipe = 141,
 }
 
+impl Exit {
+    /// All of them.
+    pub(crate) const ALL: [Exit; 8] = [
+        Exit::AsExpected,
+        Exit::Failed,
+        Exit::Usage,
+        Exit::Undecided,
+        Exit::Nothing,
+        Exit::Vacuous,
+        Exit::Internal,
+        Exit::BrokenPipe,
+    ];
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         ExitCode::from(exit as u8)

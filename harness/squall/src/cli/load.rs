@@ -9,35 +9,40 @@ use serde_json::json;
 
 use super::{Exit, Format};
 use crate::{
+    inquiry::{Inquiry, NotLoaded, Unanswered, Unread},
     plan::{RunId, Variation},
     report::{Style, title},
-    run,
     spec::{self, Diagnostics, Loaded, Spec},
-    system::Registry,
 };
 
+/// What became of the specs that were to be loaded.
+#[derive(Default)]
+pub(super) struct Specs {
+    pub loaded: Vec<Loaded>,
+    /// The errors of each file that has some, in order.
+    pub wrong: Vec<Diagnostics>,
+    /// Those that their system's code let nobody read.
+    pub unread: Vec<Unread>,
+}
+
 /// Loads the specs among these paths whose path contains `filter`.
-///
-/// # Errors
-/// The errors of each file that has some, in order.
-pub(super) fn specs(
-    registry: &Registry,
-    paths: &[PathBuf],
-    filter: Option<&str>,
-) -> Result<Vec<Loaded>, Vec<Diagnostics>> {
-    let files = spec::discover(paths).map_err(|error| vec![error])?;
-    let mut loaded = Vec::new();
-    let mut errors = Vec::new();
+pub(super) fn specs(inquiry: &Inquiry, paths: &[PathBuf], filter: Option<&str>) -> Specs {
+    let mut specs = Specs::default();
+    let files = spec::discover(paths).unwrap_or_else(|error| {
+        specs.wrong.push(error);
+        Vec::new()
+    });
     for file in files {
         if filter.is_some_and(|text| !file.to_string_lossy().contains(text)) {
             continue;
         }
-        match spec::load_cases(&file, registry) {
-            Ok(cases) => loaded.extend(cases),
-            Err(error) => errors.push(error),
+        match inquiry.cases(&file) {
+            Ok(cases) => specs.loaded.extend(cases),
+            Err(NotLoaded::Wrong(errors)) => specs.wrong.push(errors),
+            Err(NotLoaded::Unread(unread)) => specs.unread.push(unread),
         }
     }
-    if errors.is_empty() { Ok(loaded) } else { Err(errors) }
+    specs
 }
 
 /// The run that is meant: the one that is asked for, or the only one that there is. If it is none of this spec's, says so.
@@ -63,37 +68,60 @@ pub(super) fn which(spec: &Spec, asked: Option<&RunId>) -> Option<RunId> {
 }
 
 /// Says what is left out in a run and is no part of its plan, if anything is.
-pub(super) fn refuse_strangers(registry: &Registry, spec: &Spec, run: &RunId) -> Option<Exit> {
+pub(super) fn refuse_strangers(inquiry: &Inquiry, spec: &Spec, run: &RunId) -> io::Result<Option<Exit>> {
     // Only what departs from another run can speak of what is not there.
     if !matches!(run.variation, Variation::Branched(..)) {
-        return None;
+        return Ok(None);
     }
-    let stranger = run::explain(registry, spec, run).stranger(spec)?;
-    anstream::eprintln!("error: {stranger}");
-    Some(Exit::Usage)
+    let stranger = match inquiry.plan(spec, run) {
+        Ok(plan) => plan.stranger(spec),
+        Err(why) => return unanswered(&why).map(Some),
+    };
+    Ok(stranger.map(|stranger| {
+        anstream::eprintln!("error: {stranger}");
+        Exit::Usage
+    }))
 }
 
-/// Shows what is wrong with specs, on standard error.
-pub(super) fn complain(errors: &[Diagnostics]) -> io::Result<Exit> {
+/// Shows what is wrong with specs, and which cannot be read, on standard error.
+pub(super) fn complain(wrong: &[Diagnostics], unread: &[Unread]) -> io::Result<Exit> {
     let mut err = anstream::stderr().lock();
-    for error in errors {
+    for error in wrong {
         writeln!(err, "{}", error.render(true))?;
     }
-    Ok(Exit::Usage)
+    for spec in unread {
+        writeln!(err, "error: {}: {spec}", spec.path.display())?;
+    }
+    Ok(if wrong.is_empty() { Exit::Undecided } else { Exit::Usage })
+}
+
+/// Says why there is no spec.
+pub(super) fn refuse(why: NotLoaded) -> io::Result<Exit> {
+    match why {
+        NotLoaded::Wrong(errors) => complain(&[errors], &[]),
+        NotLoaded::Unread(unread) => complain(&[], &[unread]),
+    }
+}
+
+/// Says what a system's code has kept from being known.
+pub(super) fn unanswered(why: &Unanswered) -> io::Result<Exit> {
+    writeln!(anstream::stderr().lock(), "error: {why}")?;
+    Ok(Exit::Undecided)
 }
 
 /// `squall check`.
-pub(super) fn check(registry: &Registry, paths: &[PathBuf], format: Format) -> io::Result<Exit> {
+pub(super) fn check(inquiry: &Inquiry, paths: &[PathBuf], format: Format) -> io::Result<Exit> {
+    let Specs { loaded, wrong, unread } = specs(inquiry, paths, None);
     let mut out = anstream::stdout().lock();
-    match (specs(registry, paths, None), format) {
-        (Ok(loaded), Format::Human) => {
+    match (wrong.is_empty() && unread.is_empty(), format) {
+        (true, Format::Human) => {
             for spec in &loaded {
                 let title = title(&spec.path, spec.case.as_deref());
                 writeln!(out, "{}  {title}", Style::Good.paint("ok"))?;
             }
             Ok(Exit::AsExpected)
         }
-        (Ok(loaded), Format::Json) => {
+        (true, Format::Json) => {
             for spec in &loaded {
                 writeln!(
                     out,
@@ -103,13 +131,17 @@ pub(super) fn check(registry: &Registry, paths: &[PathBuf], format: Format) -> i
             }
             Ok(Exit::AsExpected)
         }
-        (Err(errors), Format::Human) => complain(&errors),
-        (Err(errors), Format::Json) => {
-            for mut object in errors.iter().flat_map(Diagnostics::to_json) {
+        (false, Format::Human) => complain(&wrong, &unread),
+        (false, Format::Json) => {
+            for mut object in wrong.iter().flat_map(Diagnostics::to_json) {
                 object["kind"] = "error".into();
                 writeln!(out, "{object}")?;
             }
-            Ok(Exit::Usage)
+            for spec in &unread {
+                let (file, message) = (spec.path.display().to_string(), spec.to_string());
+                writeln!(out, "{}", json!({ "kind": "undecided", "file": file, "message": message }))?;
+            }
+            Ok(if wrong.is_empty() { Exit::Undecided } else { Exit::Usage })
         }
     }
 }

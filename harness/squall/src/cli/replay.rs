@@ -11,6 +11,7 @@ use super::{Exit, ReplayArgs, load};
 use crate::{
     explore::{Pool, is_expected},
     history::Record,
+    inquiry::Inquiry,
     log::{Filter, Logged},
     plan::{RunId, Variation},
     report::{
@@ -18,24 +19,25 @@ use crate::{
         record::{self, Line},
         title,
     },
-    run::{self, ExecuteOptions, RunReport, Verdict},
+    run::{ExecuteOptions, RunReport, Verdict},
     shrink,
-    spec::{self, Spec, diagnostic::did_you_mean},
+    spec::{Spec, diagnostic::did_you_mean},
     system::Registry,
     trace::Traced,
     worker::Prints,
 };
 
-pub(super) fn replay(registry: &Registry, args: &ReplayArgs) -> io::Result<Exit> {
-    let loaded = match spec::load_case(&args.spec, args.case.as_deref(), registry) {
+pub(super) fn replay(inquiry: &Inquiry, registry: &Registry, args: &ReplayArgs) -> io::Result<Exit> {
+    let loaded = match inquiry.case(&args.spec, args.case.as_deref()) {
         Ok(loaded) => loaded,
-        Err(error) => return load::complain(&[error]),
+        Err(why) => return load::refuse(why),
     };
     let Some(run) = load::which(&loaded.spec, args.seed.as_ref()) else { return Ok(Exit::Usage) };
-    if let Some(exit) = load::refuse_strangers(registry, &loaded.spec, &run) {
+    if let Some(exit) = load::refuse_strangers(inquiry, &loaded.spec, &run)? {
         return Ok(exit);
     }
-    let pool = Pool::new(registry, 1, args.in_process).with_memory(args.worker.memory);
+    let pool = if args.in_process { Pool::in_process(registry, 1) } else { Pool::new(1) };
+    let pool = pool.with_memory(args.worker.memory);
     let filter = match filter(args) {
         Ok(filter) => filter,
         Err(error) => {
@@ -250,20 +252,24 @@ fn of_node(node: &str, wanted: &str) -> bool {
 }
 
 pub(super) fn explain(
-    registry: &Registry,
+    inquiry: &Inquiry,
     path: &Path,
     case: Option<&str>,
     seed: Option<&RunId>,
 ) -> io::Result<Exit> {
-    let loaded = match spec::load_case(path, case, registry) {
+    let loaded = match inquiry.case(path, case) {
         Ok(loaded) => loaded,
-        Err(error) => return load::complain(&[error]),
+        Err(why) => return load::refuse(why),
     };
     let Some(run) = load::which(&loaded.spec, seed) else { return Ok(Exit::Usage) };
-    if let Some(exit) = load::refuse_strangers(registry, &loaded.spec, &run) {
+    if let Some(exit) = load::refuse_strangers(inquiry, &loaded.spec, &run)? {
         return Ok(exit);
     }
-    let plan = run::explain(registry, &loaded.spec, &run);
+    let system = &loaded.spec.system;
+    let (plan, defaults) = match (inquiry.plan(&loaded.spec, &run), inquiry.defaults(system)) {
+        (Ok(plan), Ok(defaults)) => (plan, defaults),
+        (Err(why), _) | (_, Err(why)) => return load::unanswered(&why),
+    };
     let mut out = anstream::stdout().lock();
     writeln!(out, "# {}, seed {run}", title(path, loaded.case.as_deref()))?;
     if let Variation::Branched(..) = run.variation {
@@ -278,7 +284,7 @@ pub(super) fn explain(
             out,
             "# All that was drawn is written out: `run` takes it as a spec, and makes this run of it."
         )?;
-        write!(out, "{}", shrink::written_out(registry, &loaded.spec, &plan, &run))?;
+        write!(out, "{}", shrink::written_out(&defaults, &loaded.spec, &plan, &run))?;
     }
     Ok(Exit::AsExpected)
 }

@@ -17,6 +17,7 @@ use crate::{
         Options, Pool, Progress, SpecVerdict, explore_on,
         journal::{self, Journal},
     },
+    inquiry::{Inquiry, Unread},
     plan::RunId,
     report::{Reproduce, SpecReport, Tally, failure, json, progress::Bar, table},
     shrink::{self, Limits, Shrunk, Stop},
@@ -31,9 +32,9 @@ mod campaign;
 const SHRUNK: usize = 4;
 const SHRINK_RUNS: u64 = 400;
 
-pub(super) fn run(registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
+pub(super) fn run(inquiry: &Inquiry, registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
     let started = Instant::now();
-    let Campaign { specs, asked, mut journal } = match campaign(registry, args)? {
+    let Campaign { specs, unread, asked, mut journal } = match campaign(inquiry, args)? {
         Ok(campaign) => campaign,
         Err(exit) => return Ok(exit),
     };
@@ -48,8 +49,9 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
     }
     let seeds: Vec<u64> = specs.iter().map(|spec| options.seeds_for(&spec.spec).count()).collect();
     let mut session = Session {
-        registry,
-        pool: Pool::new(registry, jobs, args.in_process).with_memory(args.worker.memory),
+        inquiry,
+        pool: if args.in_process { Pool::in_process(registry, jobs) } else { Pool::new(jobs) }
+            .with_memory(args.worker.memory),
         options,
         stop: stop_on_interrupt(),
         bar: if args.format == Format::Human { Bar::new(&seeds) } else { Bar::hidden() },
@@ -80,12 +82,17 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
         reports.push(report);
     }
     // What is in the journal is good, and what is not in it is not decided.
-    tally.undecided += specs.len() - reports.len();
+    tally.undecided += specs.len() - reports.len() + unread.len();
+    if args.format == Format::Json {
+        for spec in &unread {
+            writeln!(io::stdout().lock(), "{}", json::unread(spec))?;
+        }
+    }
     session.bar.clear();
     // Workers end before the last word is said.
     drop(session);
     let elapsed = journal.as_ref().map_or_else(|| started.elapsed(), Journal::elapsed);
-    report(args.format, &reports, tally, elapsed, &reproduce)?;
+    report(args.format, &reports, &unread, tally, elapsed, &reproduce)?;
     if let Some(mut journal) = journal {
         // A sync that fails at the end may take the last runs with it, as a write that fails before it does.
         match not_kept.or_else(|| journal.sync().err()) {
@@ -104,6 +111,7 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> io::Result<Exit> {
 fn report(
     format: Format,
     reports: &[SpecReport<'_>],
+    unread: &[Unread],
     tally: Tally,
     elapsed: Duration,
     reproduce: &Reproduce,
@@ -121,12 +129,15 @@ fn report(
     for block in failure::blocks(reports, reproduce) {
         writeln!(out, "{block}")?;
     }
+    for spec in unread {
+        writeln!(out, "{}", failure::unread(spec))?;
+    }
     writeln!(out, "{}", table::summary(tally, seconds))
 }
 
 /// What all specs of a campaign share.
 struct Session<'a> {
-    registry: &'a Registry,
+    inquiry: &'a Inquiry,
     pool: Pool,
     options: Options,
     stop: Arc<AtomicBool>,
@@ -228,7 +239,7 @@ impl Session<'_> {
                 None if self.is_up() => return Ok(false),
                 None => {
                     let (pool, loaded) = (&self.pool, report.loaded);
-                    let shrunk = shrink::shrink(self.registry, pool, loaded, &run, limits, &mut |_, _| {});
+                    let shrunk = shrink::shrink(self.inquiry, pool, loaded, &run, limits, &mut |_, _| {});
                     if let Some(journal) = &mut journal {
                         // With more time there may be less of it.
                         if matches!(&shrunk, Ok(Shrunk { stopped: Some(Stop::Time), .. })) {

@@ -11,22 +11,22 @@ use std::{
 use super::{Exit, ShrinkArgs, load};
 use crate::{
     explore::{Options, Outcome, Pool, explore},
+    inquiry::Inquiry,
     plan::RunId,
     report::{Reproduce, Style, failure},
-    shrink::{self, Limits, Shrunk, Stop},
+    shrink::{self, Limits, NotShrunk, Shrunk, Stop},
     spec,
-    system::Registry,
 };
 
 /// Where shrunk runs are kept.
 const REGRESSIONS: &str = "specs/regressions";
 
-pub(super) fn shrink(registry: &Registry, args: &ShrinkArgs) -> io::Result<Exit> {
-    let loaded = match spec::load_case(&args.spec, args.case.as_deref(), registry) {
+pub(super) fn shrink(inquiry: &Inquiry, args: &ShrinkArgs) -> io::Result<Exit> {
+    let loaded = match inquiry.case(&args.spec, args.case.as_deref()) {
         Ok(loaded) => loaded,
-        Err(error) => return load::complain(&[error]),
+        Err(why) => return load::refuse(why),
     };
-    let pool = Pool::new(registry, Pool::default_jobs(), false).with_memory(args.worker.memory);
+    let pool = Pool::new(Pool::default_jobs()).with_memory(args.worker.memory);
     if let Some(file) = &args.out
         && let Some(why) = not_to_be_written(file, &args.spec, args.force)
     {
@@ -53,7 +53,7 @@ pub(super) fn shrink(registry: &Registry, args: &ShrinkArgs) -> io::Result<Exit>
             eprint!("\rseed {run}: {runs} runs, {faults} faults, {operations} operations   ");
         }
     };
-    let shrunk = shrink::shrink(registry, &pool, &loaded, &run, limits, &mut watch);
+    let shrunk = shrink::shrink(inquiry, &pool, &loaded, &run, limits, &mut watch);
     if terminal {
         eprint!("\r{:60}\r", "");
     }
@@ -61,10 +61,16 @@ pub(super) fn shrink(registry: &Registry, args: &ShrinkArgs) -> io::Result<Exit>
         Ok(shrunk) => shrunk,
         Err(why) => {
             anstream::eprintln!("seed {run} was not shrunk: {why}");
-            return Ok(Exit::Nothing);
+            return Ok(match why {
+                NotShrunk::Unanswered(_) => Exit::Undecided,
+                _ => Exit::Nothing,
+            });
         }
     };
-    let yaml = shrink::yaml(registry, &loaded, &shrunk);
+    let yaml = match inquiry.defaults(&loaded.spec.system) {
+        Ok(defaults) => shrink::yaml(&defaults, &loaded, &shrunk),
+        Err(why) => return load::unanswered(&why),
+    };
     let file = match (&args.out, args.save) {
         (Some(file), _) => Some(file.clone()),
         (None, true) => Some(Path::new(REGRESSIONS).join(shrink::file_name(&loaded, &shrunk))),
@@ -82,7 +88,8 @@ pub(super) fn shrink(registry: &Registry, args: &ShrinkArgs) -> io::Result<Exit>
             save(&file, &yaml)?;
         }
     }
-    Ok(Exit::AsExpected)
+    // There may be less, and nobody can say.
+    Ok(if shrunk.hindered.is_some() { Exit::Undecided } else { Exit::AsExpected })
 }
 
 /// Looks for a run that fails, or that shows the violation that the spec expects.
@@ -103,6 +110,9 @@ fn summary(run: &RunId, shrunk: &Shrunk) -> io::Result<()> {
         "{faults} of {were_faults} strikes of faults and {operations} of {were_operations} operations are left, after {} runs",
         shrunk.runs
     )?;
+    if let Some(why) = &shrunk.hindered {
+        writeln!(err, "not everything could be made simpler: {why}")?;
+    }
     if let Some(stopped) = &shrunk.stopped {
         let remedy = if let Stop::Runs(_) = stopped { " (--max-runs)" } else { "" };
         writeln!(err, "there may be less: {stopped}{remedy}")?;

@@ -45,9 +45,9 @@ pub struct Pool {
 }
 
 struct Shared {
-    registry: Registry,
     jobs: u64,
-    in_process: bool,
+    /// The systems, if runs execute in this process.
+    in_process: Option<Registry>,
     /// How many bytes of memory each worker may have.
     memory: AtomicU64,
     state: Mutex<State>,
@@ -89,12 +89,19 @@ pub(super) enum Next {
 }
 
 impl Pool {
-    /// A pool of `jobs` workers, which are started as they are needed. With `in_process`, runs execute on threads of this process instead:
-    /// for debuggers; a run that hangs or aborts then takes everything with it.
-    pub fn new(registry: &Registry, jobs: usize, in_process: bool) -> Self {
+    /// A pool of `jobs` workers, which are started as they are needed.
+    pub fn new(jobs: usize) -> Self {
+        Pool::with(jobs, None)
+    }
+
+    /// A pool without workers: runs execute on threads of this process. For debuggers: a run that hangs or aborts takes everything with it.
+    pub fn in_process(registry: &Registry, jobs: usize) -> Self {
+        Pool::with(jobs, Some(registry.clone()))
+    }
+
+    fn with(jobs: usize, in_process: Option<Registry>) -> Self {
         let jobs = jobs.max(1);
         let shared = Arc::new(Shared {
-            registry: registry.clone(),
             jobs: jobs as u64,
             in_process,
             memory: AtomicU64::new(fair_share(jobs)),
@@ -385,9 +392,9 @@ impl Shared {
         prints: Prints,
         mut deliver: impl FnMut(RunReport),
     ) {
-        if self.in_process {
+        if let Some(registry) = &self.in_process {
             for id in runs.iter().take_while(|_| task.wanted()) {
-                deliver(run::execute(&self.registry, &task.spec, id, options));
+                deliver(run::execute(registry, &task.spec, id, options));
             }
             return;
         }

@@ -25,7 +25,8 @@ pub(crate) struct Drawn {
 }
 
 impl Drawn {
-    pub(super) fn into_planned(self) -> PlannedOperation {
+    /// As it is now.
+    pub(crate) fn planned(&self) -> PlannedOperation {
         PlannedOperation { client: self.client, at: Dur(self.at), op: self.tree.current() }
     }
 }

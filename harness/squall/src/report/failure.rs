@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     explore::{Divergence, SpecVerdict, count},
+    inquiry::Unread,
     log::Level,
     run::{RunReport, Verdict},
     shrink::{self, Shrunk},
@@ -22,6 +23,13 @@ const TOLD: usize = 3;
 /// The block of a spec that did not pass, or of which there is something to note; empty for others.
 pub(crate) fn block(report: &SpecReport<'_>, reproduce: &Reproduce) -> String {
     blocks(std::slice::from_ref(report), reproduce).concat()
+}
+
+/// The block of a spec that its system's code let nobody read.
+pub(crate) fn unread(spec: &Unread) -> String {
+    let title = Style::Doubtful.paint("UNDECIDED");
+    let path = Style::Strong.paint(spec.path.display());
+    format!("{title} {path}: {spec}\n")
 }
 
 /// The block of each spec that did not pass. A failure that several of them show is told once, with all the places.
@@ -169,6 +177,9 @@ fn small_run(
     }
     if lines.len() > SMALL {
         writeln!(out, "      ... {} more", lines.len() - SMALL)?;
+    }
+    if let Some(why) = &shrunk.hindered {
+        writeln!(out, "      not everything could be made simpler: {why}")?;
     }
     if let Some(stopped) = &shrunk.stopped {
         writeln!(out, "      there may be less: {stopped}")?;

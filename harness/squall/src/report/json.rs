@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{Reproduce, SpecReport, Tally, failure, word};
 use crate::{
     explore::SpecVerdict,
+    inquiry::Unread,
     run::{RunReport, Verdict},
     spec::Loaded,
     spec::model::Expect,
@@ -42,6 +43,18 @@ fn run_word(verdict: &Verdict) -> &'static str {
         Verdict::Undecided { .. } => "undecided",
         Verdict::Interrupted { .. } => "interrupted",
     }
+}
+
+/// A spec of which nothing can be said.
+pub(crate) fn unread(spec: &Unread) -> Value {
+    json!({
+        "kind": "spec",
+        "spec": spec.path.display().to_string(),
+        "case": null,
+        "verdict": "undecided",
+        "reason": spec.to_string(),
+        "runs": 0,
+    })
 }
 
 /// A spec, when it is done.
@@ -110,6 +123,7 @@ pub(crate) fn spec(report: &SpecReport<'_>, reproduce: &Reproduce) -> Value {
                 "stopped": shrunk.stopped.map(|stopped| stopped.to_string()),
                 "what": failure::headline(&shrunk.report.verdict),
                 "details": failure::details(&shrunk.report.verdict),
+                "hindered": shrunk.hindered.as_ref().map(ToString::to_string),
                 "keep": report.keep(reproduce, run),
             }))
         }).collect::<Vec<_>>(),

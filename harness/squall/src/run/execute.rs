@@ -109,10 +109,20 @@ pub(crate) fn execute_followed(
 /// Draws the plan that [`execute`] would run, without running it.
 ///
 /// # Panics
-/// When the spec is not valid for the registry.
+/// When the spec is not valid for the registry, or a strategy of the system does.
 pub fn explain(registry: &Registry, spec: &Spec, run: impl Into<RunId>) -> Plan {
+    try_explain(registry, spec, &run.into()).unwrap_or_else(|ended| panic!("{ended}"))
+}
+
+/// Runs `f`, which calls code under test, on a thread like that of a run.
+pub(crate) fn apart<T: Send>(f: impl FnOnce() -> T + Send) -> Result<T, Ended> {
+    on_fresh_thread(f)
+}
+
+/// As [`explain`], with a panic of the system's code as a value.
+pub(crate) fn try_explain(registry: &Registry, spec: &Spec, run: &RunId) -> Result<Plan, Ended> {
     let system = system_of(registry, spec);
-    draw_plan(&*system, spec, &run.into()).unwrap_or_else(|ended| panic!("{ended}"))
+    draw_plan(&*system, spec, run)
 }
 
 /// Draws a plan, or says why the system's strategies have none.
@@ -128,6 +138,9 @@ fn draw_plan(system: &dyn AnySystem, spec: &Spec, run: &RunId) -> Result<Plan, E
 /// Has `f` take the operations of a run's plan, as they were drawn: proptest values, which can be made simpler. On a thread of its own, as
 /// they were drawn then.
 ///
+/// # Errors
+/// A panic of the system's code, in drawing them or in `f`.
+///
 /// # Panics
 /// When the spec is not valid for the registry.
 pub(crate) fn with_drawn_operations<T: Send>(
@@ -135,17 +148,16 @@ pub(crate) fn with_drawn_operations<T: Send>(
     spec: &Spec,
     run: &RunId,
     f: impl FnOnce(Vec<Drawn>) -> T + Send,
-) -> T {
+) -> Result<T, Ended> {
     let system = system_of(registry, spec);
     let system = &*system;
-    let plan = explain(registry, spec, run);
-    let done = on_fresh_thread(|| {
+    let plan = try_explain(registry, spec, run)?;
+    apart(|| {
         let params = |seed| params_of(system, spec, seed);
         let drawn =
             world::run(run.seed, |_| async { Plan::drawn_operations(system, &params, spec, run, &plan) });
         f(drawn.unwrap_or_default())
-    });
-    done.unwrap_or_else(|ended| panic!("{ended}"))
+    })
 }
 
 fn system_of(registry: &Registry, spec: &Spec) -> Arc<dyn AnySystem> {
@@ -163,7 +175,7 @@ fn params_of(system: &dyn AnySystem, spec: &Spec, seed: u64) -> serde_json::Valu
 }
 
 /// Why what was to be executed has no outcome.
-enum Ended {
+pub(crate) enum Ended {
     /// Something in it panicked.
     Panicked(Panicked),
     /// It asked for what cannot be simulated.

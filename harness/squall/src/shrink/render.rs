@@ -11,16 +11,14 @@ use crate::{
     plan::{Plan, RunId},
     report::{failure::headline, title},
     spec::{
-        self, Loaded, Spec,
+        Loaded, Spec,
         model::{Network, PlanSection},
     },
-    system::{AnySystem, Registry},
     worker::executable,
 };
 
-/// The YAML of a shrunk run, with comments.
-pub(crate) fn yaml(registry: &Registry, loaded: &Loaded, shrunk: &Shrunk) -> String {
-    let system = registry.get(&loaded.spec.system).expect("a valid spec names a known system");
+/// The YAML of a shrunk run, with comments. `defaults` are the system's default parameters.
+pub(crate) fn yaml(defaults: &Value, loaded: &Loaded, shrunk: &Shrunk) -> String {
     let mut spec = shrunk.spec.clone();
     let (faults, operations) = shrunk.after();
     if let Some(plan) = &mut spec.plan {
@@ -48,29 +46,23 @@ pub(crate) fn yaml(registry: &Registry, loaded: &Loaded, shrunk: &Shrunk) -> Str
         if let Some(stopped) = &shrunk.stopped {
             writeln!(out, "# Not the least there is, maybe: {stopped}.")?;
         }
-        out.push_str(&text(&spec, &**system));
+        out.push_str(&text(&spec, defaults));
         Ok(())
     };
     write(&mut out).expect("writing to memory does not fail");
     out
 }
 
-/// The YAML of a run as it is, all that was drawn written out.
-pub(crate) fn written_out(registry: &Registry, spec: &Spec, plan: &Plan, run: &RunId) -> String {
-    let system = registry.get(&spec.system).expect("a valid spec names a known system");
-    text(&pinned(spec, plan, run), &**system)
+/// The YAML of a run as it is, all that was drawn written out. `defaults` are the system's default parameters.
+pub(crate) fn written_out(defaults: &Value, spec: &Spec, plan: &Plan, run: &RunId) -> String {
+    text(&pinned(spec, plan, run), defaults)
 }
 
-/// Whether a pinned spec can be read again as it would be written.
-pub(super) fn is_valid(registry: &Registry, spec: &Spec) -> bool {
-    let system = registry.get(&spec.system).expect("a valid spec names a known system");
-    spec::parse("shrunk", &text(spec, &**system), registry).is_ok()
-}
-
-fn text(spec: &Spec, system: &dyn AnySystem) -> String {
+/// The YAML of a pinned spec.
+pub(super) fn text(spec: &Spec, defaults: &Value) -> String {
     let mut spec = spec.clone();
     spec.workload.ops = (operations(&spec).len() as u32).into();
-    serde_yaml::to_string(&entries(&spec, system)).expect("a spec is plain data")
+    serde_yaml::to_string(&entries(&spec, defaults)).expect("a spec is plain data")
 }
 
 /// What is left of faults and operations, one a line, as a spec would have them.
@@ -84,11 +76,10 @@ pub(crate) fn lines(shrunk: &Shrunk) -> Vec<String> {
 }
 
 /// The spec's entries but for those that go without saying.
-fn entries(spec: &Spec, system: &dyn AnySystem) -> serde_yaml::Value {
+fn entries(spec: &Spec, defaults: &Value) -> serde_yaml::Value {
     let mut spec = spec.clone();
     let plan = spec.plan.take();
     let mut json = serde_json::to_value(&spec).expect("a spec is plain data");
-    let defaults = system.complete_params(&Value::Null).expect("defaults are in order");
     if let (Some(params), Some(defaults)) = (json["params"].as_object_mut(), defaults.as_object()) {
         params.retain(|name, value| defaults.get(name) != Some(value));
     }

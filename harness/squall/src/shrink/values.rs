@@ -5,8 +5,7 @@
 //! Numbers are sought among the round ones: `300ms` rather than `297.4ms`.
 
 use std::{
-    cell::RefCell,
-    sync::atomic::{AtomicU64, Ordering},
+    cell::{Cell, RefCell},
     time::Duration,
 };
 
@@ -19,8 +18,8 @@ use proptest::{
 use super::{Shrinker, operations, operations_mut};
 use crate::{
     fault::{Fault, Range},
+    inquiry::Trouble,
     plan::{Drawn, RunId},
-    run,
     spec::{
         Spec,
         model::{Dur, DurationRange},
@@ -273,38 +272,39 @@ pub(super) fn simplify(
     original: &Spec,
     run: &RunId,
 ) -> Option<u64> {
-    let steps = AtomicU64::new(0);
-    let registry = shrinker.registry;
     let budget = shrinker.limits.runs.saturating_sub(shrinker.runs).min(RUNS.into()) as u32;
-    let simpler = run::with_drawn_operations(registry, original, run, |drawn| {
-        let parts = Part::all(spec, drawn);
-        let tree = Simpler { spec: spec.clone(), parts, at: 0, stepped: false, left: budget };
-        let config = Config {
-            failure_persistence: None,
-            // The budget is the value's own, which ends without a word where proptest would print one.
-            max_shrink_iters: u32::MAX,
-            max_shrink_time: 0,
-            ..Config::default()
-        };
-        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[0; 32]);
-        let shrinker = RefCell::new(&mut *shrinker);
-        // What it begins with is known to fail.
-        let outcome = TestRunner::new_with_rng(config, rng).run_one(tree, |candidate| {
-            steps.fetch_add(1, Ordering::Relaxed);
-            match shrinker.borrow_mut().fails(&candidate) {
-                true => Err(TestCaseError::fail("the same way")),
-                false => Ok(()),
-            }
-        });
-        match outcome {
-            Err(TestError::Fail(_, simpler)) => Some(simpler),
-            _ => None,
+    let (drawn, trouble) = match shrinker.inquiry.values(original, run) {
+        Ok(values) => (values.drawn, values.trouble),
+        // The rest can be made simpler all the same.
+        Err(why) => (Vec::new(), Trouble::known(why)),
+    };
+    let parts = Part::all(spec, drawn);
+    let tree = Simpler { spec: spec.clone(), parts, at: 0, stepped: false, left: budget };
+    let config = Config {
+        failure_persistence: None,
+        // The budget is the value's own, which ends without a word where proptest would print one.
+        max_shrink_iters: u32::MAX,
+        max_shrink_time: 0,
+        ..Config::default()
+    };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[0; 32]);
+    let steps = Cell::new(0);
+    let trying = RefCell::new(&mut *shrinker);
+    // What it begins with is known to fail.
+    let outcome = TestRunner::new_with_rng(config, rng).run_one(tree, |candidate| {
+        steps.set(steps.get() + 1);
+        match trying.borrow_mut().fails(&candidate) {
+            true => Err(TestCaseError::fail("the same way")),
+            false => Ok(()),
         }
     });
-    if let Some(simpler) = simpler {
+    if let Some(why) = trouble.told() {
+        shrinker.hindered.get_or_insert(why);
+    }
+    if let Err(TestError::Fail(_, simpler)) = outcome {
         shrinker.accept(spec, simpler);
     }
-    (steps.into_inner() > u64::from(budget)).then_some(budget.into())
+    (steps.get() > u64::from(budget)).then_some(budget.into())
 }
 
 #[cfg(test)]

@@ -6,12 +6,13 @@
 use std::fmt;
 
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::spanned::Span;
 
 /// The kinds of errors, shown as `S012`. A code keeps its meaning for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Code {
     /// There is no such file or directory.
@@ -91,7 +92,7 @@ impl fmt::Display for Code {
 }
 
 /// One error.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// What kind of error.
     pub code: Code,

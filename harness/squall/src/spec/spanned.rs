@@ -35,7 +35,7 @@ pub struct Spanned<T> {
 
 /// A place in a source file: bytes `start..end` of file number `file` of the spec (0 is the spec itself, the others
 /// are includes). The default is nowhere in particular: the very start of the spec.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Span {
     /// Which file.
     pub file: u32,

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput};
+use serde::{Deserialize, Serialize};
 
 use super::{
     diagnostic::{Code, Diagnostic, excerpt},
@@ -14,11 +15,12 @@ use super::{
     spanned::Span,
 };
 
+mod flat;
 mod places;
 mod scalar;
 mod syntax;
 
-use self::places::Places;
+use self::{flat::Flat, places::Places};
 
 /// The largest file that is read, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -32,7 +34,8 @@ const MAX_DEPTH: usize = 40;
 const MAX_DUPLICATES: usize = 50;
 
 /// A node of a YAML document, with its place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(into = "Flat", try_from = "Flat")]
 pub struct Tree {
     pub(super) span: Span,
     pub(super) node: Node,

@@ -45,6 +45,7 @@ pub(super) fn validate(spec: &mut Spec, tree: &mut Tree, registry: &Registry, er
     let mut context = Context::new(spec, &top, system, errors);
     context.version(spec, &top);
     context.system(spec, &top, registry);
+    context.events_are_its_own(&top);
     context.topology(spec, &top);
     context.network(spec, &top);
     context.workload(spec, &top);
@@ -173,6 +174,23 @@ impl<'a> Context<'a> {
             self.report(error);
         }
         found
+    }
+
+    /// Checks that the system declares no event under the name of one of the world's.
+    fn events_are_its_own(&mut self, top: &Place<'_>) {
+        let Some(system) = &self.system else { return };
+        let taken = system.events.iter().filter(|event| trace::world_event(event.name).is_some());
+        let errors: Vec<_> = taken
+            .map(|event| {
+                let message = format!(
+                    "`{}` declares the event `{}`, which is one of the world's",
+                    system.name, event.name
+                );
+                let help = "give it another name in the system's `events`, and where it is reported";
+                top.key("system").error(Code::DuplicateName, message, help)
+            })
+            .collect();
+        errors.into_iter().for_each(|error| self.report(error));
     }
 
     /// Checks that an event has a field.

@@ -13,7 +13,6 @@ use crate::{
     confine::as_part,
     run::ClientDriver,
     spec::{self, Diagnostic, Tree},
-    trace,
 };
 
 /// A boxed future of code under test.
@@ -215,18 +214,19 @@ impl Registry {
         Self::default()
     }
 
-    /// Adds a system.
+    /// Adds a system. None of its code is called: that is for workers.
     ///
     /// # Panics
-    /// When there is one of that name already, or it declares an event under the name of a [world event](trace::WORLD_EVENTS).
+    /// When there is one of that name already.
     pub fn with<S: System>(mut self) -> Self {
         let old = self.systems.insert(S::NAME, Arc::new(Erased::<S>(PhantomData)));
         assert!(old.is_none(), "two systems are named {}", S::NAME);
-        for event in S::events() {
-            let taken = trace::world_event(event.name).is_some();
-            assert!(!taken, "{} declares `{}`, which is an event of the world", S::NAME, event.name);
-        }
         self
+    }
+
+    /// The same names with other systems, each made of the one that was there.
+    pub(crate) fn mapped(&self, f: impl Fn(&Arc<dyn AnySystem>) -> Arc<dyn AnySystem>) -> Registry {
+        Registry { systems: self.systems.iter().map(|(name, system)| (*name, f(system))).collect() }
     }
 
     /// The system of that name.

@@ -19,6 +19,9 @@ use std::{
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+mod ask;
+
+pub(crate) use self::ask::{Silence, Unanswered};
 use super::{
     CUT_OFF, MARK, Reply,
     memory::{failed_allocation, resident},
@@ -160,7 +163,7 @@ impl Worker {
         mut deliver: impl FnMut(RunReport),
     ) -> Result<(), Gone> {
         let job = format!(
-            "{{\"spec\":{},\"runs\":{},\"options\":{}}}",
+            "{{\"runs\":{{\"spec\":{},\"runs\":{},\"options\":{}}}}}",
             spec.unwrap_or("null"),
             serde_json::to_string(runs).expect("names serialise"),
             serde_json::to_string(&options).expect("flags serialise"),
@@ -218,6 +221,9 @@ impl Worker {
                             return Err(Gone::Done);
                         }
                     }
+                    Ok(Reply::Calling(_) | Reply::Answer(_) | Reply::Panicked { .. } | Reply::Refused(_)) => {
+                        unreachable!("these are not about a run")
+                    }
                     Err(reason) => {
                         self.kill();
                         return end(&mut history, Verdict::Undecided { reason });
@@ -255,7 +261,8 @@ impl Worker {
                             Verdict::OutOfMemory { limit: self.memory, asked: Some(asked) },
                         );
                     }
-                    let how = self.with_last_lines(death.how);
+                    let when = if death.exited { ", in the middle of the run" } else { "" };
+                    let how = self.with_last_lines(death.how + when);
                     if death.from_outside || !started {
                         return Err(Gone::FromOutside(how));
                     }
@@ -316,6 +323,9 @@ impl Worker {
             .map_err(|error| format!("its report did not survive the way from the worker: {error}"))?;
         let answered = match &reply {
             Reply::Done(report) if report.run != *run => format!("run {}", report.run),
+            Reply::Calling(_) | Reply::Answer(_) | Reply::Panicked { .. } | Reply::Refused(_) => {
+                "a question".to_owned()
+            }
             _ if frame.run != self.next => format!("the run numbered {}", frame.run),
             _ => return Ok(reply),
         };
@@ -352,9 +362,12 @@ impl Worker {
         self.kill();
         if alive {
             let how = "it closed a descriptor that is not its own: the one its worker reports over";
-            return Death { how: how.to_owned(), from_outside: false };
+            return Death { how: how.to_owned(), exited: false, from_outside: false };
         }
-        self.child.wait().map_or_else(|error| Death { how: error.to_string(), from_outside: true }, Death::of)
+        self.child.wait().map_or_else(
+            |error| Death { how: error.to_string(), exited: false, from_outside: true },
+            Death::of,
+        )
     }
 
     /// How many bytes it asked for in vain, if that is what it died of. It must be dead.
@@ -404,6 +417,8 @@ pub(crate) fn executable() -> std::io::Result<PathBuf> {
 /// How a worker died, of which nobody here is guilty.
 struct Death {
     how: String,
+    /// It called `exit`, or something that does.
+    exited: bool,
     /// Somebody sent it a signal that no mistake of a program's own brings about.
     from_outside: bool,
 }
@@ -420,10 +435,11 @@ impl Death {
                     "it closed or read descriptors that are not its own (exit code {CUT_OFF} of its worker)"
                 )
             }
-            (None, Some(code)) => format!("exit code {code}, in the middle of the run"),
+            (None, Some(code)) => format!("exit code {code}"),
             (None, None) => "for an unknown reason".to_owned(),
         };
-        Death { how, from_outside: matches!(status.signal(), Some(1 | 2 | 3 | 9 | 15)) }
+        let exited = status.code().is_some_and(|code| code != CUT_OFF);
+        Death { how, exited, from_outside: matches!(status.signal(), Some(1 | 2 | 3 | 9 | 15)) }
     }
 }
 

@@ -64,7 +64,7 @@ fn every_parameter_shows() {
     for kind in EACH {
         let yaml = spec_of("", &format!("  - {{ id: it, {kind}, at: 2s{} }}", lasts(kind)));
         let loaded = spec::parse("test.yaml", &yaml, &registry()).expect("a spec");
-        let plan = explain(&registry(), &loaded.spec, &1.into());
+        let plan = explain(&registry(), &loaded.spec, 1);
         let action = serde_json::to_value(&plan.faults[0].action).expect("plain data");
         let told = run_seed("", &format!("  - {{ id: it, {kind}, at: 2s{} }}", lasts(kind)), 1);
         let what = told.starts("it")[0].1.to_owned();

@@ -5,38 +5,44 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::super::{Exit, RunArgs, load};
+use super::super::{
+    Exit, RunArgs,
+    load::{self, Specs},
+};
 use crate::{
     explore::journal::{Asked, Error, Journal, SpecEntry},
+    inquiry::{Inquiry, Unread},
     report::title,
     spec::Loaded,
-    system::Registry,
 };
 
 /// A campaign that can begin.
 pub(super) struct Campaign {
     /// In the order in which they are explored.
     pub specs: Vec<Loaded>,
+    /// Of these nothing can be said.
+    pub unread: Vec<Unread>,
     pub asked: Asked,
     pub journal: Option<Journal>,
 }
 
 /// Loads the specs and opens the journal. If there is something wrong with either, tells so and gives the exit code.
-pub(super) fn campaign(registry: &Registry, args: &RunArgs) -> io::Result<Result<Campaign, Exit>> {
+pub(super) fn campaign(inquiry: &Inquiry, args: &RunArgs) -> io::Result<Result<Campaign, Exit>> {
     match &args.resume {
-        Some(path) => resume(registry, path),
-        None => begin(registry, args),
+        Some(path) => resume(inquiry, path),
+        None => begin(inquiry, args),
     }
 }
 
-fn begin(registry: &Registry, args: &RunArgs) -> io::Result<Result<Campaign, Exit>> {
-    let specs = match load::specs(registry, &args.paths, args.filter.as_deref()) {
-        Ok(specs) => specs,
-        Err(errors) => return load::complain(&errors).map(Err),
-    };
+fn begin(inquiry: &Inquiry, args: &RunArgs) -> io::Result<Result<Campaign, Exit>> {
+    let Specs { loaded: specs, wrong, unread } = load::specs(inquiry, &args.paths, args.filter.as_deref());
+    if !wrong.is_empty() {
+        return load::complain(&wrong, &unread).map(Err);
+    }
     let asked = Asked {
         directory: env::current_dir().unwrap_or_default(),
         specs: specs.iter().map(SpecEntry::of).collect(),
+        unread: unread.clone(),
         seeds: args.seeds,
         strategy: (!args.strategy.is_empty()).then(|| args.strategy.clone()),
         run_timeout: args.run_timeout,
@@ -44,7 +50,7 @@ fn begin(registry: &Registry, args: &RunArgs) -> io::Result<Result<Campaign, Exi
         shrink: !args.no_shrink && !args.in_process,
     };
     let options = asked.options(None);
-    if specs.iter().all(|spec| options.seeds_for(&spec.spec).count() == 0) {
+    if unread.is_empty() && specs.iter().all(|spec| options.seeds_for(&spec.spec).count() == 0) {
         let what = if specs.is_empty() { "no spec" } else { "no seed" };
         anstream::eprintln!(
             "error: {what} was selected: --filter and --seeds choose, `squall list` shows what there is"
@@ -55,27 +61,27 @@ fn begin(registry: &Registry, args: &RunArgs) -> io::Result<Result<Campaign, Exi
         Ok(journal) => journal,
         Err(error) => return Ok(Err(refused(&error))),
     };
-    Ok(Ok(Campaign { specs, asked, journal }))
+    Ok(Ok(Campaign { specs, unread, asked, journal }))
 }
 
-fn resume(registry: &Registry, path: &Path) -> io::Result<Result<Campaign, Exit>> {
+fn resume(inquiry: &Inquiry, path: &Path) -> io::Result<Result<Campaign, Exit>> {
     let (mut journal, asked) = match Journal::open(path) {
         Ok(opened) => opened,
         Err(error) => return Ok(Err(refused(&error))),
     };
     let mut files: Vec<PathBuf> = asked.specs.iter().map(|spec| spec.path.clone()).collect();
     files.dedup();
-    let specs = match load::specs(registry, &files, None) {
-        Ok(specs) => specs,
-        Err(errors) => {
-            let exit = load::complain(&errors)?;
-            let (journal, directory) = (path.display(), asked.directory.display());
-            anstream::eprintln!(
-                "note: {journal} is a journal of specs in {directory}: was it begun from there?"
-            );
-            return Ok(Err(exit));
-        }
-    };
+    let Specs { loaded: specs, wrong, unread } = load::specs(inquiry, &files, None);
+    if !wrong.is_empty() {
+        let exit = load::complain(&wrong, &unread)?;
+        let (journal, directory) = (path.display(), asked.directory.display());
+        anstream::eprintln!("note: {journal} is a journal of specs in {directory}: was it begun from there?");
+        return Ok(Err(exit));
+    }
+    // Those could be read when the campaign began.
+    if !unread.is_empty() {
+        return load::complain(&[], &unread).map(Err);
+    }
     let specs = match as_they_were(specs, &asked.specs, path) {
         Ok(specs) => specs,
         Err(error) => return Ok(Err(refused(&error))),
@@ -88,7 +94,8 @@ fn resume(registry: &Registry, path: &Path) -> io::Result<Result<Campaign, Exit>
         ),
         Err(error) => return Ok(Err(refused(&error))),
     }
-    Ok(Ok(Campaign { specs, asked, journal: Some(journal) }))
+    let unread = asked.unread.clone();
+    Ok(Ok(Campaign { specs, unread, asked, journal: Some(journal) }))
 }
 
 /// The specs that are asked for, if they still say what they said.

@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     explore::{Options, Seeds, divergence::Sought},
+    inquiry::Unread,
     plan::RunId,
     run::RunReport,
     shrink::{NotShrunk, Shrunk},
@@ -32,6 +33,9 @@ pub(crate) struct Asked {
     /// The directory that the paths of specs start from.
     pub directory: PathBuf,
     pub specs: Vec<SpecEntry>,
+    /// Those that their system's code let nobody read when the campaign began: nothing can be said of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
     pub seeds: Option<Seeds>,
     pub strategy: Option<Vec<Strategy>>,
     pub run_timeout: Duration,

@@ -7,6 +7,7 @@ fn asked() -> Asked {
     Asked {
         directory: "/somewhere".into(),
         specs: vec![SpecEntry { path: "a.yaml".into(), case: None, hash: "0".to_owned() }],
+        unread: Vec::new(),
         seeds: None,
         strategy: None,
         run_timeout: Duration::from_secs(20),

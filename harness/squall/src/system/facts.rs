@@ -1,0 +1,79 @@
+//! What is known of a system, as plain data: for commands that tell of systems without calling their code.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::AnySystem;
+
+/// A system as specs see it, with its default parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Facts {
+    /// The default parameters, complete.
+    pub params: Value,
+    /// The JSON Schema of the parameters.
+    pub schema: Value,
+    /// The groups of nodes with their sizes.
+    pub groups: Vec<(String, u32)>,
+    /// The operations with their weights.
+    pub operations: Vec<(String, u32)>,
+    pub events: Vec<EventFacts>,
+    pub invariants: Vec<String>,
+    pub conditions: Vec<String>,
+    pub methods: Vec<String>,
+    pub flaws: Vec<FlawFacts>,
+}
+
+/// See [`EventKind`](super::EventKind).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EventFacts {
+    pub name: String,
+    pub fields: Vec<String>,
+    pub about: String,
+}
+
+/// See [`Flaw`](super::Flaw).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FlawFacts {
+    pub name: String,
+    pub about: String,
+    pub violates: String,
+}
+
+impl Facts {
+    /// Asks the system for all of it.
+    pub(crate) fn of(system: &dyn AnySystem) -> Facts {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let params = system.complete_params(&Value::Null).expect("default parameters can be written as JSON");
+        Facts {
+            schema: system.params_schema().to_value(),
+            groups: system.groups(&params).iter().map(|group| (group.name.to_owned(), group.size)).collect(),
+            operations: system
+                .operations(&params)
+                .into_iter()
+                .map(|(name, weight)| (name.to_owned(), weight))
+                .collect(),
+            events: system
+                .events()
+                .iter()
+                .map(|event| EventFacts {
+                    name: event.name.to_owned(),
+                    fields: texts(event.fields),
+                    about: event.about.to_owned(),
+                })
+                .collect(),
+            invariants: system.invariants(&params),
+            conditions: system.conditions(&params),
+            methods: texts(system.methods()),
+            flaws: system
+                .flaws()
+                .iter()
+                .map(|flaw| FlawFacts {
+                    name: flaw.name.to_owned(),
+                    about: flaw.about.to_owned(),
+                    violates: flaw.violates.to_owned(),
+                })
+                .collect(),
+            params,
+        }
+    }
+}
