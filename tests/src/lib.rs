@@ -63,7 +63,7 @@ pub enum Deed {
     Overflow,
     /// Exit with code 0, as if all were well.
     Exit,
-    /// Exit with the code that a panic of `main` has.
+    /// Exit with the code that a panic of `main` has, not at once.
     Exit101,
     /// Panic.
     Panic,
@@ -270,7 +270,7 @@ pub(crate) fn act(deed: Deed) {
             std::hint::black_box(dig(1));
         }
         Deed::Exit => std::process::exit(0),
-        Deed::Exit101 => std::process::exit(101),
+        Deed::Exit101 => process::exit_slowly(101),
         Deed::Panic => panic!("the gremlin panics"),
         Deed::Strike => tracing::info!(target: "gremlin", beat = 5, "struck"),
         Deed::Print => {

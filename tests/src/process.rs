@@ -36,6 +36,19 @@ pub fn flood() {
     }
 }
 
+/// Exits, a while after all that this process is connected to has seen the end of it: as when the system is slow to take a process down.
+pub fn exit_slowly(code: i32) {
+    for fd in 0..=DESCRIPTORS {
+        // SAFETY: shutdown accesses no memory, and does nothing to what is no socket.
+        unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
+    }
+    // The clock stands still here.
+    for turn in 0..3_000_000u64 {
+        std::hint::black_box(turn);
+    }
+    process::exit(code);
+}
+
 /// Closes the standard streams.
 pub fn close_streams() {
     close(0..=2);

@@ -115,7 +115,7 @@ pub fn one_death_is_told_in_one_way() {
     let ended = run(squall(&args)).with(1);
     let spec = &ended.of_kind("spec")[0];
     let failing = spec["failures"].as_array().expect("failures");
-    assert_eq!(failing.len(), 60, "{spec}");
+    assert_eq!(failing.len(), 20, "{spec}");
     for failure in failing {
         assert_eq!(failure["what"], "its process died: exit code 101, in the middle of the run");
     }

@@ -38,7 +38,7 @@ use crate::{
 const TICK: Duration = Duration::from_millis(50);
 
 /// How long a worker whose socket is closed may take to die, and what a dead one has said may take to arrive.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// How many records are kept of a run that is followed: one that hangs may make them for ever.
 const RECORDS: usize = 20_000;
