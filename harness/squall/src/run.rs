@@ -25,7 +25,7 @@ pub(crate) use self::{
     capture::take_logger,
     cluster::CLIENTS,
     execute::{Ended, apart, execute_followed, try_explain, with_drawn_operations},
-    record::Follower,
+    record::{Followed, Follower},
     shape::loss_model,
 };
 pub use self::{
@@ -161,6 +161,9 @@ pub struct RunReport {
     /// Each packet, call and sync, when it was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trace: Vec<Traced>,
+    /// The node whose code ran when the run was killed, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub polled: Option<String>,
     /// Where a panic came from.
     #[serde(default, skip_serializing_if = "Backtrace::is_empty")]
     pub backtrace: Backtrace,
@@ -181,6 +184,7 @@ impl RunReport {
             coverage: Coverage::default(),
             history: Vec::new(),
             trace: Vec::new(),
+            polled: None,
             backtrace: Backtrace::default(),
             log: Log::default(),
         }
@@ -191,11 +195,12 @@ impl RunReport {
         matches!(self.verdict, Verdict::Hung { .. } | Verdict::Died { .. } | Verdict::OutOfMemory { .. })
     }
 
-    /// If the run was lost, and lost again in the same way: takes over how far it got then.
+    /// If the run was lost, and lost again: takes over how far it got then.
     pub(crate) fn take_history(&mut self, again: &RunReport) {
-        if self.is_lost() && std::mem::discriminant(&self.verdict) == std::mem::discriminant(&again.verdict) {
+        if self.is_lost() && again.is_lost() {
             self.history.clone_from(&again.history);
             self.virtual_time = again.virtual_time;
+            self.polled.clone_from(&again.polled);
         }
     }
 

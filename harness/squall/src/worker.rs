@@ -18,7 +18,7 @@ use std::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::net::UnixStream,
     },
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     time::{Duration, Instant},
 };
 
@@ -28,7 +28,7 @@ use self::wire::{Foreign, Frame, Key};
 use crate::{
     history::Record,
     plan::RunId,
-    run::{self, ExecuteOptions, Follower, RunReport},
+    run::{self, ExecuteOptions, Followed, Follower, RunReport},
     spec::Spec,
     system::{Call, Registry},
 };
@@ -86,6 +86,8 @@ enum Reply {
     Start,
     /// This was recorded, of a run that is to be followed.
     Recorded(Record),
+    /// The code of this node keeps the thread of such a run for long.
+    Polled(String),
     /// It came to its end.
     Done(Box<RunReport>),
     /// To answer the question, this is called.
@@ -234,9 +236,16 @@ fn serve(registry: &Registry, seat: &Arc<Seat>, parent: u32) -> io::Result<()> {
 /// Sends the parent what is recorded in the run of this number.
 fn follower(seat: &Arc<Seat>, number: u64) -> Follower {
     let seat = seat.clone();
-    Arc::new(move |record| {
+    // Records and polls are told of by different threads.
+    let one_at_a_time = Mutex::new(());
+    Arc::new(move |followed| {
+        let reply = match followed {
+            Followed::Record(record) => Reply::Recorded(record.clone()),
+            Followed::Polled(node) => Reply::Polled(node.to_owned()),
+        };
         let mut frame = Vec::new();
-        seat.frame(number, &Reply::Recorded(record.clone()), &mut frame);
+        seat.frame(number, &reply, &mut frame);
+        let _turn = one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
         // If it cannot be sent, neither can the report, which is soon enough.
         let _ = seat.send(&mut frame);
     })

@@ -87,7 +87,7 @@ pub(super) fn replay(inquiry: &Inquiry, registry: &Registry, args: &ReplayArgs) 
     let expected = is_expected(&loaded.spec, report);
     let style = if report.passed() { Style::Good } else { Style::Bad };
     writeln!(out, "seed {}: {}", report.run, style.paint(failure::headline(&report.verdict)))?;
-    for line in failure::details(&report.verdict).lines() {
+    for line in failure::details(&report.verdict).lines().chain(failure::polled(report).as_deref()) {
         writeln!(out, "  {line}")?;
     }
     if !report.backtrace.is_empty() && failure::wants_backtrace(args.backtrace) {

@@ -205,7 +205,7 @@ pub(super) fn way(verdict: &Verdict) -> String {
 /// A failing run: what, why, and how it came about.
 pub(crate) fn run(out: &mut String, report: &RunReport) -> std::fmt::Result {
     writeln!(out, "  seed {}: {}", report.run, Style::Bad.paint(headline(&report.verdict)))?;
-    for line in details(&report.verdict).lines() {
+    for line in details(&report.verdict).lines().chain(polled(report).as_deref()) {
         writeln!(out, "    {line}")?;
     }
     excerpt(out, report)
@@ -258,6 +258,11 @@ fn log(out: &mut String, report: &RunReport) -> std::fmt::Result {
 /// Whether backtraces are shown: `asked` for here, or in the environment, as everywhere.
 pub(crate) fn wants_backtrace(asked: bool) -> bool {
     asked || std::env::var_os("RUST_BACKTRACE").is_some_and(|wanted| !wanted.is_empty() && wanted != "0")
+}
+
+/// Whose code it was that did not come back.
+pub(crate) fn polled(report: &RunReport) -> Option<String> {
+    report.polled.as_ref().map(|node| format!("it was killed in the code of {node}"))
 }
 
 /// The verdict of a run in a line.

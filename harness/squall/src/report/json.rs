@@ -83,6 +83,7 @@ pub(crate) fn spec(report: &SpecReport<'_>, reproduce: &Reproduce) -> Value {
             "verdict": run_word(&run.verdict),
             "what": failure::headline(&run.verdict),
             "last_record": run.history.last(),
+            "polled": run.polled,
             "replay": report.replay(reproduce, &run.run),
         })
     };

@@ -20,7 +20,7 @@ use std::{
     fmt::{self, Write},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
 };
 
@@ -48,6 +48,20 @@ thread_local! {
     static CURRENT: RefCell<Option<Capture>> = const { RefCell::new(None) };
     /// What is polled now: the number of the span around it.
     static POLLED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Whether some other thread wants to know what is polled.
+static IS_WATCHED: AtomicBool = AtomicBool::new(false);
+/// How many polls there were since then.
+static POLLS: AtomicU64 = AtomicU64::new(0);
+/// As [`POLLED`], of the run whose poll was the last to begin: in a worker there is but one.
+static POLLED_LAST: AtomicU64 = AtomicU64::new(0);
+
+/// What is polled, for another thread than the run's: the number of the poll, and that of the process, as the
+/// [world](World::process) knows it. Nothing is known before the first call.
+pub(super) fn polled() -> (u64, Option<u64>) {
+    IS_WATCHED.store(true, Ordering::Relaxed);
+    (POLLS.load(Ordering::Relaxed), POLLED_LAST.load(Ordering::Relaxed).checked_sub(1))
 }
 
 struct Capture {
@@ -324,6 +338,10 @@ impl Subscriber for Router {
             with_current(|capture| capture.spans.borrow_mut().enter(id));
         } else {
             POLLED.set(id.into_u64());
+            if IS_WATCHED.load(Ordering::Relaxed) {
+                POLLED_LAST.store(id.into_u64(), Ordering::Relaxed);
+                POLLS.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -20,7 +20,7 @@ use super::{
     cluster::{CLIENTS, Cluster, Setting},
     engine::Engine,
     idle::Idle,
-    record::{Follower, Recorded, Recorder},
+    record::{Followed, Follower, Recorded, Recorder},
     states::states,
     watch::Watch,
 };
@@ -83,6 +83,7 @@ pub(crate) fn execute_followed(
     {
         return RunReport::lost(run, Verdict::Undecided { reason });
     }
+    let watching = follower.clone().map(|follower| PollWatch::start(shared.clone(), follower));
     let outcome = plan.and_then(|plan| {
         on_fresh_thread(|| {
             let _listening = capture::listen(options.log);
@@ -92,6 +93,7 @@ pub(crate) fn execute_followed(
             })
         })
     });
+    drop(watching);
     let mut report = match outcome {
         Ok(Ok(())) => shared.report(run),
         Ok(Err(stray)) => {
@@ -104,6 +106,48 @@ pub(crate) fn execute_followed(
         report.history = Vec::new();
     }
     report
+}
+
+/// Tells a follower whose code runs when it keeps the run's thread for long. From a thread of its own, so until it is dropped.
+struct PollWatch {
+    over: Option<mpsc::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl PollWatch {
+    /// How long is long.
+    const LONG: Duration = Duration::from_millis(50);
+
+    fn start(shared: Arc<Shared>, follower: Follower) -> Self {
+        let (over, is_over) = mpsc::channel();
+        // From the run's first poll on: it may be over, or hang, before the thread looks for the first time.
+        let (mut last, _) = capture::polled();
+        let mut told = last;
+        let thread = thread::spawn(move || {
+            while is_over.recv_timeout(Self::LONG) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let (poll, process) = capture::polled();
+                if poll == last
+                    && poll != told
+                    && let (Some(recorder), Some(process)) = (shared.recorder.get(), process)
+                {
+                    follower(Followed::Polled(&recorder.name_of_process(process)));
+                    told = poll;
+                }
+                last = poll;
+            }
+        });
+        PollWatch { over: Some(over), thread: Some(thread) }
+    }
+}
+
+impl Drop for PollWatch {
+    fn drop(&mut self) {
+        self.over = None;
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, it has said so.
+            let _ = thread.join();
+        }
+    }
 }
 
 /// Draws the plan that [`execute`] would run, without running it.
@@ -242,6 +286,7 @@ impl Shared {
             coverage,
             history: recorded.records,
             trace: self.trace(),
+            polled: None,
             backtrace: Backtrace::default(),
             log: self.log.take(),
         }

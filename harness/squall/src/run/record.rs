@@ -26,8 +26,16 @@ use crate::{
     history::{Fields, Kind, Lifecycle, Phase, Record},
 };
 
-/// Is shown each record as it is made.
-pub(crate) type Follower = Arc<dyn Fn(&Record) + Send + Sync>;
+/// Is shown what comes of a run while it is under way.
+pub(crate) type Follower = Arc<dyn Fn(Followed<'_>) + Send + Sync>;
+
+/// What a follower is shown.
+pub(crate) enum Followed<'a> {
+    /// This was recorded.
+    Record(&'a Record),
+    /// The code of this node runs, and has not let go of its thread for a while.
+    Polled(&'a str),
+}
 
 struct State {
     records: Vec<Record>,
@@ -36,7 +44,6 @@ struct State {
     triggers: Triggers,
     roles: BTreeMap<String, BTreeSet<NodeId>>,
     incarnations: BTreeMap<NodeId, u32>,
-    names: Vec<Arc<str>>,
     violation: Option<Violation>,
     /// Why the run cannot be judged.
     undecided: Option<String>,
@@ -53,6 +60,8 @@ pub(crate) struct Recorder {
     /// Whoever has to know how far the history is.
     watch: Option<Arc<Watch>>,
     follower: Option<Follower>,
+    /// The nodes' names. They are asked for while something is being recorded, too.
+    names: Mutex<Vec<Arc<str>>>,
 }
 
 impl Recorder {
@@ -71,7 +80,6 @@ impl Recorder {
                 triggers: Triggers::default(),
                 roles: BTreeMap::new(),
                 incarnations: BTreeMap::new(),
-                names: Vec::new(),
                 violation: None,
                 undecided: None,
             }),
@@ -80,6 +88,7 @@ impl Recorder {
             engine: OnceLock::new(),
             watch,
             follower,
+            names: Mutex::default(),
         })
     }
 
@@ -87,18 +96,28 @@ impl Recorder {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn names(&self) -> MutexGuard<'_, Vec<Arc<str>>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Adds a node, in order of creation.
     pub fn add_node(&self, name: Arc<str>) {
         if let Some(watch) = &self.watch {
             watch.add_node(name.clone());
         }
-        self.state().names.push(name);
+        self.names().push(name);
     }
 
     /// The name of the node whose code panicked, which may have happened while something was being recorded.
     pub fn name_for_panic(&self, node: NodeId) -> String {
-        let name = self.state.try_lock().ok().and_then(|state| state.names.get(node.index()).cloned());
+        let name = self.names().get(node.index()).cloned();
         name.unwrap_or_else(|| self.world.name(node)).to_string()
+    }
+
+    /// Whose process it is that madsim has under this number.
+    pub fn name_of_process(&self, number: u64) -> String {
+        let node = self.world.process(number);
+        node.map_or_else(|| "the harness".to_owned(), |node| self.name_for_panic(node))
     }
 
     /// The process that was started last on a node.
@@ -131,7 +150,7 @@ impl Recorder {
         feed(&mut state.hasher, &record);
         // Before it is judged: an invariant may be what does not come back.
         if let Some(follower) = &self.follower {
-            follower(&record);
+            follower(Followed::Record(&record));
         }
         if let Some(violation) = state.judge.observe(&record) {
             state.violation = Some(violation);
@@ -174,7 +193,7 @@ impl Recorder {
     }
 
     fn node_name(&self, node: NodeId) -> Cow<'static, str> {
-        Cow::Owned(self.state().names[node.index()].to_string())
+        Cow::Owned(self.names()[node.index()].to_string())
     }
 
     /// Something became of a process.

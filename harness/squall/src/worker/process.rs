@@ -175,13 +175,14 @@ impl Worker {
         let mut started = false;
         // What it has recorded so far, if it is followed.
         let mut history = VecDeque::new();
+        let mut polled = None;
         while let Some(run) = running {
-            let mut end = |history: &mut VecDeque<Record>, verdict| {
+            let mut end = |history: &mut VecDeque<Record>, polled: Option<String>, verdict| {
                 let wall_us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
                 let history = Vec::from(std::mem::take(history));
                 let virtual_time = history.last().map_or(Duration::ZERO, |last| last.at);
                 let lost = RunReport::lost(run.clone(), verdict);
-                deliver(RunReport { wall_us, virtual_time, history, ..lost });
+                deliver(RunReport { wall_us, virtual_time, history, polled, ..lost });
                 Err(Gone::Done)
             };
             match self.hear(since + limit, wanted) {
@@ -190,6 +191,7 @@ impl Worker {
                         started = true;
                         since = Instant::now();
                     }
+                    Ok(Reply::Polled(node)) => polled = Some(node),
                     Ok(Reply::Recorded(record)) => {
                         if history.len() == RECORDS {
                             history.pop_front();
@@ -199,7 +201,7 @@ impl Worker {
                         if since.elapsed() > limit || !wanted() {
                             self.kill();
                             return if wanted() {
-                                end(&mut history, Verdict::Hung { after: limit })
+                                end(&mut history, polled, Verdict::Hung { after: limit })
                             } else {
                                 Err(Gone::Done)
                             };
@@ -207,6 +209,7 @@ impl Worker {
                     }
                     Ok(Reply::Done(report)) => {
                         history.clear();
+                        polled = None;
                         deliver(*report);
                         self.next += 1;
                         started = false;
@@ -226,7 +229,7 @@ impl Worker {
                     }
                     Err(reason) => {
                         self.kill();
-                        return end(&mut history, Verdict::Undecided { reason });
+                        return end(&mut history, None, Verdict::Undecided { reason });
                     }
                 },
                 Heard::Unwanted => {
@@ -235,20 +238,28 @@ impl Worker {
                 }
                 Heard::TooLong => {
                     self.kill();
-                    return end(&mut history, Verdict::Hung { after: limit });
+                    return end(&mut history, polled, Verdict::Hung { after: limit });
                 }
                 Heard::TooMuchMemory => {
                     self.kill();
                     if self.next > 0 {
                         return Err(Gone::Swollen);
                     }
-                    return end(&mut history, Verdict::OutOfMemory { limit: self.memory, asked: None });
+                    return end(
+                        &mut history,
+                        polled,
+                        Verdict::OutOfMemory { limit: self.memory, asked: None },
+                    );
                 }
                 Heard::Foreign => {
                     self.kill();
                     let what =
                         "it wrote to a descriptor that is not its own: the one its worker reports over";
-                    return end(&mut history, Verdict::Died { how: self.with_last_lines(what.to_owned()) });
+                    return end(
+                        &mut history,
+                        None,
+                        Verdict::Died { how: self.with_last_lines(what.to_owned()) },
+                    );
                 }
                 Heard::Silence => {
                     let death = self.death();
@@ -258,6 +269,7 @@ impl Worker {
                         }
                         return end(
                             &mut history,
+                            None,
                             Verdict::OutOfMemory { limit: self.memory, asked: Some(asked) },
                         );
                     }
@@ -266,7 +278,7 @@ impl Worker {
                     if death.from_outside || !started {
                         return Err(Gone::FromOutside(how));
                     }
-                    return end(&mut history, Verdict::Died { how });
+                    return end(&mut history, None, Verdict::Died { how });
                 }
             }
         }
