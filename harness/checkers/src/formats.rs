@@ -49,7 +49,7 @@ pub enum Format {
 impl Format {
     /// All of them, with their names.
     pub const ALL: [(&'static str, Format); 6] = [
-        ("json", Format::JsonLines),
+        ("json-lines", Format::JsonLines),
         ("edn", Format::Edn),
         ("jepsen-log", Format::JepsenLog),
         ("plume", Format::Plume),

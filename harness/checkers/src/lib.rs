@@ -25,10 +25,13 @@
 //! assert!(history[2].output().is_none());
 //! ```
 
+pub mod draw;
 pub mod explain;
 #[cfg(feature = "formats")]
 pub mod formats;
 pub mod history;
+#[cfg(feature = "formats")]
+pub mod judge;
 pub mod linearizability;
 pub mod model;
 pub mod models;

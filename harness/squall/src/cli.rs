@@ -38,6 +38,7 @@ mod describe;
 mod diff;
 mod exit;
 mod in_process;
+mod judge;
 mod load;
 mod replay;
 mod run;
@@ -178,6 +179,21 @@ Examples:
     },
     /// Print the JSON Schema of specs, for editors.
     Schema,
+    /// Judge a history from a file: was what its clients saw possible?
+    ///
+    /// Reads JSON lines (`process`, `type`, `f`, `key`, `value`, `time`), EDN as Jepsen and Elle write it, Jepsen's log, the texts of Plume and
+    /// AWDIT, dbcop's JSON. Exits with 0 if the history is legal, 1 if it is not, 3 if the budget ran out first, 2 for a file that
+    /// cannot be read.
+    #[command(after_help = "\
+Examples:
+  squall judge history.jsonl --model register
+  squall judge history.edn --model list-append --consistency snapshot-isolation --svg why.svg
+  squall judge history.txt --model kv --consistency sequential --budget 10s
+  squall judge plume.txt --model rw-register --consistency causal --format json
+
+Models: register (also with cas), kv, set, queue, stack, priority-queue, counter, mutex, fenced-mutex; transactions: list-append, rw-register,
+long-fork.")]
+    Judge(JudgeArgs),
     /// Measure how well each strategy finds each flaw.
     ///
     /// From each of a number of base seeds, each strategy looks for the violation that a spec with a flawed `variant` expects. All that
@@ -214,6 +230,7 @@ impl Command {
             | Command::Check { .. }
             | Command::List { .. }
             | Command::Describe { .. }
+            | Command::Judge(_)
             | Command::Schema => None,
         }
     }
@@ -231,9 +248,42 @@ impl Command {
             | Command::Check { .. }
             | Command::List { .. }
             | Command::Describe { .. }
+            | Command::Judge(_)
             | Command::Schema => LIMIT,
         }
     }
+}
+
+#[derive(Args, Debug)]
+struct JudgeArgs {
+    /// The history; `-` for standard input.
+    file: PathBuf,
+    /// What it is a history of.
+    #[arg(long, value_name = "NAME", value_parser = judge::model)]
+    model: squall_checkers::judge::Model,
+    /// What is promised: linearizable, sequential, a level of transactions (strict-serializable, snapshot-isolation, causal, ..) or what
+    /// sessions are sure to see (read-your-writes, ..). [default: linearizable; strict-serializable, or serializable in a file without times]
+    #[arg(long, value_name = "NAME", value_parser = judge::consistency)]
+    consistency: Option<squall_checkers::judge::Consistency>,
+    /// How the file is written (auto, json-lines, edn, jepsen-log, plume, awdit, dbcop) or how the answer is (human, json). May be given for
+    /// each. [default: auto, human]
+    #[arg(long, value_name = "NAME", value_parser = judge::written)]
+    format: Vec<judge::Written>,
+    /// Values are `[key value]`, as Jepsen's independent workloads write them.
+    #[arg(long)]
+    keyed_values: bool,
+    /// How much real time it may take. [default: no limit]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    budget: Option<Duration>,
+    /// How many steps it may take. [default: 50 million]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    steps: Option<u64>,
+    /// How much it may remember beside the history, in MiB. [default: 1024]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    memory: Option<u64>,
+    /// Draw what is wrong into this file.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -551,6 +601,7 @@ fn with_args(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> E
         Command::List { paths } => describe::list(&inquiry, &paths),
         Command::Describe { what, kind } => describe::describe(&inquiry, &what, kind.as_deref()),
         Command::Schema => describe::schema(&inquiry),
+        Command::Judge(args) => judge::judge(&args),
         Command::Bugs(args) => bugs::bugs(&inquiry, &args),
     };
     match done {

@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fmt};
 /// A value of a history: what JSON and EDN have in common.
 ///
 /// Keywords of EDN are texts without their colon, so that `:read` and `"read"` are the same. Sets are lists in the order in which they stand.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Datum {
     /// `nil` or `null`.
     Nil,
@@ -124,6 +124,13 @@ impl std::hash::Hash for Datum {
             Datum::List(items) => items.hash(state),
             Datum::Map(entries) => entries.hash(state),
         }
+    }
+}
+
+/// As it is shown, so that explanations say `[1 2]` and not how that is stored.
+impl fmt::Debug for Datum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

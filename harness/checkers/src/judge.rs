@@ -1,0 +1,289 @@
+//! Judges what a [file](crate::formats) holds: from calls with untyped values to the question that a checker answers.
+//!
+//! ```
+//! use squall_checkers::{formats::{self, Format}, judge::{self, Model, Question}};
+//!
+//! let file = r#"{"process": 0, "type": "invoke", "f": "write", "value": 1}
+//! {"process": 0, "type": "ok", "f": "write", "value": 1}
+//! {"process": 1, "type": "invoke", "f": "read"}
+//! {"process": 1, "type": "ok", "f": "read", "value": null}
+//! "#;
+//! let recorded = formats::read(file.as_bytes(), Format::JsonLines)?;
+//! let judgement = judge::judge(&recorded, &Question::new(Model::Register))?;
+//! assert!(judgement.verdict.is_illegal());
+//! # Ok::<(), formats::FormatError>(())
+//! ```
+
+use std::fmt;
+
+use crate::{
+    explain,
+    formats::{Ended, FormatError, Place, Recorded},
+    sessions::Guarantee,
+    transactions::{Anomaly, Holds, Level, LongFork},
+    verdict::{Budget, Verdict},
+};
+
+mod objects;
+mod transactions;
+
+/// What kind of thing the calls of a history are on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
+pub enum Model {
+    /// One cell: `read`, `write`, `cas` of `[old new]`. It holds nothing (nil) at first.
+    Register,
+    /// Texts under keys: `get` (or `read`), `put` (or `write`), `append`, `delete`. Nothing and the empty text are the same.
+    Kv,
+    /// Elements: `add`, `remove`, `contains`.
+    Set,
+    /// First in, first out: `enqueue`, `dequeue`; taking nil found it empty.
+    Queue,
+    /// Last in, first out: `push`, `pop`; taking nil found it empty.
+    Stack,
+    /// The smallest first: `push`, `pop`; taking nil found it empty.
+    PriorityQueue,
+    /// A number, 0 at first: `add`, `read`.
+    Counter,
+    /// A lock: `acquire`, `release`.
+    Mutex,
+    /// A lock with tokens that rise: `acquire` answered with the token, `release`.
+    FencedMutex,
+    /// Transactions (`txn`) of `[append KEY VALUE]` and `[r KEY LIST]`.
+    ListAppend,
+    /// Transactions (`txn`) of `[w KEY VALUE]` and `[r KEY VALUE]`; or single `read` and `write` calls with a key.
+    RwRegister,
+    /// As `rw-register`, each key written once: did two readers see two writes in opposite orders?
+    LongFork,
+}
+
+impl Model {
+    /// All of them, with their names.
+    pub const ALL: [(&'static str, Model); 12] = [
+        ("register", Model::Register),
+        ("kv", Model::Kv),
+        ("set", Model::Set),
+        ("queue", Model::Queue),
+        ("stack", Model::Stack),
+        ("priority-queue", Model::PriorityQueue),
+        ("counter", Model::Counter),
+        ("mutex", Model::Mutex),
+        ("fenced-mutex", Model::FencedMutex),
+        ("list-append", Model::ListAppend),
+        ("rw-register", Model::RwRegister),
+        ("long-fork", Model::LongFork),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Model::ALL.iter().find(|(_, model)| *model == self).map_or("", |(name, _)| name)
+    }
+
+    /// The model of a name; `cas-register` and a few other common names are understood too.
+    pub fn of(name: &str) -> Option<Model> {
+        let name = match name {
+            "cas-register" | "rw" => "register",
+            "key-value" => "kv",
+            "fifo-queue" => "queue",
+            "lock" => "mutex",
+            name => name,
+        };
+        Model::ALL.iter().find(|(known, _)| *known == name).map(|(_, model)| *model)
+    }
+
+    /// Whether its calls are transactions.
+    pub fn is_of_transactions(self) -> bool {
+        matches!(self, Model::ListAppend | Model::RwRegister | Model::LongFork)
+    }
+}
+
+/// What is promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// Each call takes effect at one moment between its invocation and its return.
+    Linearizable,
+    /// All calls in one order that keeps that of each process.
+    Sequential,
+    /// A level of transactions.
+    Level(Level),
+    /// What each session is sure to see.
+    Session(Guarantee),
+}
+
+impl Consistency {
+    /// The promise of a name. `causal`, `read-committed` and `read-atomic` are levels; sessions have the other names.
+    pub fn of(name: &str) -> Option<Consistency> {
+        match name {
+            "linearizable" => Some(Consistency::Linearizable),
+            "sequential" => Some(Consistency::Sequential),
+            "snapshot" => Some(Consistency::Level(Level::SnapshotIsolation)),
+            _ => Level::of(name).map(Consistency::Level).or_else(|| {
+                Guarantee::ALL
+                    .into_iter()
+                    .find(|guarantee| guarantee.name() == name)
+                    .map(Consistency::Session)
+            }),
+        }
+    }
+
+    /// All names.
+    pub fn names() -> Vec<&'static str> {
+        let mut names = vec!["linearizable", "sequential"];
+        names.extend(Level::ALL.map(Level::name));
+        names
+            .extend(Guarantee::ALL.map(Guarantee::name).into_iter().filter(|name| Level::of(name).is_none()));
+        names
+    }
+}
+
+impl fmt::Display for Consistency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Consistency::Linearizable => "linearizable",
+            Consistency::Sequential => "sequential",
+            Consistency::Level(level) => level.name(),
+            Consistency::Session(guarantee) => guarantee.name(),
+        })
+    }
+}
+
+/// What is asked of a history.
+#[derive(Clone, Copy, Debug)]
+pub struct Question {
+    /// What it is a history of.
+    pub model: Model,
+    /// What is promised. None: linearizable for objects; for transactions strict serializability, or serializability where no times
+    /// are known.
+    pub consistency: Option<Consistency>,
+    /// Values are `[key value]`, as Jepsen's independent workloads write them.
+    pub keyed_values: bool,
+    /// How much may be spent.
+    pub budget: Budget,
+}
+
+impl Question {
+    /// The usual question about a model.
+    pub fn new(model: Model) -> Self {
+        Question { model, consistency: None, keyed_values: false, budget: Budget::default() }
+    }
+}
+
+/// Why a history is illegal.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+pub enum Explanation {
+    /// Calls on an object that no order explains.
+    Object(explain::Violation),
+    /// What is wrong with transactions.
+    Transactions(Vec<Anomaly>),
+    /// Two readers that saw two writes in opposite orders.
+    LongFork(LongFork),
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Explanation::Object(violation) => violation.fmt(f),
+            Explanation::Transactions(anomalies) => {
+                for (i, anomaly) in anomalies.iter().enumerate() {
+                    write!(f, "{}{}: {anomaly}", if i == 0 { "" } else { "\n\n" }, anomaly.kind)?;
+                }
+                Ok(())
+            }
+            Explanation::LongFork(fork) => f.write_str(&fork.about),
+        }
+    }
+}
+
+/// How many calls, or transactions, a history has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Counts {
+    /// That took effect.
+    pub ok: u64,
+    /// That did not.
+    pub fail: u64,
+    /// Of which that is not known.
+    pub info: u64,
+    /// By how many processes, or in how many sessions.
+    pub processes: u64,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// What was taken to be promised.
+    pub consistency: Consistency,
+    /// Whether it was kept.
+    pub verdict: Verdict<Explanation>,
+    /// What was judged.
+    pub counts: Counts,
+    /// Of transactions: of each level, whether the history is of it. Empty where one was asked for and it holds.
+    pub levels: Vec<(Level, Holds)>,
+    /// Of transactions: the strongest levels among those that hold.
+    pub strongest: Vec<Level>,
+    /// What is not an error and yet weakens the answer, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Judges a history.
+///
+/// # Errors
+/// The first call that the model does not know, or that is not written as it must be, with its place; a promise that the model does not go
+/// with; nothing to judge.
+pub fn judge(recorded: &Recorded, question: &Question) -> Result<Judgement, FormatError> {
+    let counts = count(recorded);
+    if counts.ok + counts.info == 0 {
+        let place = Place { line: 1, column: 1 };
+        return Err(FormatError::at(place, "there is nothing to judge: no call took effect or may have", ""));
+    }
+    let answer = if question.model.is_of_transactions() {
+        transactions::judge(recorded, question)?
+    } else {
+        objects::judge(recorded, question)?
+    };
+    Ok(Judgement { counts, ..answer })
+}
+
+fn count(recorded: &Recorded) -> Counts {
+    let mut counts = Counts::default();
+    let mut ended = |how: Ended| match how {
+        Ended::Ok => counts.ok += 1,
+        Ended::Fail => counts.fail += 1,
+        Ended::Info => counts.info += 1,
+    };
+    let processes = match recorded {
+        Recorded::Calls(calls) => {
+            let mut processes: Vec<u64> = calls.iter().map(|call| call.process).collect();
+            calls.iter().for_each(|call| ended(call.ended));
+            processes.sort_unstable();
+            processes.dedup();
+            processes.len()
+        }
+        Recorded::Sessions(sessions) => {
+            sessions.iter().flatten().for_each(|transaction| ended(transaction.ended));
+            sessions.len()
+        }
+    };
+    Counts { processes: processes as u64, ..counts }
+}
+
+/// The error of a promise that goes with another kind of model.
+fn goes_with(consistency: Consistency, model: Model) -> FormatError {
+    let (kind, names) = if model.is_of_transactions() {
+        (
+            "transactions",
+            "one of the levels, such as serializable, snapshot-isolation, causal, read-committed, read-your-writes",
+        )
+    } else {
+        ("single calls on an object", "linearizable or sequential")
+    };
+    FormatError::at(
+        Place { line: 1, column: 1 },
+        format!("`{consistency}` is no promise about `{}`, which is of {kind}", model.name()),
+        format!("ask for {names}"),
+    )
+}
+
+#[cfg(test)]
+mod tests;
