@@ -18,7 +18,7 @@ use std::fmt;
 
 use crate::{
     explain,
-    formats::{Ended, FormatError, Place, Recorded},
+    formats::{Datum, Ended, FormatError, Place, Recorded},
     sessions::Guarantee,
     transactions::{Anomaly, Holds, Level, LongFork},
     verdict::{Budget, Verdict},
@@ -31,7 +31,7 @@ mod transactions;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
 pub enum Model {
-    /// One cell: `read`, `write`, `cas` of `[old new]`. It holds nothing (nil) at first.
+    /// One cell: `read`, `write`, `cas` of `[old new]`. It holds nothing (nil) at first, or [`Question::initial`].
     Register,
     /// Texts under keys: `get` (or `read`), `put` (or `write`), `append`, `delete`. Nothing and the empty text are the same.
     Kv,
@@ -91,6 +91,21 @@ impl Model {
         Model::ALL.iter().find(|(known, _)| *known == name).map(|(_, model)| *model)
     }
 
+    /// What can be asked of it, by the usual names.
+    pub fn verbs(self) -> &'static [&'static str] {
+        match self {
+            Model::Register => &["read", "write", "cas"],
+            Model::Kv => &["get", "read", "put", "write", "append", "delete", "remove"],
+            Model::Set => &["add", "remove", "contains"],
+            Model::Queue | Model::Stack | Model::PriorityQueue => {
+                &["enqueue", "push", "put", "insert", "dequeue", "pop", "take", "poll"]
+            }
+            Model::Counter => &["add", "increment", "inc", "read"],
+            Model::Mutex | Model::FencedMutex => &["acquire", "lock", "release", "unlock"],
+            Model::ListAppend | Model::RwRegister | Model::LongFork => &["txn"],
+        }
+    }
+
     /// Whether its calls are transactions.
     pub fn is_of_transactions(self) -> bool {
         matches!(self, Model::ListAppend | Model::RwRegister | Model::LongFork)
@@ -148,13 +163,15 @@ impl fmt::Display for Consistency {
 }
 
 /// What is asked of a history.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Question {
     /// What it is a history of.
     pub model: Model,
     /// What is promised. None: linearizable for objects; for transactions strict serializability, or serializability where no times
     /// are known.
     pub consistency: Option<Consistency>,
+    /// What a register holds at first.
+    pub initial: Datum,
     /// Values are `[key value]`, as Jepsen's independent workloads write them.
     pub keyed_values: bool,
     /// How much may be spent.
@@ -164,7 +181,13 @@ pub struct Question {
 impl Question {
     /// The usual question about a model.
     pub fn new(model: Model) -> Self {
-        Question { model, consistency: None, keyed_values: false, budget: Budget::default() }
+        Question {
+            model,
+            consistency: None,
+            initial: Datum::Nil,
+            keyed_values: false,
+            budget: Budget::default(),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod combinator;
 pub mod consistency;
+pub(crate) mod consistent;
 pub(crate) mod judge;
 pub(crate) mod pattern;
 
@@ -116,6 +117,11 @@ pub trait Invariant: Send {
     /// How often it had something to judge. An invariant that is never exercised, over all seeds, proves nothing, and its
     /// spec fails as vacuous.
     fn exercised(&self) -> u64;
+
+    /// Why it could come to no judgement, if so: the run is then undecided, and never passes.
+    fn undecided(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A statement about the present, made true and false by records: what `eventually: { that: NAME }` waits for.

@@ -269,6 +269,9 @@ struct JudgeArgs {
     /// each. [default: auto, human]
     #[arg(long, value_name = "NAME", value_parser = judge::written)]
     format: Vec<judge::Written>,
+    /// What a register holds at first. [default: nil]
+    #[arg(long, value_name = "VALUE")]
+    initial: Option<String>,
     /// Values are `[key value]`, as Jepsen's independent workloads write them.
     #[arg(long)]
     keyed_values: bool,

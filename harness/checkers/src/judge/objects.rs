@@ -33,7 +33,7 @@ pub(super) fn judge(recorded: &Recorded, question: &Question) -> Result<Judgemen
     };
     let asked = Asked { calls, question, consistency };
     match question.model {
-        Model::Register => asked.by_key(Register::new(Datum::Nil), register),
+        Model::Register => asked.by_key(Register::new(question.initial.clone()), register),
         Model::Kv => asked.judge(KeyValue, |call| {
             let (key, value) = asked.keyed(call)?;
             let Some(key) = key else {

@@ -62,6 +62,14 @@ fn sequential_is_less_than_linearizable() {
 }
 
 #[test]
+fn a_register_may_hold_something_at_first() {
+    let reads = edn("0 invoke read nil\n0 ok read 7");
+    assert!(verdict(&reads, Model::Register).is_illegal());
+    let question = Question { initial: crate::formats::Datum::Int(7), ..Question::new(Model::Register) };
+    assert!(asked(&reads, &question).expect("it can be judged").verdict.is_legal());
+}
+
+#[test]
 fn keys_beside_values_and_in_them() {
     let beside = "{\"process\":0,\"type\":\"invoke\",\"f\":\"write\",\"key\":\"x\",\"value\":1}\n{\"process\":0,\"type\":\"ok\",\"f\":\"write\",\"key\":\"x\",\"value\":1}\n\
                   {\"process\":0,\"type\":\"invoke\",\"f\":\"read\",\"key\":\"y\"}\n{\"process\":0,\"type\":\"ok\",\"f\":\"read\",\"key\":\"y\",\"value\":null}\n";
@@ -173,7 +181,7 @@ fn sessions_without_times_are_judged_without_them() {
     assert_eq!(judgement.consistency, Consistency::Level(Level::Serializable));
     let causal = Question { consistency: Consistency::of("causal"), ..Question::new(Model::RwRegister) };
     assert!(asked(&fork, &causal).expect("it can be judged").verdict.is_legal());
-    let session = Question { consistency: Consistency::of("strong-session-serializable"), ..causal };
+    let session = Question { consistency: Consistency::of("strong-session-serializable"), ..causal.clone() };
     assert!(asked(&fork, &session).expect("it can be judged").verdict.is_illegal());
     let forked = Question::new(Model::LongFork);
     assert!(asked(&fork, &forked).expect("it can be judged").verdict.is_illegal());

@@ -15,11 +15,19 @@
 
 use std::collections::BTreeMap;
 
-use super::{Breach, Invariant};
+use super::{
+    Breach, Invariant,
+    consistent::{Consistent, PROMISES},
+};
 use crate::history::{Fields, Kind, Operation, Record};
 
-/// The invariants that any spec may name, with what each says.
-pub const BUILTIN: &[(&str, &str)] = &[
+/// The invariants that any spec may name, with what each says: those that are judged as a run goes, and those of the general checkers at its end.
+pub fn builtins() -> impl Iterator<Item = (&'static str, &'static str)> {
+    BUILTIN.iter().chain(PROMISES).copied()
+}
+
+/// Those that are judged as a run goes.
+const BUILTIN: &[(&str, &str)] = &[
     (
         READ_YOUR_WRITES,
         "after a session's write of a key at version v, each read of it that the session starts returns v or later, \
@@ -40,7 +48,7 @@ pub fn builtin(name: &str) -> Option<Box<dyn Invariant>> {
     let (name, bar) = match name {
         READ_YOUR_WRITES => (READ_YOUR_WRITES, Bar::Writes),
         MONOTONIC_READS => (MONOTONIC_READS, Bar::Reads),
-        _ => return None,
+        _ => return Consistent::builtin(name).map(|check| Box::new(check) as Box<dyn Invariant>),
     };
     Some(Box::new(SessionGuarantee {
         name,
@@ -151,7 +159,7 @@ impl SessionGuarantee {
 }
 
 /// The key and the version of an access of this kind, if the operation was one.
-fn access(fields: &Fields, kind: &str) -> Result<Option<(String, i64)>, Breach> {
+pub(super) fn access(fields: &Fields, kind: &str) -> Result<Option<(String, i64)>, Breach> {
     let Some(key) = fields.get(kind) else { return Ok(None) };
     match fields.int("version") {
         Some(version) => Ok(Some((key.to_string(), version))),

@@ -25,7 +25,7 @@ use squall_checkers::{
 use super::{Breach, End, Invariant};
 use crate::{
     history::{Fields, Kind, Record, Value},
-    spec::model::Consistent as Spec,
+    spec::model::{Consistent as Spec, Scalar},
 };
 
 /// How many steps stand for a second of budget; a step is about 100 ns.
@@ -72,7 +72,7 @@ pub(crate) struct Consistent {
 
 enum By {
     Versions,
-    Model { model: Model, key: Option<String>, value: String, verbs: Vec<(String, String)> },
+    Model { model: Model, key: Option<String>, value: String, initial: Datum, verbs: Vec<(String, String)> },
 }
 
 /// What a client asked and was told.
@@ -96,12 +96,21 @@ impl Consistent {
                 model: Model::of(&model.value).expect("a valid spec names known models"),
                 key: spec.of.key.as_ref().map(|key| key.value.clone()),
                 value: spec.of.value.as_ref().map_or_else(|| "value".to_owned(), |value| value.value.clone()),
-                verbs: spec.of.ops.iter().map(|(name, verb)| (name.value.clone(), verb.value.clone())).collect(),
+                verbs: spec
+                    .of
+                    .ops
+                    .iter()
+                    .map(|(name, verb)| (name.value.clone(), verb.value.clone()))
+                    .collect(),
             },
         };
-        let steps = spec.of.budget.as_ref().map(|budget| (budget.value.0.as_secs_f64() * STEPS_A_SECOND) as u64);
+        let steps =
+            spec.of.budget.as_ref().map(|budget| (budget.value.0.as_secs_f64() * STEPS_A_SECOND) as u64);
         let promise = promise(&spec.promise).expect("only promises are read as such");
-        Self { budget: Budget { steps: steps.unwrap_or(Budget::default().steps), ..Budget::default() }, ..Self::of(label, promise, by) }
+        Self {
+            budget: Budget { steps: steps.unwrap_or(Budget::default().steps), ..Budget::default() },
+            ..Self::of(label, promise, by)
+        }
     }
 
     /// The check that is named without arguments.
@@ -130,7 +139,9 @@ impl Consistent {
         let bands = bands(history);
         match self.judge().ok()?.verdict {
             Verdict::Illegal(Explanation::Object(violation)) => Some(draw::violation(&violation, &bands)),
-            Verdict::Illegal(Explanation::Transactions(anomalies)) => Some(draw::anomaly(anomalies.first()?, &bands)),
+            Verdict::Illegal(Explanation::Transactions(anomalies)) => {
+                Some(draw::anomaly(anomalies.first()?, &bands))
+            }
             Verdict::Illegal(Explanation::LongFork(fork)) => Some(draw::long_fork(&fork)),
             Verdict::Legal { .. } | Verdict::Unknown { .. } => None,
         }
@@ -139,21 +150,29 @@ impl Consistent {
     fn judge(&mut self) -> Result<Judged, Breach> {
         match &self.by {
             By::Versions => self.by_versions(),
-            By::Model { model, key, value, verbs } => {
+            By::Model { model, key, value, initial, verbs } => {
                 let calls = self.calls(key.as_deref(), value, verbs);
                 self.exercised = calls.iter().filter(|call| call.ended == Ended::Ok).count() as u64;
                 if calls.is_empty() {
                     return Ok(Judged { verdict: Verdict::Legal { by: "nothing to judge" } });
                 }
-                let question =
-                    Question { consistency: Some(self.promise), budget: self.budget, ..Question::new(*model) };
+                let question = Question {
+                    consistency: Some(self.promise),
+                    budget: self.budget,
+                    ..Question::new(*model)
+                };
                 match judge::judge(&Recorded::Calls(calls), &question) {
                     Ok(judgement) => Ok(Judged { verdict: judgement.verdict }),
                     // The place of a call is the record of its invocation.
                     Err(error) => {
-                        let help = if error.help.is_empty() { String::new() } else { format!("; {}", error.help) };
-                        Err(Breach::of("malformed_operation", format!("calls on a {}{help}", model.name()), error.message)
-                            .with_evidence([error.place.line]))
+                        let help =
+                            if error.help.is_empty() { String::new() } else { format!("; {}", error.help) };
+                        Err(Breach::of(
+                            "malformed_operation",
+                            format!("calls on a {}{help}", model.name()),
+                            error.message,
+                        )
+                        .with_evidence([error.place.line]))
                     }
                 }
             }
@@ -206,7 +225,9 @@ impl Consistent {
         let mut unwritten: Vec<(String, i64)> = Vec::new();
         let mut judged = 0;
         for operation in &self.operations {
-            let (Some((returned, _, fields)), Ended::Ok) = (&operation.answer, operation.ended) else { continue };
+            let (Some((returned, _, fields)), Ended::Ok) = (&operation.answer, operation.ended) else {
+                continue;
+            };
             // What reads and writes says one version, the one that it made.
             let access = match super::consistency::access(fields, "wrote")? {
                 Some(access) => Some((true, access)),
@@ -272,7 +293,8 @@ impl Consistent {
             })
         };
         let both: Vec<&Operation> = self.operations.iter().filter(makes).collect();
-        let clients: Vec<String> = both.iter().map(|operation| format!("client {}", operation.client)).collect();
+        let clients: Vec<String> =
+            both.iter().map(|operation| format!("client {}", operation.client)).collect();
         Breach::of(
             "version_made_twice",
             format!("each write of {key} makes a version of its own"),
@@ -293,7 +315,11 @@ impl Consistent {
             }
             Explanation::Transactions(anomalies) => match anomalies.first() {
                 Some(anomaly) => Breach::of(anomaly.kind.name(), expected, told(anomaly)).with_evidence(
-                    anomaly.transactions.iter().flat_map(|transaction| [transaction.start, transaction.end]).flatten(),
+                    anomaly
+                        .transactions
+                        .iter()
+                        .flat_map(|transaction| [transaction.start, transaction.end])
+                        .flatten(),
                 ),
                 None => Breach::new(self.class(), expected),
             },

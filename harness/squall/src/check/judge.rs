@@ -6,6 +6,7 @@ use super::{
     Breach, End, Invariant, Violation,
     combinator::{Count, Eventually, Goal, Never, Order},
     consistency,
+    consistent::Consistent,
     pattern::Pattern,
 };
 use crate::{
@@ -86,6 +87,7 @@ impl Judge {
                     opened: BTreeMap::new(),
                     judged: 0,
                 }),
+                Check::Consistent(consistent) => Box::new(Consistent::new(label, consistent)),
             };
             judge.invariants.push(invariant);
         }
@@ -115,6 +117,11 @@ impl Judge {
             }
         }
         None
+    }
+
+    /// Why some check could come to no judgement, if one could not.
+    pub fn undecided(&self) -> Option<String> {
+        self.invariants.iter().find_map(|invariant| invariant.undecided())
     }
 
     /// Per check, how often it had something to judge.
@@ -174,6 +181,10 @@ pub(crate) fn label(check: &Check) -> String {
                 None => format!("count {pattern}"),
             }
         }
+        Check::Consistent(consistent) => match &consistent.of.model {
+            Some(model) => format!("{} {}", consistent.promise, model.value),
+            None => consistent.promise.clone(),
+        },
         Check::Order(order) => {
             format!("order {} before {}", Pattern::new(&order.first), Pattern::new(&order.then))
         }

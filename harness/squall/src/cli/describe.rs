@@ -138,7 +138,7 @@ fn describe_system(name: &str, about: &str, facts: &Facts) -> io::Result<Exit> {
     for name in &facts.invariants {
         writeln!(out, "  {}", Style::Strong.paint(name))?;
     }
-    for (name, about) in consistency::BUILTIN {
+    for (name, about) in consistency::builtins() {
         writeln!(out, "  {}: {about} (of squall itself)", Style::Strong.paint(name))?;
     }
     writeln!(out, "\n{} (check: eventually: that)", heading("Conditions"))?;

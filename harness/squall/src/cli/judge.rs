@@ -9,7 +9,7 @@ use std::{
 use serde_json::json;
 use squall_checkers::{
     Budget, Verdict, draw,
-    formats::{self, Format, FormatError},
+    formats::{self, Datum, Format, FormatError},
     judge::{self, Consistency, Explanation, Judgement, Model, Question},
     transactions::Holds,
 };
@@ -135,8 +135,13 @@ fn answer(args: &JudgeArgs) -> Result<Judgement, Refusal> {
         memory: args.memory.map_or(usual.memory, |mib| mib << 20),
         time: args.budget,
     };
+    let initial = args.initial.as_deref().map_or(Datum::Nil, |text| match text.parse() {
+        Ok(int) => Datum::Int(int),
+        Err(_) => Datum::Text(text.into()),
+    });
     let question = Question {
         consistency: args.consistency,
+        initial,
         keyed_values: args.keyed_values,
         budget,
         ..Question::new(args.model)

@@ -260,6 +260,9 @@ impl Recorder {
         if state.violation.is_none() {
             let last = state.records.len().saturating_sub(1) as u64;
             state.violation = state.judge.finish(&End { healed_at, ended_at }, last);
+            if state.violation.is_none() && state.undecided.is_none() {
+                state.undecided = state.judge.undecided();
+            }
         }
     }
 

@@ -111,7 +111,7 @@ impl Known {
             .collect();
         let clients = top.key("workload").key("clients");
         let mut invariants = system.invariants(&params);
-        let builtin = consistency::BUILTIN.iter().map(|(name, _)| (*name).to_owned());
+        let builtin = consistency::builtins().map(|(name, _)| name.to_owned());
         invariants.extend(builtin.filter(|name| !system.invariants(&params).contains(name)));
         groups.push(("clients".to_owned(), (!clients.is_damaged()).then_some(*spec.workload.clients)));
         Known {

@@ -10,8 +10,12 @@ use serde::{
     ser::SerializeMap,
 };
 
-use crate::spec::model::{
-    Check, Count, EventPattern, Eventually, EventuallyThat, Expect, Order, Scalar, Spanned,
+use crate::{
+    check::consistent::PROMISES,
+    spec::model::{
+        Check, Consistent, ConsistentOf, Count, EventPattern, Eventually, EventuallyThat, Expect, Order,
+        Scalar, Spanned,
+    },
 };
 
 /// Text, or a mapping of a derived type.
@@ -210,14 +214,41 @@ impl JsonSchema for Expect {
 }
 
 /// The kinds of check that take arguments.
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
 enum CheckKind {
     Never,
     Eventually,
     Sometimes,
     Count,
     Order,
+    Consistent(String),
+}
+
+/// Their names, but for the promises of consistency.
+const CHECK_KINDS: &[&str] = &[
+    "never",
+    "eventually",
+    "sometimes",
+    "count",
+    "order",
+    "linearizable",
+    "sequential",
+    "serializable",
+    "causal",
+];
+
+impl<'de> Deserialize<'de> for CheckKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Ok(match &*name {
+            "never" => CheckKind::Never,
+            "eventually" => CheckKind::Eventually,
+            "sometimes" => CheckKind::Sometimes,
+            "count" => CheckKind::Count,
+            "order" => CheckKind::Order,
+            promise if PROMISES.iter().any(|(known, _)| *known == promise) => CheckKind::Consistent(name),
+            _ => return Err(de::Error::unknown_field(&name, CHECK_KINDS)),
+        })
+    }
 }
 
 /// A key where there may be none.
@@ -256,6 +287,9 @@ impl<'de> Deserialize<'de> for Check {
                     CheckKind::Sometimes => Check::Sometimes(map.next_value()?),
                     CheckKind::Count => Check::Count(map.next_value()?),
                     CheckKind::Order => Check::Order(map.next_value()?),
+                    CheckKind::Consistent(promise) => {
+                        Check::Consistent(Consistent { promise, of: map.next_value()? })
+                    }
                 };
                 if map.next_key::<OneKeyOnly>()?.is_some() {
                     map.next_value::<IgnoredAny>()?;
@@ -280,6 +314,7 @@ impl Serialize for Check {
             Check::Sometimes(patterns) => map.serialize_entry("sometimes", patterns)?,
             Check::Count(count) => map.serialize_entry("count", count)?,
             Check::Order(order) => map.serialize_entry("order", order)?,
+            Check::Consistent(consistent) => map.serialize_entry(&consistent.promise, &consistent.of)?,
         }
         map.end()
     }
@@ -299,9 +334,20 @@ impl JsonSchema for Check {
                 "additionalProperties": false,
             })
         };
+        let of = generator.subschema_for::<ConsistentOf>();
+        let promises: serde_json::Map<String, serde_json::Value> =
+            PROMISES.iter().map(|(name, _)| ((*name).to_owned(), of.clone().into())).collect();
         json_schema!({
             "description": "Something that must hold.",
             "anyOf": [
+                {
+                    "type": "object",
+                    "description": "What clients saw is consistent, judged by a general checker.",
+                    "properties": promises,
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                    "additionalProperties": false,
+                },
                 { "type": "string", "description": "An invariant of the system or of the harness, by name." },
                 long("never", "No such event.", generator.subschema_for::<EventPattern>()),
                 long("eventually", "Holds by then, and from then on to the end.", generator.subschema_for::<Eventually>()),
