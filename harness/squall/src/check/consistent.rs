@@ -96,6 +96,13 @@ impl Consistent {
                 model: Model::of(&model.value).expect("a valid spec names known models"),
                 key: spec.of.key.as_ref().map(|key| key.value.clone()),
                 value: spec.of.value.as_ref().map_or_else(|| "value".to_owned(), |value| value.value.clone()),
+                initial: match &spec.of.initial {
+                    None => Datum::Nil,
+                    Some(Scalar::Bool(b)) => Datum::Bool(*b),
+                    Some(Scalar::Int(i)) => Datum::Int(*i),
+                    Some(Scalar::Float(x)) => Datum::Float(*x),
+                    Some(Scalar::Text(text)) => Datum::Text(text.as_str().into()),
+                },
                 verbs: spec
                     .of
                     .ops
@@ -158,6 +165,7 @@ impl Consistent {
                 }
                 let question = Question {
                     consistency: Some(self.promise),
+                    initial: initial.clone(),
                     budget: self.budget,
                     ..Question::new(*model)
                 };
