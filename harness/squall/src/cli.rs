@@ -479,6 +479,10 @@ struct ReplayArgs {
     /// The seed, or the run's name as reports print it: 17, swarm:17. A spec with a plan has but one.
     #[arg(long, value_name = "RUN")]
     seed: Option<RunId>,
+    /// Draw what clients saw into this file, where a consistency check (linearizable, causal, ..) found it wrong: time from left to right, faults as
+    /// bands.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// Show only records of nodes whose name begins with this: `payments`, `payments[1]`. May be given more than once.
     #[arg(long, value_name = "NODE")]
     node: Vec<String>,

@@ -209,10 +209,8 @@ fn set(call: &Call, element: Datum, of: Of<'_>) -> Result<Meant<models::Set<Datu
     }))
 }
 
-fn container(
-    call: &Call,
-    of: Of<'_>,
-) -> Result<Option<(ContainerInput<Datum>, ContainerOutput<Datum>)>, FormatError> {
+/// All containers are asked and answer alike.
+fn container(call: &Call, of: Of<'_>) -> Result<Meant<models::Queue<Datum>>, FormatError> {
     Ok(Some(match &*call.f {
         "enqueue" | "push" | "put" | "insert" => {
             (ContainerInput::Put(of.input.clone()), ContainerOutput::Done)

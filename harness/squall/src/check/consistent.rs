@@ -22,10 +22,11 @@ use squall_checkers::{
     transactions::{self, Anomaly, Assume, History, HistoryError, Level, Txn},
 };
 
-use super::{Breach, End, Invariant};
+use super::{Breach, End, Invariant, judge::label};
 use crate::{
     history::{Fields, Kind, Record, Value},
-    spec::model::{Consistent as Spec, Scalar},
+    run::{self, RunReport},
+    spec::model::{Check, Consistent as Spec, Scalar},
 };
 
 /// How many steps stand for a second of budget; a step is about 100 ns.
@@ -55,6 +56,18 @@ pub const PROMISES: &[(&str, &str)] = &[
 /// What a promise is called in a spec, to what it is.
 pub(crate) fn promise(name: &str) -> Option<Consistency> {
     PROMISES.iter().any(|(known, _)| *known == name).then(|| Consistency::of(&name.replace('_', "-")))?
+}
+
+/// Draws what a check of consistency found wrong with a run, with the run's faults as bands. Nothing if none of the spec's did.
+pub(crate) fn picture(spec: &crate::spec::Spec, report: &RunReport) -> Option<String> {
+    let run::Verdict::Violated(violation) = &report.verdict else { return None };
+    let check = spec.check.iter().find(|check| label(check) == violation.invariant)?;
+    let check = match &check.value {
+        Check::Consistent(consistent) => Consistent::new(label(check), consistent),
+        Check::Named(name) => Consistent::builtin(name)?,
+        _ => return None,
+    };
+    check.picture(&report.history)
 }
 
 /// The check of one promise, fresh for one run.

@@ -9,6 +9,7 @@ use std::{
 
 use super::{Exit, ReplayArgs, load};
 use crate::{
+    check::consistent,
     explore::{Pool, is_expected},
     history::Record,
     inquiry::Inquiry,
@@ -101,6 +102,19 @@ pub(super) fn replay(inquiry: &Inquiry, registry: &Registry, args: &ReplayArgs) 
     writeln!(out, "digest {}, {:?} of virtual time", report.digest, report.virtual_time)?;
     if let Some(line) = as_recorded(&loaded.spec, report) {
         writeln!(out, "{line}")?;
+    }
+    if let Some(path) = &args.svg {
+        let Some(picture) = consistent::picture(&loaded.spec, report) else {
+            anstream::eprintln!(
+                "error: there is nothing to draw: no consistency check of the spec (linearizable, causal, ..) found this run wrong"
+            );
+            return Ok(Exit::Usage);
+        };
+        if let Err(error) = std::fs::write(path, picture) {
+            anstream::eprintln!("error: the picture cannot be written to {}: {error}", path.display());
+            return Ok(Exit::Usage);
+        }
+        writeln!(out, "drawn in {}", path.display())?;
     }
     Ok(exit(&loaded.spec, report))
 }
@@ -347,6 +361,7 @@ mod tests {
             spec: "x.yaml".into(),
             case: None,
             seed: Some(1.into()),
+            svg: None,
             node: Vec::new(),
             events: Vec::new(),
             until: None,
