@@ -28,22 +28,28 @@ fn at(place: &str) {
     let Ok(told) = env::var(IMP) else { return };
     let Some(deed) = told.strip_prefix(place).and_then(|rest| rest.strip_prefix(' ')) else { return };
     let deed: value::StrDeserializer<'_, value::Error> = deed.into_deserializer();
-    act(Deed::deserialize(deed).unwrap_or_else(|error| panic!("{IMP}={told}: {error}")));
+    act(Deed::deserialize(deed).unwrap_or_else(|error| panic!("{IMP}={told}: {error}")), "");
 }
 
 /// One node that reports how hard it is poked.
 pub struct Imp;
 
 #[derive(Serialize, Clone, Default, JsonSchema)]
-pub struct Params {}
+pub struct Params {
+    /// Whether it minds being poked, which nothing comes of.
+    touchy: bool,
+}
 
 impl<'de> Deserialize<'de> for Params {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         at("params");
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
-        struct Nothing {}
-        Nothing::deserialize(from).map(|Nothing {}| Params {})
+        struct Plain {
+            #[serde(default)]
+            touchy: bool,
+        }
+        Plain::deserialize(from).map(|Plain { touchy }| Params { touchy })
     }
 }
 
@@ -173,8 +179,9 @@ impl System for Imp {
         at("transport");
         Transport::Squall
     }
-    fn apply_variant(_params: &mut Params, _flaw: &'static str) {
+    fn apply_variant(params: &mut Params, _flaw: &'static str) {
         at("variant");
+        params.touchy = true;
     }
 
     async fn run_node(_node: Node, _params: Params) -> Result<(), BoxError> {

@@ -46,6 +46,8 @@ pub struct Params {
     pub plays: Option<Trick>,
     /// It does so in one run of this many; 0 stands for every run.
     pub one_in: u64,
+    /// What it says with it, if it says anything.
+    pub says: String,
 }
 
 /// What may be done to a process, or leak into a run.
@@ -103,6 +105,10 @@ pub enum Deed {
     ForkAndAbort,
     /// Go on as two processes.
     ForkAndGoOn,
+    /// Break the invariant `no_gremlin` and say something.
+    Hiss,
+    /// Panic and say something.
+    Shriek,
 }
 
 /// A client's operation.
@@ -223,7 +229,7 @@ impl System for Gremlin {
             squall_rt::time::sleep(Duration::from_millis(100)).await;
             beat(n).await;
             if n == 5 && node.index() == 0 && (params.one_in == 0 || rng::range(0..params.one_in) == 0) {
-                act(params.does);
+                act(params.does, &params.says);
                 if let Some(trick) = params.plays {
                     trick::play(trick).await?;
                 }
@@ -255,7 +261,7 @@ async fn beat(n: u64) {
     tracing::info!(target: "gremlin", n, picked, chose, second, "beat");
 }
 
-pub(crate) fn act(deed: Deed) {
+pub(crate) fn act(deed: Deed, says: &str) {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     match deed {
         Deed::Nothing => {}
@@ -305,6 +311,11 @@ pub(crate) fn act(deed: Deed) {
             std::process::abort()
         }
         Deed::ForkAndGoOn => process::fork_and_go_on(),
+        Deed::Hiss => {
+            eprintln!("{says}");
+            tracing::info!(target: "gremlin", beat = says, "struck");
+        }
+        Deed::Shriek => panic!("{says}"),
         Deed::Pid => tracing::info!(target: "gremlin", number = std::process::id(), "leaked"),
     }
 }

@@ -11,7 +11,7 @@
 
 use std::{
     ffi::OsString,
-    io,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -22,8 +22,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     explore::Seeds,
     inquiry::{Inquiry, LIMIT},
+    limits,
     log::Filter,
     plan::RunId,
+    screen,
     spec::{
         BadLeaf,
         model::{Dur, Size, Strategy},
@@ -556,6 +558,7 @@ fn strategy(text: &str) -> Result<Strategy, String> {
 /// The exit code is 0 if everything is as expected, 1 if a spec failed, 2 for bad usage or a bad spec, 3 if something is undecided, 4 if nothing
 /// was selected, 5 if a spec is vacuous, 70 for nondeterminism or an error of squall itself.
 pub fn main(registry: Registry) -> ExitCode {
+    limits::survive();
     worker::enter_if_worker(&registry);
     let run = || with_args(&registry, std::env::args_os());
     // The panic has been printed.
@@ -572,6 +575,11 @@ pub(crate) fn replay_run(registry: &Registry, spec: &Path, case: Option<&str>, r
     }
     args.extend(["--seed".into(), run.to_string().into(), "--".into(), spec.into()]);
     with_args(registry, args) == Exit::AsExpected
+}
+
+/// Whether whatever was written to is full, or as large as it may be.
+fn is_no_room(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::FileTooLarge | ErrorKind::QuotaExceeded)
 }
 
 fn with_args(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> Exit {
@@ -615,8 +623,15 @@ fn with_args(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> E
         Ok(exit) => exit,
         // As `squall list | head` does: whoever reads has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::BrokenPipe,
+        // As a journal that cannot be kept: what was not told is not decided.
+        Err(error) if is_no_room(&error) => {
+            screen::say(format_args!(
+                "error: the output cannot be written: {error}\nmake room for it; a campaign with a journal goes on with --resume"
+            ));
+            Exit::Undecided
+        }
         Err(error) => {
-            anstream::eprintln!("error: {error}");
+            screen::say(format_args!("error: {error}"));
             Exit::Internal
         }
     }

@@ -7,6 +7,7 @@
 //! before falls silent is asked once more of a new one.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -19,7 +20,7 @@ use serde_json::Value;
 use crate::{
     plan::{Plan, RunId},
     spec::{self, Diagnostics, Draft, Judged, Loaded, Spec},
-    system::{Facts, Registry},
+    system::{Facts, Problem, Registry},
     worker::{Prints, Question, Silence, Worker, fair_share},
 };
 
@@ -41,6 +42,8 @@ pub(crate) struct Inquiry {
     bounds: Bounds,
     /// Workers that nobody is asking anything.
     idle: Mutex<Vec<Worker>>,
+    /// What is wrong with the operations of systems that were asked about it.
+    operations: Mutex<BTreeMap<String, Vec<Problem>>>,
 }
 
 /// What a worker that is asked may take.
@@ -82,7 +85,7 @@ impl Inquiry {
     pub(crate) fn new(registry: &Registry, time: Duration, memory: Option<u64>) -> Self {
         let systems = registry.iter().map(|system| (system.name(), system.about())).collect();
         let bounds = Bounds { time, memory: memory.unwrap_or_else(|| fair_share(1)) };
-        Inquiry { systems, bounds, idle: Mutex::default() }
+        Inquiry { systems, bounds, idle: Mutex::default(), operations: Mutex::default() }
     }
 
     /// The names of the systems, and what they are about: constants, which need not be asked for.
@@ -95,7 +98,22 @@ impl Inquiry {
         let draft = Draft::read(path)?;
         let judged =
             self.judge(&draft).map_err(|why| NotLoaded::Unread(Unread { path: path.to_owned(), why }))?;
-        Ok(draft.complete(judged)?)
+        let cases = draft.complete(judged)?;
+        if let Some(first) = cases.first() {
+            spec::refuse_problems(first, &self.operation_problems(&first.spec.system))?;
+        }
+        Ok(cases)
+    }
+
+    /// What is wrong with the operations of a known system. If its strategies do not let anybody know, the runs will tell.
+    fn operation_problems(&self, system: &str) -> Vec<Problem> {
+        let known = || self.operations.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(problems) = known().get(system) {
+            return problems.clone();
+        }
+        let problems: Vec<Problem> = self.ask(&Question::Operations(system.to_owned())).unwrap_or_default();
+        known().insert(system.to_owned(), problems.clone());
+        problems
     }
 
     /// Reads one case of a spec's matrix; `None` for a spec without one.

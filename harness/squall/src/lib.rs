@@ -33,13 +33,19 @@ pub mod history;
 #[cfg(madsim)]
 mod inquiry;
 #[cfg(madsim)]
+mod limits;
+#[cfg(madsim)]
 pub mod log;
+#[cfg(madsim)]
+mod open;
 #[cfg(madsim)]
 pub mod plan;
 #[cfg(madsim)]
 mod report;
 #[cfg(madsim)]
 pub mod run;
+#[cfg(madsim)]
+mod screen;
 #[cfg(madsim)]
 pub mod shrink;
 #[cfg(madsim)]

@@ -1,6 +1,7 @@
 //! Telling a person, or a program, what came out.
 //!
-//! Everything is written with ANSI styles; whoever writes it to a stream (anstream) strips them where they are not wanted.
+//! Everything is written with styles; the [screen](crate::screen) strips them where they are not wanted, and lets nothing else through that a
+//! terminal would act on.
 
 use std::{path::PathBuf, time::Duration};
 

@@ -132,6 +132,9 @@ pub struct Coverage {
     pub exercised: BTreeMap<String, u64>,
     /// Per event pattern of `sometimes:` how often it was seen. Every pattern has an entry.
     pub sometimes: BTreeMap<String, u64>,
+    /// The roles that some node took.
+    #[serde(default)]
+    pub roles: BTreeSet<String>,
     /// Completed operations: ok, failed, unknown.
     pub ops: [u64; 3],
     /// Per fault id of the spec that touched nothing: what there was instead.

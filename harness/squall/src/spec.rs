@@ -8,11 +8,14 @@
 //! What needs no system is done by [`Draft`], and what does by [`judge`]: the program does the one itself, and has the other done by a
 //! worker, as code of the system under test is called there.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::Registry;
+use crate::{Registry, system::Problem};
 
 mod de;
 pub(crate) mod diagnostic;
@@ -80,7 +83,13 @@ pub fn load_case(path: &Path, case: Option<&str>, registry: &Registry) -> Result
 pub fn load_cases(path: &Path, registry: &Registry) -> Result<Vec<Loaded>, Diagnostics> {
     let draft = Draft::read(path)?;
     let judged = judge(draft.tree.clone(), registry);
-    draft.complete(judged)
+    let cases = draft.complete(judged)?;
+    match cases.first() {
+        Some(first) => {
+            refuse_problems(first, registry.operation_problems(&first.spec.system)).map(|()| cases)
+        }
+        None => Ok(cases),
+    }
 }
 
 /// Reads a spec from a text; `name` stands for its file.
@@ -120,7 +129,26 @@ pub(crate) fn only(mut cases: Vec<Loaded>, wanted: Option<&str>) -> Result<Loade
 pub fn parse_cases(name: &str, text: &str, registry: &Registry) -> Result<Vec<Loaded>, Diagnostics> {
     let draft = Draft::parse(name, text)?;
     let judged = judge(draft.tree.clone(), registry);
-    draft.complete(judged)
+    let cases = draft.complete(judged)?;
+    match cases.first() {
+        Some(first) => {
+            refuse_problems(first, registry.operation_problems(&first.spec.system)).map(|()| cases)
+        }
+        None => Ok(cases),
+    }
+}
+
+/// Refuses a spec whose system's operations are not declared as they should be.
+///
+/// # Errors
+/// The problems, at the system's name.
+pub(crate) fn refuse_problems(loaded: &Loaded, problems: &[Problem]) -> Result<(), Diagnostics> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let system = &loaded.spec.system;
+    let errors = problems.iter().map(|problem| problem.at(&system.value, system.span)).collect();
+    Err(Diagnostics::in_sources(loaded.sources.clone(), errors, false))
 }
 
 /// A spec's files, read and put together, before its system was asked about it.
@@ -149,7 +177,7 @@ impl Draft {
     /// # Errors
     /// It cannot be read, or is no mapping.
     pub(crate) fn read(path: &Path) -> Result<Draft, Diagnostics> {
-        let text = files::read(path)?;
+        let text = files::read(path, path)?;
         Ok(Draft { path: path.to_owned(), ..Draft::parse(&files::shown(path), &text)? })
     }
 
@@ -205,15 +233,25 @@ impl Draft {
 
 /// Has the systems judge a spec, all cases of its matrix. It is here that their code is called.
 pub(crate) fn judge(tree: Tree, registry: &Registry) -> Judged {
+    let matrix = tree.child(&Step::Key("matrix".into())).map_or(Span::default(), |matrix| matrix.span);
     let mut errors = Vec::new();
     let mut params = Vec::new();
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    let mut twins = Vec::new();
     let mut exhaustive = true;
-    for (_, mut tree) in matrix::cases(tree, &mut errors) {
+    for (case, mut tree) in matrix::cases(tree, &mut errors) {
         let mut found = Vec::new();
         let (spec, complete) = read_spec(&mut tree, &mut found);
         exhaustive &= complete;
         params.extend(spec.map(|mut spec| {
             validate::validate(&mut spec, &mut tree, registry, &mut found);
+            let case = case.unwrap_or_default();
+            let written = serde_json::to_string(&spec).expect("a spec can be written");
+            if let Some(first) = seen.insert(written, case.clone()) {
+                let message = format!("the cases `{first}` and `{case}` are the same spec");
+                let help = "leave out a value that says what another says, or one that changes nothing";
+                twins.push(Diagnostic::new(Code::Matrix, "matrix", matrix, message, help));
+            }
             spec.params.value
         }));
         // What is wrong in one case is mostly wrong in all of them.
@@ -225,6 +263,10 @@ pub(crate) fn judge(tree: Tree, registry: &Registry) -> Judged {
         if errors.len() > de::MAX_ERRORS {
             break;
         }
+    }
+    // What is wrong may make two of them the same.
+    if errors.is_empty() {
+        errors.append(&mut twins);
     }
     Judged { params, errors, exhaustive }
 }

@@ -14,13 +14,17 @@ use crate::{
 mod facts;
 mod membership;
 mod observed;
+mod registration;
 mod registry;
 
-pub use self::registry::{AnySystem, Registry, Sampler};
 pub(crate) use self::{
     facts::Facts,
     membership::Membership,
     observed::{Call, Observer, observed},
+};
+pub use self::{
+    registration::Problem,
+    registry::{AnySystem, Registry, Sampler},
 };
 
 /// Whatever went wrong in a node.
@@ -68,6 +72,10 @@ pub trait System: Send + Sync + 'static {
     fn flaws() -> &'static [Flaw];
     /// The methods its nodes serve over `squall_rt::rpc`, for faults of single calls. None: specs may name any.
     fn methods() -> &'static [&'static str] {
+        &[]
+    }
+    /// The roles that its nodes report with `role.acquired` and `role.lost`, which `role(NAME)` means. None: specs may name any.
+    fn roles() -> &'static [&'static str] {
         &[]
     }
     /// Which network its nodes and clients talk over. What is sent over the other one is out of reach of every fault and of

@@ -36,8 +36,10 @@ use crate::{
     cli,
     explore::{Options, Pool, Seeds, SpecVerdict, explore},
     inquiry::{Inquiry, LIMIT, NotLoaded},
+    limits,
     plan::RunId,
     report::{CASE, REPLAY, Reproduce, SpecReport, failure, title},
+    screen,
     spec::{self, Loaded},
     system::Registry,
     worker,
@@ -49,8 +51,14 @@ use crate::{
 /// Takes the arguments of Rust's own test harness. Tests are listed from paths alone; a spec with errors is a test that fails. A
 /// directory without specs, or a bad variable in the environment, is an error: the exit code is 2.
 pub fn main(registry: Registry, specs: impl AsRef<Path>) -> ExitCode {
+    limits::survive();
     worker::enter_if_worker(&registry);
     let args = Arguments::from_args();
+    if args.test_threads == Some(0) {
+        return refuse(
+            "--test-threads 0: no test would ever run; write 1 at least, or leave it out for one per core",
+        );
+    }
     let seeds = match seeds_from_environment(|name| env::var_os(name)) {
         Ok(seeds) => seeds,
         Err(error) => return refuse(&error),
@@ -85,7 +93,7 @@ pub fn main(registry: Registry, specs: impl AsRef<Path>) -> ExitCode {
 }
 
 fn refuse(error: &str) -> ExitCode {
-    anstream::eprintln!("error: {error}");
+    screen::say(format_args!("error: {error}"));
     ExitCode::from(2)
 }
 
@@ -123,7 +131,7 @@ impl Bench {
             NotLoaded::Unread(unread) => format!("UNDECIDED {}: {unread}", from_workspace(file).display()),
         })?;
         let blocks: String = cases.iter().map(|loaded| self.case(name, loaded, file)).collect();
-        if blocks.is_empty() { Ok(()) } else { Err(anstream::adapter::strip_str(&blocks).to_string().into()) }
+        if blocks.is_empty() { Ok(()) } else { Err(screen::plain(&blocks).into()) }
     }
 
     /// What is to be told of a case that failed; nothing of one that passed.
@@ -134,7 +142,10 @@ impl Bench {
         let outcome = explore(self.pool(), &loaded.spec, &options, &never, &mut |_| {});
         if matches!(outcome.verdict, SpecVerdict::Passed) {
             for note in &outcome.notes {
-                anstream::eprintln!("note: {}: {note}", title(&from_workspace(file), loaded.case.as_deref()));
+                screen::say(format_args!(
+                    "note: {}: {note}",
+                    title(&from_workspace(file), loaded.case.as_deref())
+                ));
             }
             return String::new();
         }

@@ -190,6 +190,9 @@ impl System for CheckoutSaga {
         ]
     }
 
+    fn roles() -> &'static [&'static str] {
+        &["coordinator"]
+    }
     fn flaws() -> &'static [Flaw] {
         flaws::ALL
     }

@@ -186,6 +186,9 @@ impl System for ElectedWriter {
         vec![Box::new(invariants::Elected::default())]
     }
 
+    fn roles() -> &'static [&'static str] {
+        &["writer"]
+    }
     fn flaws() -> &'static [Flaw] {
         FLAWS
     }

@@ -181,6 +181,9 @@ impl System for Sensors {
         &["read", "adjust", "lease"]
     }
 
+    fn roles() -> &'static [&'static str] {
+        &["primary"]
+    }
     fn flaws() -> &'static [Flaw] {
         flaw::FLAWS
     }

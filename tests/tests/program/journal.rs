@@ -333,8 +333,8 @@ pub fn a_journal_that_cannot_be_written_leaves_the_rest_undecided() {
     let no_room = |campaign: &[&str], journal: &Path| {
         let begun = begin(campaign, journal);
         let mut command = Command::new("sh");
-        // With the signal ignored, writing beyond the limit is an error. 64 blocks are 32 kB or 64 kB.
-        command.args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""]);
+        // The signal would end the process. 64 blocks are 32 kB or 64 kB.
+        command.args(["-c", "ulimit -f 64; exec \"$0\" \"$@\""]);
         command.arg(begun.get_program()).args(begun.get_args());
         command.envs(begun.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.current_dir(begun.get_current_dir().expect("it is set")).stdin(Stdio::null());
@@ -357,4 +357,65 @@ pub fn a_journal_that_cannot_be_written_leaves_the_rest_undecided() {
     let ended = no_room(&campaign, &journal).with(1);
     let summary = &ended.of_kind("summary")[0];
     assert_eq!((&summary["failed"], &summary["undecided"]), (&Value::from(1), &Value::from(1)), "{summary}");
+}
+
+/// Runs a command of the program through a shell, which does something to it first.
+fn through_a_shell(begun: &Command, how: &str) -> Ended {
+    let mut command = Command::new("sh");
+    command.args(["-c", how]).arg(begun.get_program()).args(begun.get_args());
+    command.envs(begun.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.current_dir(begun.get_current_dir().expect("it is set")).stdin(Stdio::null());
+    run(command)
+}
+
+pub fn output_that_cannot_be_written_ends_it_and_the_journal_is_kept() {
+    let campaign = ["fixtures/calm.yaml", "--seeds", "400"];
+    let whole = run(squall(&[&["run", "--format", "json"], &campaign[..]].concat())).with(0);
+    let (directory, _) = directory();
+    let report = directory.path().join("report");
+    for (how, code) in [
+        ("exec \"$0\" \"$@\" >/dev/full", 3),
+        (&*format!("ulimit -f 8; exec \"$0\" \"$@\" >{}", text(&report)), 3),
+        ("(\"$0\" \"$@\"; echo $? >&2) | true", 0),
+        ("exec \"$0\" \"$@\" >&-", 0),
+    ] {
+        // The journal lies where there is room for it: it is small, and the report of each run is longer.
+        let journal = directory.path().join("kept.journal");
+        let ended = through_a_shell(&begin(&campaign, &journal), how);
+        assert_eq!(ended.code, Some(code), "{how}: {}", ended.err);
+        if code == 3 {
+            assert!(ended.err.contains("--resume"), "{how}: {}", ended.err);
+        }
+        if how.contains("| true") {
+            assert_eq!(ended.err.trim(), "141", "{how}");
+        }
+        assert!(!ended.err.contains("panicked"), "{how}: {}", ended.err);
+        same(&run(resume(&journal)).with(0).reported(), &whole.reported());
+        fs::remove_file(&journal).expect("the journal is there");
+    }
+}
+
+pub fn only_a_regular_file_is_gone_on_with() {
+    let (directory, journal) = directory();
+    run(begin(&["fixtures/calm.yaml", "--seeds", "3"], &journal)).with(0);
+    let link = directory.path().join("elsewhere");
+    fs::create_dir(&link).expect("a directory");
+    let link = link.join("link.journal");
+    std::os::unix::fs::symlink(&journal, &link).expect("a link");
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    for (path, says) in [
+        (text(&link), "outside"),
+        (text(&pipe), "a pipe"),
+        ("/dev/zero", "a device"),
+        (text(directory.path()), "a directory"),
+        ("/proc/self/environ", ""),
+    ] {
+        let since = Instant::now();
+        let ended = run(squall(&["run", "--resume", path])).with(2);
+        assert!(ended.err.contains(says) && ended.err.contains("help:"), "{path}: {}", ended.err);
+        assert!(!ended.err.contains("PATH="), "{}", ended.err);
+        assert!(since.elapsed() < Duration::from_secs(20), "{path} is refused at once");
+    }
+    run(resume(&journal)).with(0);
 }

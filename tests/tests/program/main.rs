@@ -16,9 +16,11 @@ mod diff;
 mod harm;
 mod journal;
 mod readme;
+mod schema;
 mod shrink;
 mod strategies;
 mod subject;
+mod terminal;
 mod testing;
 mod tricks;
 mod verdicts;
@@ -153,10 +155,21 @@ fn main() -> ExitCode {
             a_spec_that_has_changed_is_named,
             an_end_before_the_end_says_how_to_go_on,
             a_journal_that_cannot_be_written_leaves_the_rest_undecided,
+            output_that_cannot_be_written_ends_it_and_the_journal_is_kept,
+            only_a_regular_file_is_gone_on_with,
         },
         readme::{
             commands_work_in_a_fresh_clone,
             every_command_that_is_named_is_there,
+        },
+        terminal::{
+            nothing_that_is_printed_acts_on_a_terminal,
+            a_line_of_a_history_is_one_line,
+            diagnostics_show_hostile_specs_and_no_more,
+        },
+        schema::{
+            every_spec_is_valid_in_an_editor,
+            an_editor_knows_the_names_of_each_system,
         },
         shrink::{
             a_plan_written_out_makes_the_same_run,
@@ -182,6 +195,7 @@ fn main() -> ExitCode {
             bugs_measures_the_same_every_time,
         },
         testing::{
+            no_threads_for_tests_is_an_error,
             tests_are_named_by_path,
             tests_run_alone_and_in_all,
             a_failing_test_tells_what_happened_and_how_to_replay_it,

@@ -110,3 +110,8 @@ pub fn the_line_that_replays_needs_no_program() {
     let ended = replay("matrix", "matrix::variants", "nothing", None).with(2);
     assert!(ended.err.contains("SQUALL_REPLAY=nothing"), "{}", ended.err);
 }
+
+pub fn no_threads_for_tests_is_an_error() {
+    let ended = run(specs(fixtures("flaw"), &["--test-threads", "0"])).with(2);
+    assert!(ended.err.contains("--test-threads 0") && ended.err.contains("at least"), "{}", ended.err);
+}

@@ -8,6 +8,7 @@ use crate::{
     explore::Pool,
     inquiry::Inquiry,
     report::{Reproduce, blame::Told},
+    screen,
 };
 
 pub(super) fn blame(inquiry: &Inquiry, args: &BlameArgs) -> io::Result<Exit> {
@@ -35,7 +36,7 @@ pub(super) fn blame(inquiry: &Inquiry, args: &BlameArgs) -> io::Result<Exit> {
     let found = match found {
         Ok(found) => found,
         Err(why) => {
-            anstream::eprintln!("seed {run}: {why}");
+            screen::say(format_args!("seed {run}: {why}"));
             return Ok(match why {
                 NotBlamed::NoFailure(_) => Exit::Nothing,
                 NotBlamed::NotOneRun { .. } => Exit::Internal,
@@ -45,8 +46,8 @@ pub(super) fn blame(inquiry: &Inquiry, args: &BlameArgs) -> io::Result<Exit> {
     let reproduce = Reproduce::detect();
     let told = Told { blame: &found, spec: &args.spec, case: args.case.as_deref(), reproduce: &reproduce };
     match args.format {
-        Format::Human => write!(anstream::stdout().lock(), "{}", told.human())?,
-        Format::Json => writeln!(io::stdout().lock(), "{}", told.json())?,
+        Format::Human => write!(screen::out(), "{}", told.human())?,
+        Format::Json => screen::json(&told.json())?,
     }
     Ok(Exit::AsExpected)
 }

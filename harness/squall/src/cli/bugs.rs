@@ -17,7 +17,7 @@ use crate::{
     bugs::{self, Asked, Found, Measured},
     explore::Pool,
     inquiry::Inquiry,
-    report,
+    report, screen,
     spec::model::Strategy,
 };
 
@@ -33,9 +33,9 @@ pub(super) fn bugs(inquiry: &Inquiry, args: &BugsArgs) -> io::Result<Exit> {
     // The others are measured all the same.
     load::complain(&[], &unread)?;
     if flaws.is_empty() && unread.is_empty() {
-        anstream::eprintln!(
+        screen::say(format_args!(
             "error: none of these specs has a flaw to be caught: `squall list` shows what there is"
-        );
+        ));
         return Ok(Exit::Nothing);
     }
     let asked = Asked {
@@ -56,16 +56,16 @@ pub(super) fn bugs(inquiry: &Inquiry, args: &BugsArgs) -> io::Result<Exit> {
     bar.finish_and_clear();
     drop(pool);
     let Some(measured) = measured else {
-        anstream::eprintln!("interrupted: nothing is reported of a part");
+        screen::say(format_args!("interrupted: nothing is reported of a part"));
         return Ok(Exit::Undecided);
     };
-    let mut out = anstream::stdout().lock();
+    let mut out = screen::out();
     match args.format {
         BugsFormat::Human => write!(out, "{}", text(&measured, &asked))?,
         BugsFormat::Markdown => write!(out, "{}", markdown(&measured, &asked))?,
         BugsFormat::Json => {
             for one in &measured {
-                writeln!(out, "{}", as_json(one))?;
+                screen::json(&as_json(one))?;
             }
         }
     }

@@ -14,20 +14,21 @@ use crate::{
     check::consistency,
     inquiry::{Inquiry, NotLoaded},
     report::Style,
+    screen,
     spec::{self, Code},
     system::Facts,
 };
 
 pub(super) fn schema(inquiry: &Inquiry) -> io::Result<Exit> {
     match inquiry.schema() {
-        Ok(schema) => writeln!(io::stdout().lock(), "{schema:#}")?,
+        Ok(schema) => screen::json(&format_args!("{schema:#}"))?,
         Err(why) => return load::unanswered(&why),
     }
     Ok(Exit::AsExpected)
 }
 
 pub(super) fn list(inquiry: &Inquiry, paths: &[PathBuf]) -> io::Result<Exit> {
-    let mut out = anstream::stdout().lock();
+    let mut out = screen::out();
     let mut exit = Exit::AsExpected;
     writeln!(out, "{}", heading("Systems"))?;
     for (name, about) in inquiry.systems() {
@@ -73,7 +74,7 @@ pub(super) fn describe(inquiry: &Inquiry, what: &str, kind: Option<&str>) -> io:
         return kind.map_or_else(fault::all, fault::one);
     }
     if let Some(kind) = kind {
-        anstream::eprintln!("error: {what} {kind}: only `describe fault KIND` takes two words");
+        screen::say(format_args!("error: {what} {kind}: only `describe fault KIND` takes two words"));
         return Ok(Exit::Usage);
     }
     let Some((name, about)) = inquiry.systems().iter().find(|(name, _)| *name == what) else {
@@ -95,7 +96,7 @@ fn unknown<'a>(thing: &str, name: &str, known: impl Iterator<Item = &'a str>) ->
         _ => String::new(),
     };
     let all = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    anstream::eprintln!("error: there is no {thing} `{name}`\n{hint}There are: {all}");
+    screen::say(format_args!("error: there is no {thing} `{name}`\n{hint}There are: {all}"));
     Exit::Usage
 }
 
@@ -104,7 +105,7 @@ fn heading(text: &str) -> impl std::fmt::Display {
 }
 
 fn describe_system(name: &str, about: &str, facts: &Facts) -> io::Result<Exit> {
-    let mut out = anstream::stdout().lock();
+    let mut out = screen::out();
     writeln!(out, "{}: {about}", heading(name))?;
 
     writeln!(out, "\n{} (params)", heading("Parameters"))?;
@@ -124,6 +125,9 @@ fn describe_system(name: &str, about: &str, facts: &Facts) -> io::Result<Exit> {
     writeln!(out, "\n{} (topology, targets)", heading("Node groups"))?;
     for (name, size) in &facts.groups {
         writeln!(out, "  {} x {size}", Style::Strong.paint(name))?;
+    }
+    if !facts.roles.is_empty() {
+        writeln!(out, "\n{} (targets: role(NAME))\n  {}", heading("Roles"), facts.roles.join(", "))?;
     }
     writeln!(out, "\n{} (workload.mix), with their weights", heading("Operations"))?;
     for (name, weight) in &facts.operations {

@@ -14,6 +14,7 @@ use crate::{
     plan::RunId,
     report::{diff::Diff, failure, title},
     run::RunReport,
+    screen,
     spec::Loaded,
 };
 
@@ -43,17 +44,17 @@ pub(super) fn diff(inquiry: &Inquiry, args: &DiffArgs) -> io::Result<Exit> {
     let (b, without) = match &args.other {
         Some(other) => (runner.one(other), None),
         None if a.passed() => {
-            anstream::eprintln!("seed {one} passed: name the run to compare it with");
+            screen::say(format_args!("seed {one} passed: name the run to compare it with"));
             return Ok(Exit::Nothing);
         }
         None => match neighbour(&mut runner, &a, args.max_runs) {
             Some(Neighbour { report, without }) => (report, Some(without)),
             None => {
-                anstream::eprintln!(
+                screen::say(format_args!(
                     "seed {one} {}: of {} runs that lack one or two things of it none passes (--max-runs)",
                     failure::headline(&a.verdict),
                     runner.runs - 1
-                );
+                ));
                 return Ok(Exit::Nothing);
             }
         },
@@ -129,14 +130,14 @@ fn is_spec(text: &str) -> bool {
 }
 
 fn usage(why: &str) -> io::Result<Exit> {
-    anstream::eprintln!("error: {why}");
+    screen::say(format_args!("error: {why}"));
     Ok(Exit::Usage)
 }
 
 fn show(args: &DiffArgs, diff: &Diff<'_>) -> io::Result<Exit> {
     match args.format {
-        Format::Human => write!(anstream::stdout().lock(), "{}", diff.human())?,
-        Format::Json => writeln!(io::stdout().lock(), "{}", diff.json())?,
+        Format::Human => write!(screen::out(), "{}", diff.human())?,
+        Format::Json => screen::json(&diff.json())?,
     }
     Ok(Exit::AsExpected)
 }

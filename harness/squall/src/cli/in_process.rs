@@ -20,6 +20,7 @@ use std::{
 };
 
 use super::Exit;
+use crate::screen;
 use crate::worker::executable;
 
 /// Set in a child's environment, to the number of the process that watches it.
@@ -38,9 +39,9 @@ pub(super) fn watched() -> Option<Exit> {
     let by = env::var(MARK).ok().and_then(|by| by.parse().ok());
     if by == Some(parent_id()) {
         if let Err(error) = take_watcher() {
-            anstream::eprintln!(
+            screen::say(format_args!(
                 "error: whoever watches over --in-process cannot be told how it ends: {error}"
-            );
+            ));
             return Some(Exit::Internal);
         }
         return None;
@@ -49,7 +50,7 @@ pub(super) fn watched() -> Option<Exit> {
         return None;
     }
     Some(watch().unwrap_or_else(|error| {
-        anstream::eprintln!("error: no process could be started to run in: {error}");
+        screen::say(format_args!("error: no process could be started to run in: {error}"));
         Exit::Internal
     }))
 }
@@ -102,11 +103,11 @@ fn watch() -> io::Result<Exit> {
     if status.code() == Some(INTERRUPTED) {
         process::exit(INTERRUPTED);
     }
-    anstream::eprintln!(
+    screen::say(format_args!(
         "error: code under test ended the process ({}) before there was a verdict: nothing can be said of these runs\n  \
          --in-process runs it in squall's own process. Leave it out: then only the run that does so is lost, and its seed is told",
         shown(status)
-    );
+    ));
     Ok(Exit::Internal)
 }
 

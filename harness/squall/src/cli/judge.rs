@@ -15,7 +15,7 @@ use squall_checkers::{
 };
 
 use super::{Exit, JudgeArgs};
-use crate::report::Style;
+use crate::{report::Style, screen};
 
 /// A name given to `--format`: how the file is written, or how the answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,14 +62,18 @@ pub(super) fn judge(args: &JudgeArgs) -> io::Result<Exit> {
             if let (Some(path), Verdict::Illegal(explanation)) = (&args.svg, &judgement.verdict)
                 && let Err(error) = std::fs::write(path, picture(explanation))
             {
-                anstream::eprintln!("error: the picture cannot be written to {}: {error}", path.display());
+                screen::say(format_args!(
+                    "error: the picture cannot be written to {}: {error}",
+                    path.display()
+                ));
                 return Ok(Exit::Usage);
             }
-            let mut out = anstream::stdout().lock();
             if json {
-                as_json(&mut out, args, &judgement)?
+                let mut object = Vec::new();
+                as_json(&mut object, args, &judgement)?;
+                screen::json(&String::from_utf8_lossy(&object).trim_end())?;
             } else {
-                for_people(&mut out, args, &judgement)?
+                for_people(&mut screen::out(), args, &judgement)?
             }
             Ok(match judgement.verdict {
                 Verdict::Legal { .. } => Exit::AsExpected,
@@ -80,24 +84,26 @@ pub(super) fn judge(args: &JudgeArgs) -> io::Result<Exit> {
         Err(refusal) => {
             let file = args.file.display();
             match refusal {
-                Refusal::Unreadable(error) => anstream::eprintln!("error: {file} cannot be read: {error}"),
-                Refusal::Unknown => anstream::eprintln!(
+                Refusal::Unreadable(error) => {
+                    screen::say(format_args!("error: {file} cannot be read: {error}"))
+                }
+                Refusal::Unknown => screen::say(format_args!(
                     "error: {file}: it cannot be told how this file is written\nhelp: say `--format` and one of {}",
                     Format::ALL.map(|(name, _)| name).join(", ")
-                ),
+                )),
                 Refusal::Wrong(error) if json => {
                     let FormatError { place, message, help } = &error;
                     let object = json!({
                         "kind": "error", "file": file.to_string(), "line": place.line, "column": place.column,
                         "message": message, "help": help,
                     });
-                    writeln!(anstream::stdout().lock(), "{object}")?;
+                    screen::json(&object)?;
                 }
                 Refusal::Wrong(error) => {
                     let FormatError { place, message, help } = &error;
-                    anstream::eprintln!("error: {file}:{}:{}: {message}", place.line, place.column);
+                    screen::say(format_args!("error: {file}:{}:{}: {message}", place.line, place.column));
                     if !help.is_empty() {
-                        anstream::eprintln!("help: {help}");
+                        screen::say(format_args!("help: {help}"));
                     }
                 }
             }

@@ -12,6 +12,7 @@ use crate::{
     inquiry::{Inquiry, NotLoaded, Unanswered, Unread},
     plan::{RunId, Variation},
     report::{Style, title},
+    screen,
     spec::{self, Diagnostics, Loaded, Spec},
 };
 
@@ -54,16 +55,16 @@ pub(super) fn which(spec: &Spec, asked: Option<&RunId>) -> Option<RunId> {
         (Some(run), Some(own)) if run.is_of(&own) => return Some(run.clone()),
         (Some(run), Some(own)) => (run, own),
         (None, None) => {
-            anstream::eprintln!(
+            screen::say(format_args!(
                 "error: which run? Say `--seed 17`, or the run's name as reports print it (`--seed swarm:17`)"
-            );
+            ));
             return None;
         }
     };
-    anstream::eprintln!(
+    screen::say(format_args!(
         "error: the spec has a plan, which is that of run {own} alone, and run {run} is none of it: leave it out, or name the spec that \
          the plan was made of"
-    );
+    ));
     None
 }
 
@@ -78,16 +79,16 @@ pub(super) fn refuse_strangers(inquiry: &Inquiry, spec: &Spec, run: &RunId) -> i
         Err(why) => return unanswered(&why).map(Some),
     };
     Ok(stranger.map(|stranger| {
-        anstream::eprintln!("error: {stranger}");
+        screen::say(format_args!("error: {stranger}"));
         Exit::Usage
     }))
 }
 
 /// Shows what is wrong with specs, and which cannot be read, on standard error.
 pub(super) fn complain(wrong: &[Diagnostics], unread: &[Unread]) -> io::Result<Exit> {
-    let mut err = anstream::stderr().lock();
+    let mut err = screen::err();
     for error in wrong {
-        writeln!(err, "{}", error.render(true))?;
+        writeln!(err, "{}", screen::ours(&error.render(true)))?;
     }
     for spec in unread {
         writeln!(err, "error: {}: {spec}", spec.path.display())?;
@@ -105,14 +106,14 @@ pub(super) fn refuse(why: NotLoaded) -> io::Result<Exit> {
 
 /// Says what a system's code has kept from being known.
 pub(super) fn unanswered(why: &Unanswered) -> io::Result<Exit> {
-    writeln!(anstream::stderr().lock(), "error: {why}")?;
+    writeln!(screen::err(), "error: {why}")?;
     Ok(Exit::Undecided)
 }
 
 /// `squall check`.
 pub(super) fn check(inquiry: &Inquiry, paths: &[PathBuf], format: Format) -> io::Result<Exit> {
     let Specs { loaded, wrong, unread } = specs(inquiry, paths, None);
-    let mut out = anstream::stdout().lock();
+    let mut out = screen::out();
     match (wrong.is_empty() && unread.is_empty(), format) {
         (true, Format::Human) => {
             for spec in &loaded {
@@ -123,11 +124,9 @@ pub(super) fn check(inquiry: &Inquiry, paths: &[PathBuf], format: Format) -> io:
         }
         (true, Format::Json) => {
             for spec in &loaded {
-                writeln!(
-                    out,
-                    "{}",
-                    json!({ "kind": "ok", "spec": spec.path.display().to_string(), "case": spec.case })
-                )?;
+                let spec =
+                    json!({ "kind": "ok", "spec": spec.path.display().to_string(), "case": spec.case });
+                screen::json(&spec)?;
             }
             Ok(Exit::AsExpected)
         }
@@ -135,11 +134,11 @@ pub(super) fn check(inquiry: &Inquiry, paths: &[PathBuf], format: Format) -> io:
         (false, Format::Json) => {
             for mut object in wrong.iter().flat_map(Diagnostics::to_json) {
                 object["kind"] = "error".into();
-                writeln!(out, "{object}")?;
+                screen::json(&object)?;
             }
             for spec in &unread {
                 let (file, message) = (spec.path.display().to_string(), spec.to_string());
-                writeln!(out, "{}", json!({ "kind": "undecided", "file": file, "message": message }))?;
+                screen::json(&json!({ "kind": "undecided", "file": file, "message": message }))?;
             }
             Ok(if wrong.is_empty() { Exit::Undecided } else { Exit::Usage })
         }

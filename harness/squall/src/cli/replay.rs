@@ -21,7 +21,7 @@ use crate::{
         title,
     },
     run::{ExecuteOptions, RunReport, Verdict},
-    shrink,
+    screen, shrink,
     spec::{Spec, diagnostic::did_you_mean},
     system::Registry,
     trace::Traced,
@@ -42,7 +42,7 @@ pub(super) fn replay(inquiry: &Inquiry, registry: &Registry, args: &ReplayArgs) 
     let filter = match filter(args) {
         Ok(filter) => filter,
         Err(error) => {
-            anstream::eprintln!("error: {error}");
+            screen::say(format_args!("error: {error}"));
             return Ok(Exit::Usage);
         }
     };
@@ -54,13 +54,13 @@ pub(super) fn replay(inquiry: &Inquiry, registry: &Registry, args: &ReplayArgs) 
         Prints::PassOn,
     );
     let report = reports.first().expect("one seed makes one report");
-    let mut out = anstream::stdout().lock();
+    let mut out = screen::out();
     if args.digest {
         writeln!(out, "{}  {}", report.digest, failure::headline(&report.verdict))?;
         return Ok(exit(&loaded.spec, report));
     }
     if let Some(strange) = strange_node(args, report) {
-        anstream::eprintln!("error: {strange}");
+        screen::say(format_args!("error: {strange}"));
         return Ok(Exit::Usage);
     }
     let hidden = write_history(&mut out, args, &filter, report)?;
@@ -105,13 +105,13 @@ pub(super) fn replay(inquiry: &Inquiry, registry: &Registry, args: &ReplayArgs) 
     }
     if let Some(path) = &args.svg {
         let Some(picture) = consistent::picture(&loaded.spec, report) else {
-            anstream::eprintln!(
+            screen::say(format_args!(
                 "error: there is nothing to draw: no consistency check of the spec (linearizable, causal, ..) found this run wrong"
-            );
+            ));
             return Ok(Exit::Usage);
         };
         if let Err(error) = std::fs::write(path, picture) {
-            anstream::eprintln!("error: the picture cannot be written to {}: {error}", path.display());
+            screen::say(format_args!("error: the picture cannot be written to {}: {error}", path.display()));
             return Ok(Exit::Usage);
         }
         writeln!(out, "drawn in {}", path.display())?;
@@ -284,7 +284,7 @@ pub(super) fn explain(
         (Ok(plan), Ok(defaults)) => (plan, defaults),
         (Err(why), _) | (_, Err(why)) => return load::unanswered(&why),
     };
-    let mut out = anstream::stdout().lock();
+    let mut out = Vec::new();
     writeln!(out, "# {}, seed {run}", title(path, loaded.case.as_deref()))?;
     if let Variation::Branched(..) = run.variation {
         // What happens in it up to a moment is up to what another run sets up, which no spec can say.
@@ -300,6 +300,7 @@ pub(super) fn explain(
         )?;
         write!(out, "{}", shrink::written_out(&defaults, &loaded.spec, &plan, &run))?;
     }
+    screen::document(&String::from_utf8_lossy(&out))?;
     Ok(Exit::AsExpected)
 }
 
@@ -376,8 +377,7 @@ mod tests {
         narrow(&mut args);
         let mut out = Vec::new();
         write_history(&mut out, &args, &Filter::default(), &report()).expect("memory takes it");
-        let plain = anstream::adapter::strip_bytes(&out).into_vec();
-        let text = String::from_utf8(plain).expect("text");
+        let text = screen::plain(&String::from_utf8(out).expect("text"));
         text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
     }
 

@@ -20,6 +20,7 @@ use crate::{
     inquiry::{Inquiry, Unread},
     plan::RunId,
     report::{Reproduce, SpecReport, Tally, failure, json, progress::Bar, table},
+    screen,
     shrink::{self, Limits, Shrunk, Stop},
     spec::Loaded,
     system::Registry,
@@ -42,10 +43,10 @@ pub(super) fn run(inquiry: &Inquiry, registry: &Registry, args: &RunArgs) -> io:
     let jobs = args.jobs.map_or_else(|| if args.in_process { 1 } else { Pool::default_jobs() }, usize::from);
     let reproduce = Reproduce::detect();
     if args.in_process {
-        anstream::eprintln!(
+        screen::say(format_args!(
             "note: with --in-process no run is executed again in a fresh process: what outlives a run, and what differs from process \
              to process, may go unseen"
-        );
+        ));
     }
     let seeds: Vec<u64> = specs.iter().map(|spec| options.seeds_for(&spec.spec).count()).collect();
     let mut session = Session {
@@ -77,7 +78,7 @@ pub(super) fn run(inquiry: &Inquiry, registry: &Registry, args: &RunArgs) -> io:
         };
         tally.add(&report.outcome);
         if args.format == Format::Json {
-            writeln!(io::stdout().lock(), "{}", json::spec(&report, &reproduce))?;
+            screen::json(&json::spec(&report, &reproduce))?;
         }
         reports.push(report);
     }
@@ -85,7 +86,7 @@ pub(super) fn run(inquiry: &Inquiry, registry: &Registry, args: &RunArgs) -> io:
     tally.undecided += specs.len() - reports.len() + unread.len();
     if args.format == Format::Json {
         for spec in &unread {
-            writeln!(io::stdout().lock(), "{}", json::unread(spec))?;
+            screen::json(&json::unread(spec))?;
         }
     }
     session.bar.clear();
@@ -97,10 +98,10 @@ pub(super) fn run(inquiry: &Inquiry, registry: &Registry, args: &RunArgs) -> io:
         // A sync that fails at the end may take the last runs with it, as a write that fails before it does.
         match not_kept.or_else(|| journal.sync().err()) {
             Some(error) => {
-                anstream::eprintln!("{error}");
+                screen::say(format_args!("{error}"));
                 tally.undecided = tally.undecided.max(1);
             }
-            None if stopped => anstream::eprintln!("resume: {}", reproduce.resume(journal.path())),
+            None if stopped => screen::say(format_args!("resume: {}", reproduce.resume(journal.path()))),
             None => {}
         }
     }
@@ -118,9 +119,9 @@ fn report(
 ) -> io::Result<()> {
     let seconds = elapsed.as_secs_f64();
     if format == Format::Json {
-        return writeln!(io::stdout().lock(), "{}", json::summary(tally, seconds));
+        return screen::json(&json::summary(tally, seconds));
     }
-    let mut out = anstream::stdout().lock();
+    let mut out = screen::out();
     writeln!(out, "{}\n", table::table(reports))?;
     let covered = table::statements(reports);
     if !covered.is_empty() {
@@ -198,7 +199,7 @@ impl Session<'_> {
                 if let (Format::Json, Progress::Run { report, .. }) = (self.format, progress)
                     && written.is_ok()
                 {
-                    *written = writeln!(io::stdout().lock(), "{}", json::run(loaded, report));
+                    *written = screen::json(&json::run(loaded, report));
                 }
                 self.bar.tell(progress);
             },
@@ -272,7 +273,7 @@ pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
         }
     });
     if let Err(error) = installed {
-        anstream::eprintln!("warning: Ctrl-C will not wait for a summary: {error}");
+        screen::say(format_args!("warning: Ctrl-C will not wait for a summary: {error}"));
     }
     stop
 }

@@ -14,6 +14,7 @@ use crate::{
     inquiry::Inquiry,
     plan::RunId,
     report::{Reproduce, Style, failure},
+    screen,
     shrink::{self, Limits, NotShrunk, Shrunk, Stop},
     spec,
 };
@@ -30,7 +31,7 @@ pub(super) fn shrink(inquiry: &Inquiry, args: &ShrinkArgs) -> io::Result<Exit> {
     if let Some(file) = &args.out
         && let Some(why) = not_to_be_written(file, &args.spec, args.force)
     {
-        anstream::eprintln!("error: {why}");
+        screen::say(format_args!("error: {why}"));
         return Ok(Exit::Usage);
     }
     let run = match args.seed.as_ref() {
@@ -41,7 +42,9 @@ pub(super) fn shrink(inquiry: &Inquiry, args: &ShrinkArgs) -> io::Result<Exit> {
         None => match first_failing(&pool, &loaded.spec, args) {
             Some(run) => run,
             None => {
-                anstream::eprintln!("no run failed: there is nothing to shrink; `--seeds` tries others");
+                screen::say(format_args!(
+                    "no run failed: there is nothing to shrink; `--seeds` tries others"
+                ));
                 return Ok(Exit::Nothing);
             }
         },
@@ -60,7 +63,7 @@ pub(super) fn shrink(inquiry: &Inquiry, args: &ShrinkArgs) -> io::Result<Exit> {
     let shrunk = match shrunk {
         Ok(shrunk) => shrunk,
         Err(why) => {
-            anstream::eprintln!("seed {run} was not shrunk: {why}");
+            screen::say(format_args!("seed {run} was not shrunk: {why}"));
             return Ok(match why {
                 NotShrunk::Unanswered(_) => Exit::Undecided,
                 _ => Exit::Nothing,
@@ -78,11 +81,11 @@ pub(super) fn shrink(inquiry: &Inquiry, args: &ShrinkArgs) -> io::Result<Exit> {
     };
     summary(&run, &shrunk)?;
     match file {
-        None => write!(io::stdout().lock(), "{yaml}")?,
+        None => screen::document(&yaml)?,
         Some(file) => {
             // One that is kept gets its name only now.
             if let Some(why) = not_to_be_written(&file, &args.spec, args.force) {
-                anstream::eprintln!("error: {why}");
+                screen::say(format_args!("error: {why}"));
                 return Ok(Exit::Usage);
             }
             save(&file, &yaml)?;
@@ -103,7 +106,7 @@ fn first_failing(pool: &Pool, spec: &spec::Spec, args: &ShrinkArgs) -> Option<Ru
 
 fn summary(run: &RunId, shrunk: &Shrunk) -> io::Result<()> {
     let ((faults, operations), (were_faults, were_operations)) = (shrunk.after(), shrunk.before);
-    let mut err = anstream::stderr().lock();
+    let mut err = screen::err();
     writeln!(err, "seed {run}: {}", Style::Bad.paint(failure::headline(&shrunk.report.verdict)))?;
     writeln!(
         err,
@@ -146,6 +149,9 @@ fn save(file: &PathBuf, yaml: &str) -> io::Result<()> {
     fs::write(&draft, yaml)?;
     fs::rename(&draft, file)?;
     let run = Reproduce::detect().run(file);
-    anstream::eprintln!("written to {}: `{run}` runs it, and `cargo test` does below specs", file.display());
+    screen::say(format_args!(
+        "written to {}: `{run}` runs it, and `cargo test` does below specs",
+        file.display()
+    ));
     Ok(())
 }

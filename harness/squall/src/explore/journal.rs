@@ -15,7 +15,7 @@
 use std::{
     collections::BTreeSet,
     fs::{File, OpenOptions, TryLockError},
-    io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write},
+    io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -25,6 +25,7 @@ use super::{
     queue::Checked,
 };
 use crate::{
+    open::{self, Refused},
     plan::RunId,
     report::Reproduce,
     shrink::{self, NotShrunk, Shrunk},
@@ -120,21 +121,26 @@ impl Journal {
     /// There is no such file, another process has it open, it is no journal or damaged, or it is another build's.
     pub(crate) fn open(path: &Path) -> Result<(Journal, Asked), Error> {
         let unreadable = |error: io::Error| Error::io(path, "cannot be read", &error);
-        let file =
-            OpenOptions::new().read(true).append(true).open(path).map_err(|error| match error.kind() {
-                ErrorKind::NotFound => Error::new(
-                    path,
-                    Code::Io,
-                    "there is no such file".to_owned(),
-                    "--journal FILE begins one".to_owned(),
-                ),
-                _ => unreadable(error),
-            })?;
+        let refused = |why: Refused| match why {
+            Refused::Missing => Error::new(
+                path,
+                Code::Io,
+                "there is no such file".to_owned(),
+                "--journal FILE begins one".to_owned(),
+            ),
+            Refused::Io(error) => unreadable(error),
+            other => {
+                let (what, help) = other.told();
+                Error::new(path, Code::NoJournal, format!("the journal {what}"), help)
+            }
+        };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = open::open(path, folder, open::For::Appending).map_err(refused)?;
         lock(path, &file)?;
-        let mut input = File::open(path).map_err(unreadable)?;
+        let mut input = open::open(path, folder, open::For::Reading).map_err(refused)?;
         let mut reader = BufReader::new(&input);
         let mut first = Vec::new();
-        reader.read_until(b'\n', &mut first).map_err(unreadable)?;
+        line::next(&mut reader, &mut first).map_err(unreadable)?;
         let header = Header::read(path, &first)?;
         reader.seek(SeekFrom::Start(0)).map_err(unreadable)?;
         let extent = match line::scan(reader).map_err(unreadable)? {
@@ -338,9 +344,7 @@ impl Journal {
 impl Past {
     fn read(&mut self, path: &Path) -> Result<Option<(Duration, Entry)>, Error> {
         let mut line = Vec::new();
-        let n = self
-            .input
-            .read_until(b'\n', &mut line)
+        let n = line::next(&mut self.input, &mut line)
             .map_err(|error| Error::io(path, "cannot be read", &error))?;
         if n == 0 {
             return Ok(None);

@@ -288,7 +288,8 @@ impl<'a> Judge<'a> {
                         Vec::new()
                     } else {
                         let faults = idle_faults(self.spec, &self.outcome.coverage);
-                        faults.filter(|_| self.draws_faults).chain(checks).collect()
+                        let roles = roles_nobody_took(self.spec, &self.outcome.coverage);
+                        faults.chain(roles).filter(|_| self.draws_faults).chain(checks).collect()
                     };
                     match found {
                         none if none.is_empty() => SpecVerdict::Passed,
@@ -346,6 +347,7 @@ fn add(sum: &mut Coverage, run: &Coverage) {
     for (sum, n) in sum.ops.iter_mut().zip(run.ops) {
         *sum += n;
     }
+    sum.roles.extend(run.roles.iter().cloned());
     sum.states.extend(&run.states);
 }
 
@@ -363,6 +365,21 @@ fn idle_faults(spec: &Spec, coverage: &Coverage) -> impl Iterator<Item = Vacuity
             _ => return None,
         };
         Some(Vacuity { path: format!("faults[{i}]"), span: fault.id.span, what })
+    })
+}
+
+/// Roles that faults name, and that no node took in any run. Such a fault may have touched something by its other targets.
+fn roles_nobody_took(spec: &Spec, coverage: &Coverage) -> impl Iterator<Item = Vacuity> {
+    spec.faults.iter().enumerate().flat_map(|(i, fault)| {
+        let taken: Vec<_> = coverage.roles.iter().map(String::as_str).collect();
+        let taken = if taken.is_empty() { "none".to_owned() } else { taken.join(", ") };
+        let unknown: Vec<_> = fault.roles().difference(&coverage.roles).cloned().collect();
+        let vacuity = move |role: String| Vacuity {
+            path: format!("faults[{i}]"),
+            span: fault.id.span,
+            what: format!("no node ever took the role {role} (roles taken: {taken})"),
+        };
+        unknown.into_iter().map(vacuity)
     })
 }
 

@@ -1,14 +1,30 @@
 //! The list of all kinds, and the entry of a fault in a spec.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Kind, Strike, hold::Hold};
 use crate::spec::{
-    model::{Dur, DurationRange, Every, Probability, Spanned, Trigger},
+    model::{Dur, DurationRange, Every, Link, Probability, Spanned, Target, Trigger},
     validate::{Context, Place},
 };
+
+/// The roles in targets and links among these values, wherever a kind has them.
+fn add_roles(written: &Value, roles: &mut BTreeSet<String>) {
+    match written {
+        Value::String(text) => {
+            let link = text.parse::<Link>().map(|link| vec![link.from, link.to]);
+            let targets = link.or_else(|_| text.parse().map(|target| vec![target])).unwrap_or_default();
+            roles.extend(targets.iter().filter_map(Target::role).map(str::to_owned));
+        }
+        Value::Array(items) => items.iter().for_each(|item| add_roles(item, roles)),
+        Value::Object(entries) => entries.values().for_each(|entry| add_roles(entry, roles)),
+        _ => {}
+    }
+}
 
 /// Declares a [`Fault`]'s kinds, the [`Action`] that each becomes in a plan, and the way from both to its [`Kind`].
 macro_rules! kinds {
@@ -19,7 +35,7 @@ macro_rules! kinds {
         /// A fault: exactly one kind, when it strikes (`at`, `every` or `when`), and how long it lasts.
         #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
-        #[schemars(extend("allOf" = [exactly_one(KINDS), at_most_one(SCHEDULES)]))]
+        #[schemars(extend("allOf" = [exactly_one(KINDS), at_most_one(SCHEDULES), one_length()]))]
         pub struct Fault {
             /// Names it in reports and keys its random draws.
             pub id: Spanned<String>,
@@ -52,6 +68,21 @@ macro_rules! kinds {
             pub lasts: Option<Spanned<DurationRange>>,
         }
 
+        /// In the JSON Schema: no `for` beside what is over at once, or says itself how long it lasts.
+        fn one_length() -> Value {
+            let mut twice = Vec::new();
+            $(
+                let name = stringify!($name);
+                if <$type as Kind>::INSTANT {
+                    twice.push(json!({ "required": [name] }));
+                }
+                if let Some(end) = <$type as Kind>::END_KEY {
+                    twice.push(json!({ "required": [name], "properties": { name: { "required": [end] } } }));
+                }
+            )+
+            json!({ "not": { "required": ["for"], "anyOf": twice } })
+        }
+
         impl Fault {
             /// A fault that does this, without a schedule.
             pub(crate) fn of(id: String, action: Action) -> Fault {
@@ -68,6 +99,16 @@ macro_rules! kinds {
                 };
                 match action { $(Action::$variant(kind) => fault.$name = Some(kind.into()),)+ }
                 fault
+            }
+
+            /// The roles that its targets name.
+            pub(crate) fn roles(&self) -> BTreeSet<String> {
+                let mut roles = BTreeSet::new();
+                $(if let Some(kind) = &self.$name {
+                    let written = serde_json::to_value(&kind.value).expect("a fault can be written");
+                    add_roles(&written, &mut roles);
+                })+
+                roles
             }
 
             /// What it does: one thing, once the spec is in order.

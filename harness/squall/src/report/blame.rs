@@ -14,6 +14,7 @@ use crate::{
     explore::count,
     history::{Kind, Record},
     plan::{Branch, RunId},
+    screen,
 };
 
 /// How many faults are listed, and how many moments.
@@ -341,7 +342,7 @@ fn happening(record: &Record) -> String {
         Kind::FaultStart { fault, what } => format!("{fault} strikes: {what}"),
         Kind::FaultHeal { fault, what } => format!("{fault} heals: {what}"),
         _ => {
-            let line = anstream::adapter::strip_str(&Line(record).to_string()).to_string();
+            let line = screen::plain(&Line(record).to_string());
             let words: Vec<&str> = line.split_whitespace().skip(1).collect();
             words.join(" ")
         }

@@ -3,7 +3,10 @@
 use std::{fmt, time::Duration};
 
 use super::{Style, record::At};
-use crate::trace::{MessageFate, TraceEvent, Traced, TracedCall};
+use crate::{
+    screen,
+    trace::{MessageFate, TraceEvent, Traced, TracedCall},
+};
 
 /// The line.
 pub(crate) struct Line<'a>(pub &'a Traced);
@@ -26,6 +29,7 @@ impl fmt::Display for Line<'_> {
         write!(f, "{}  ", Style::Faint.paint(At(*at)))?;
         let call = |f: &mut fmt::Formatter<'_>, call: &TracedCall, what: &str| {
             let TracedCall { from, to, method, number } = call;
+            let method = screen::in_a_line(method);
             write!(f, "{:<32} call of {method} #{number} {what}", format!("{from} -> {to}"))
         };
         match event {

@@ -8,7 +8,10 @@ use std::{
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-use crate::explore::{Progress, count};
+use crate::{
+    explore::{Progress, count},
+    screen,
+};
 
 /// How often a person is told something new.
 const REFRESH: Duration = Duration::from_millis(100);
@@ -72,7 +75,7 @@ impl Bar {
     /// The `nth` spec begins.
     pub(crate) fn begin(&mut self, nth: usize, spec: &Path) {
         self.nth = nth;
-        self.spec = spec.display().to_string();
+        self.spec = screen::in_a_line(&spec.display().to_string());
         self.states = 0;
         self.show();
     }

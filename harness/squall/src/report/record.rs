@@ -82,6 +82,16 @@ pub(crate) fn event(record: &Record) -> String {
 }
 
 impl fmt::Display for Line<'_> {
+    /// A line break in a value would look like the next record.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&Parts(self.0).to_string().replace('\n', "\\n"))
+    }
+}
+
+/// The parts of a line as they are.
+struct Parts<'a>(&'a Record);
+
+impl fmt::Display for Parts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let record = self.0;
         let place = match &record.kind {

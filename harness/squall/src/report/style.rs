@@ -4,7 +4,7 @@ use std::fmt;
 
 use anstyle::AnsiColor;
 
-use crate::explore::SpecVerdict;
+use crate::{explore::SpecVerdict, screen};
 
 /// A role that text plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +54,8 @@ pub(crate) struct Painted<T> {
 impl<T: fmt::Display> fmt::Display for Painted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Width and alignment are for the text, not for the escapes around it.
-        write!(f, "{}", self.style.render())?;
+        f.write_str(&screen::ours(&self.style.render().to_string()))?;
         self.text.fmt(f)?;
-        write!(f, "{}", self.style.render_reset())
+        f.write_str(&screen::ours(&self.style.render_reset().to_string()))
     }
 }

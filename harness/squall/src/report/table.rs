@@ -6,6 +6,7 @@ use super::{SpecReport, Style, Tally, short_path, word};
 use crate::{
     explore::{SpecVerdict, Statement, count},
     run::Coverage,
+    screen,
 };
 
 /// How wide the table may be, in columns.
@@ -47,7 +48,7 @@ pub(crate) fn table(reports: &[SpecReport<'_>]) -> String {
             Cell::new(path_cell(report)),
             Cell::new(report.outcome.runs),
             Cell::new(verdict_cell(report)).fg(colour),
-            Cell::new(injected(&report.outcome.coverage)),
+            Cell::new(screen::escaped(&injected(&report.outcome.coverage))),
             Cell::new(reached(&report.outcome.coverage)),
         ]);
     }
@@ -67,14 +68,14 @@ pub(crate) fn table(reports: &[SpecReport<'_>]) -> String {
         }
     }
     let lines = table.lines().map(|line| without_padding(&line) + "\n").collect::<String>();
-    format!("{lines}{}", Style::Faint.paint(LEGEND))
+    format!("{}{}", screen::ours(&lines), Style::Faint.paint(LEGEND))
 }
 
 /// The path without what goes without saying.
 fn path_cell(report: &SpecReport<'_>) -> String {
-    let path = short_path(&report.path);
-    let path = path.display();
-    report.loaded.case.as_ref().map_or_else(|| path.to_string(), |case| format!("{path}\n[{case}]"))
+    let path = screen::in_a_line(&short_path(&report.path).display().to_string());
+    let case = report.loaded.case.as_deref().map(screen::in_a_line);
+    case.map_or_else(|| path.clone(), |case| format!("{path}\n[{case}]"))
 }
 
 /// Without the blanks at the end of a line, which may be styled.

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::screen;
+
 /// A spec: its file, as a person would type it, and its case if the file has a matrix.
 pub(crate) fn title(path: &Path, case: Option<&str>) -> String {
     let path = path.display();
-    case.map_or_else(|| path.to_string(), |case| format!("{path} [{case}]"))
+    screen::in_a_line(&case.map_or_else(|| path.to_string(), |case| format!("{path} [{case}]")))
 }
 
 /// The file without what goes without saying: that it is below `specs`, and its extension. For tables, where room is scarce.

@@ -16,7 +16,7 @@ mod spans;
 use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
-    collections::BTreeSet,
+    collections::BTreeMap,
     fmt::{self, Write},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -134,28 +134,51 @@ pub(crate) fn listen(most: Level) -> Option<DefaultGuard> {
     local
 }
 
-/// The events that a system declares, and so which targets belong to its history.
+/// The events that a system declares with their fields, and so which targets belong to its history; and its roles.
 pub(crate) struct Declared {
     targets: Vec<&'static str>,
-    names: BTreeSet<&'static str>,
+    events: BTreeMap<&'static str, &'static [&'static str]>,
+    /// None given: any will do.
+    roles: &'static [&'static str],
 }
 
 /// Targets of events that a system may report without declaring them.
 const FREE_TARGETS: [&str; 2] = ["effect", "role"];
 
 impl Declared {
-    pub fn new(events: &[EventKind]) -> Arc<Self> {
+    pub fn new(events: &[EventKind], roles: &'static [&'static str]) -> Arc<Self> {
         let declared = events.iter().filter_map(|event| event.name.split_once('.')).map(|(target, _)| target);
         let mut targets: Vec<_> = declared.chain(FREE_TARGETS).collect();
         targets.sort_unstable();
         targets.dedup();
-        Arc::new(Declared { targets, names: events.iter().map(|event| event.name).collect() })
+        Arc::new(Declared {
+            targets,
+            events: events.iter().map(|event| (event.name, event.fields)).collect(),
+            roles,
+        })
     }
 
-    /// Whether an event of a declared target is declared itself. A spec can only name declared events, so one that is
-    /// missing here would be invisible to it.
-    fn knows(&self, target: &str, name: &str) -> bool {
-        FREE_TARGETS.contains(&target) || self.names.contains(name)
+    /// Why an event of a declared target is not as declared, if so. A spec can only name declared events, fields and roles, so one
+    /// that is missing here would be invisible to it.
+    fn objection(&self, target: &str, name: &str, fields: &Fields) -> Option<String> {
+        let Some(known) = self.events.get(name) else {
+            return (!FREE_TARGETS.contains(&target)).then(|| {
+                format!(
+                    "a node reported `{name}`, which System::events() does not declare: declare it, or give it another \
+                     target if it is logging"
+                )
+            });
+        };
+        if let Some((field, _)) = fields.iter().find(|(field, _)| !known.contains(field)) {
+            return Some(format!(
+                "a node reported `{name}` with the field `{field}`, which System::events() does not declare: add it to the \
+                 event's fields, or leave it out"
+            ));
+        }
+        let role = fields.text("role").filter(|_| target == "role" && !self.roles.is_empty())?;
+        (!self.roles.contains(&role)).then(|| {
+            format!("a node reported `{name}` of the role `{role}`, which System::roles() does not declare: add it there")
+        })
     }
 }
 
@@ -295,12 +318,8 @@ impl Subscriber for Router {
         let Some(life) = world.here() else { return };
         let mut reading = Reading { fields: Fields::new(), name: String::from(target) };
         event.record(&mut reading);
-        if !declared.knows(target, &reading.name) {
-            recorder.give_up(format!(
-                "a node reported `{}`, which System::events() does not declare: declare it, or give it another \
-                 target if it is logging",
-                reading.name
-            ));
+        if let Some(objection) = declared.objection(target, &reading.name, &reading.fields) {
+            recorder.give_up(objection);
             return;
         }
         recorder.event(life, Cow::Owned(reading.name), reading.fields);
@@ -457,5 +476,35 @@ impl Visit for Reading {
     }
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.fields.push(field.name(), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_as_declared_is_named_with_its_remedy() {
+        let event = |name, fields| EventKind { name, fields, about: "" };
+        let declared = Declared::new(
+            &[event("saga.done", &["saga", "step"]), event("role.acquired", &["role"])],
+            &["leader"],
+        );
+        let said = |target: &str, name: &str, fields: &[(&'static str, &str)]| {
+            let fields = fields.iter().fold(Fields::new(), |all, (name, value)| all.with(*name, *value));
+            declared.objection(target, name, &fields)
+        };
+        assert_eq!(said("saga", "saga.done", &[("step", "1")]), None, "a field may be missing");
+        assert_eq!(said("effect", "effect.charged", &[("any", "1")]), None, "effects need no declaration");
+        assert_eq!(said("role", "role.acquired", &[("role", "leader")]), None);
+        let event = said("saga", "saga.gone", &[]).expect("it is not declared");
+        assert!(event.contains("`saga.gone`") && event.contains("declare it"), "{event}");
+        let field = said("saga", "saga.done", &[("saga", "1"), ("stepp", "2")]).expect("it is not declared");
+        assert!(
+            field.contains("`saga.done`") && field.contains("`stepp`") && field.contains("add it"),
+            "{field}"
+        );
+        let role = said("role", "role.acquired", &[("role", "boss")]).expect("it is not declared");
+        assert!(role.contains("`boss`") && role.contains("System::roles()"), "{role}");
     }
 }

@@ -370,7 +370,7 @@ async fn supervise(
                 (group.name.into(), size.map_or(group.size, |(_, size)| size.value))
             })
             .collect();
-    let declared = capture::Declared::new(system.events());
+    let declared = capture::Declared::new(system.events(), system.roles());
     let (cluster, serve) = Cluster::build(Setting {
         world: world.clone(),
         recorder: recorder.clone(),
@@ -441,6 +441,7 @@ async fn supervise(
         states: states(&recorded.records, &recorded.exercised),
         exercised: std::mem::take(&mut recorded.exercised),
         sometimes: std::mem::take(&mut recorded.sometimes),
+        roles: recorder.roles_taken(),
         ops: count_outcomes(&recorded),
     };
     *shared.done.lock().unwrap_or_else(PoisonError::into_inner) = Some((recorded, coverage, virtual_time));

@@ -175,10 +175,9 @@ impl Recorder {
             match &*name {
                 "role.acquired" | "role.lost" => {
                     if let Some(role) = fields.text("role") {
-                        let holders = state.roles.entry(role.to_owned()).or_default();
                         if name == "role.acquired" {
-                            holders.insert(life.node);
-                        } else {
+                            state.roles.entry(role.to_owned()).or_default().insert(life.node);
+                        } else if let Some(holders) = state.roles.get_mut(role) {
                             holders.remove(&life.node);
                         }
                     }
@@ -219,6 +218,11 @@ impl Recorder {
     /// Who holds a role now.
     pub fn role(&self, role: &str) -> BTreeSet<NodeId> {
         self.state().roles.get(role).cloned().unwrap_or_default()
+    }
+
+    /// The roles that some node has taken in this run.
+    pub fn roles_taken(&self) -> BTreeSet<String> {
+        self.state().roles.keys().cloned().collect()
     }
 
     /// The run cannot be judged: it ends here.

@@ -5,11 +5,12 @@
 
 use std::fmt;
 
-use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
+use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::spanned::Span;
+use crate::screen;
 
 /// The kinds of errors, shown as `S012`. A code keeps its meaning for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -83,6 +84,10 @@ pub enum Code {
     Include = 37,
     /// A matrix that cannot be laid out, or a case of it that does not exist.
     Matrix = 38,
+    /// A file, or a link to one, outside of the spec's root.
+    Outside = 39,
+    /// The system's own declarations are wrong; see [`Registry::problems`](crate::Registry::problems).
+    Registration = 40,
 }
 
 impl fmt::Display for Code {
@@ -255,40 +260,41 @@ impl Diagnostics {
                 let (name, text) = &sources.0[file as usize];
                 for (span, label) in diagnostic.related.iter().filter(|(span, _)| span.file != file) {
                     let (name, text) = &sources.0[span.file as usize];
-                    let there = AnnotationKind::Context.span(caret(text, *span)).label(label.as_str());
-                    elsewhere.push(Snippet::source(text).path(name.as_str()).annotation(there).into());
+                    let there =
+                        AnnotationKind::Context.span(caret(text, *span)).label(screen::in_a_line(label));
+                    let snippet = Snippet::source(visible(text)).path(screen::in_a_line(name));
+                    elsewhere.push(snippet.annotation(there).into());
                 }
                 if text.trim().is_empty() {
-                    Origin::path(name.as_str()).line(1).char_column(1).into()
+                    Origin::path(screen::in_a_line(name)).line(1).char_column(1).into()
                 } else {
                     let mut primary = AnnotationKind::Primary.span(caret(text, diagnostic.span));
                     if !diagnostic.label.is_empty() {
-                        primary = primary.label(diagnostic.label.as_str());
+                        primary = primary.label(screen::in_a_line(&diagnostic.label));
                     }
                     let here = diagnostic.related.iter().filter(|(span, _)| span.file == file);
                     let related = here.map(|(span, label)| {
-                        AnnotationKind::Context.span(caret(text, *span)).label(label.as_str())
+                        AnnotationKind::Context.span(caret(text, *span)).label(screen::in_a_line(label))
                     });
-                    let snippet = Snippet::source(text).path(name.as_str());
+                    let snippet = Snippet::source(visible(text)).path(screen::in_a_line(name));
                     snippet.annotation(primary).annotations(related).into()
                 }
             }
             Source::Line(line, column) => {
-                Origin::path(self.name.as_str()).line(*line).char_column(*column).into()
+                Origin::path(screen::in_a_line(&self.name)).line(*line).char_column(*column).into()
             }
-            Source::Path => Origin::path(self.name.as_str()).into(),
+            Source::Path => Origin::path(screen::in_a_line(&self.name)).into(),
         };
         let mut report = Level::ERROR
-            .primary_title(diagnostic.message.as_str())
+            .primary_title(screen::escaped(&diagnostic.message))
             .id(diagnostic.code.to_string())
             .element(place)
             .elements(elsewhere);
         if self.source != Source::Path {
             let path = if diagnostic.path.is_empty() { "(the whole spec)" } else { &diagnostic.path };
-            report =
-                report.element(Level::NOTE.with_name(Some("path")).message(normalize_untrusted_str(path)));
+            report = report.element(Level::NOTE.with_name(Some("path")).message(screen::in_a_line(path)));
         }
-        report.element(Level::HELP.message(normalize_untrusted_str(&diagnostic.help)))
+        report.element(Level::HELP.message(screen::escaped(&diagnostic.help)))
     }
 
     /// One JSON object per error: `code`, `message`, `file`, `line`, `column` (from 1, in characters), `end_line`, `end_column`,
@@ -341,6 +347,21 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+/// The text with the same places in it and nothing that a terminal would act on. (Of control characters of one byte the renderer shows
+/// pictures itself.)
+fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.len_utf8() {
+            2.. if !screen::is_hidden(c) => visible.push(c),
+            3 => visible.push(char::REPLACEMENT_CHARACTER),
+            n @ (2 | 4) => visible.extend(std::iter::repeat_n('?', n)),
+            _ => visible.push(c),
+        }
+    }
+    visible
+}
 
 /// What to underline: the first line of a span that goes over several.
 fn caret(text: &str, span: Span) -> std::ops::Range<usize> {

@@ -1,8 +1,7 @@
 //! Specs as files: finding them, reading them, naming them.
 
 use std::{
-    fs::{self, File},
-    io::{ErrorKind, Read},
+    fs,
     path::{Component, Path, PathBuf},
 };
 
@@ -11,6 +10,7 @@ use super::{
     spanned::Span,
     tree::MAX_BYTES,
 };
+use crate::open::{self, Refused};
 
 /// A path as it is shown, with slashes on every platform.
 pub(super) fn shown(path: &Path) -> String {
@@ -22,12 +22,8 @@ fn error(path: &Path, code: Code, message: impl Into<String>, help: impl Into<St
     Diagnostics::at_path(&shown(path), Diagnostic::new(code, "", Span::default(), message, help))
 }
 
-/// The text of a spec's file, if it is UTF-8 and small enough.
-pub(super) fn read(path: &Path) -> Result<String, Diagnostics> {
-    let failed = |e: &std::io::Error| match e.kind() {
-        ErrorKind::NotFound => no_such_path(path),
-        _ => unreadable(path, e),
-    };
+/// The text of a spec's file, if it is UTF-8, small enough, and inside the [root](open::root_of) of the spec at `of`.
+pub(super) fn read(path: &Path, of: &Path) -> Result<String, Diagnostics> {
     if let Some(control) = shown(path).chars().find(|c| c.is_control()) {
         let name = shown(path).escape_debug().to_string();
         let message = format!("the path \"{name}\" holds a control character ({})", control.escape_debug());
@@ -37,13 +33,8 @@ pub(super) fn read(path: &Path) -> Result<String, Diagnostics> {
             Diagnostic::new(Code::Unreadable, "", Span::default(), message, help),
         ));
     }
-    if fs::metadata(path).map_err(|e| failed(&e))?.is_dir() {
-        let help = "name a file in it; the commands that take directories look for specs in them";
-        return Err(error(path, Code::Unreadable, format!("`{}` is a directory", shown(path)), help));
-    }
-    let file = File::open(path).map_err(|e| failed(&e))?;
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
+    let read = open::read(path, &open::root_of(of), MAX_BYTES as u64 + 1);
+    let bytes = read.map_err(|refused| unreadable(path, &refused))?;
     check_size(&shown(path), &bytes)?;
     String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
@@ -91,13 +82,18 @@ fn no_such_path(path: &Path) -> Diagnostics {
     error(path, Code::NoSuchPath, format!("there is no `{}`", shown(path)), help)
 }
 
-fn unreadable(path: &Path, e: &std::io::Error) -> Diagnostics {
-    error(
-        path,
-        Code::Unreadable,
-        format!("cannot read `{}`: {e}", shown(path)),
-        "check the path and its permissions",
-    )
+fn unreadable(path: &Path, refused: &Refused) -> Diagnostics {
+    let (what, help) = refused.told();
+    let (code, help) = match refused {
+        Refused::Missing => return no_such_path(path),
+        Refused::Directory => (
+            Code::Unreadable,
+            "name a file in it; the commands that take directories look for specs in them".into(),
+        ),
+        Refused::Outside { .. } => (Code::Outside, help),
+        _ => (Code::Unreadable, help),
+    };
+    error(path, code, format!("`{}` {what}", shown(path)), help)
 }
 
 fn is_spec(path: &Path) -> bool {
@@ -108,20 +104,24 @@ fn is_spec(path: &Path) -> bool {
 /// hold parts of specs, and with hidden ones they are passed over, unless they are given themselves.
 ///
 /// # Errors
-/// A path that does not exist or cannot be read, or a directory without specs: the first of them.
+/// A path that does not exist or cannot be read, a directory without specs, or in a directory what looks like a spec and cannot be
+/// one (a link that leads nowhere, a name in capitals): the first of them.
 pub fn discover(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Diagnostics> {
     let mut found = Vec::new();
     for path in paths {
-        let meta = fs::metadata(path).map_err(|e| match e.kind() {
-            ErrorKind::NotFound => no_such_path(path),
-            _ => unreadable(path, &e),
-        })?;
+        let meta = match fs::metadata(path) {
+            Ok(meta) => meta,
+            Err(e) => {
+                let dangling = fs::read_link(path).map(Refused::Dangling);
+                return Err(unreadable(path, &dangling.unwrap_or_else(|_| e.into())));
+            }
+        };
         if !meta.is_dir() {
             found.push(path.clone());
             continue;
         }
         let before = found.len();
-        search(path, &mut found)?;
+        search(path, path, &mut found)?;
         if found.len() == before {
             let message = format!("there are no specs in `{}`", shown(path));
             return Err(error(path, Code::NoSpecs, message, "specs are files that end in .yaml or .yml"));
@@ -132,27 +132,54 @@ pub fn discover(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Diagnostics> {
     Ok(found)
 }
 
-fn search(directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), Diagnostics> {
+fn search(top: &Path, directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), Diagnostics> {
+    let failed = |path: &Path, e: std::io::Error| unreadable(path, &e.into());
     let entries = fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let mut entries = entries.map_err(|e| unreadable(directory, &e))?;
+    let mut entries = entries.map_err(|e| failed(directory, e))?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
         let name = entry.file_name();
-        let kind = entry.file_type().map_err(|e| unreadable(&path, &e))?;
+        let kind = entry.file_type().map_err(|e| failed(&path, e))?;
         if name.to_string_lossy().starts_with('.') {
             continue;
         }
-        // A linked directory is not followed (it may lead back here), a linked file is.
         if kind.is_dir() {
             if name != "lib" {
-                search(&path, found)?;
+                search(top, &path, found)?;
             }
-        } else if is_spec(&path) && path.is_file() {
+        } else if kind.is_symlink() && path.is_dir() {
+            linked_directory(top, &path)?;
+        } else if is_spec(&path) {
+            // What else is wrong with it is said when it is opened.
             found.push(path);
+        } else if path
+            .extension()
+            .is_some_and(|e| ["yaml", "yml"].iter().any(|spec| e.eq_ignore_ascii_case(spec)))
+        {
+            let message = format!("`{}` would be passed over", shown(&path));
+            let help =
+                format!("specs end in .yaml or .yml: name it `{}`", shown(&path.with_extension("yaml")));
+            return Err(error(&path, Code::Unreadable, message, help));
         }
     }
     Ok(())
+}
+
+/// A linked directory is not followed: it may lead back here. That is well if its specs are found on another way, or if it holds parts.
+fn linked_directory(top: &Path, path: &Path) -> Result<(), Diagnostics> {
+    let failed = |e: std::io::Error| unreadable(path, &e.into());
+    let (top, real) = (top.canonicalize().map_err(failed)?, path.canonicalize().map_err(failed)?);
+    if real.starts_with(&top) || path.ends_with("lib") {
+        return Ok(());
+    }
+    let message = format!(
+        "`{}` is a link to the directory `{}`, which would be passed over",
+        shown(path),
+        real.display()
+    );
+    let help = "links to directories are not followed: name the directory itself on the command line, and remove the link";
+    Err(error(path, Code::Outside, message, help))
 }
 
 /// A spec's name from its path below the last `specs` directory: `specs/saga/calm.yaml` is `saga::calm`.

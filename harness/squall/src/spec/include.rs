@@ -12,6 +12,7 @@ use super::{
     files,
     tree::{self, Entry, Node, Tree},
 };
+use crate::open;
 
 /// How many files one spec may be made of.
 const MOST_FILES: usize = 50;
@@ -97,14 +98,13 @@ impl Reader {
 
     fn part(&mut self, wanted: &str, at: Span, key: Span) -> Option<Tree> {
         let from = self.open.last().expect("a file is open while its includes are read").clone();
-        let Some(path) = find(&from, wanted) else {
-            let message = format!("there is no `{wanted}` to include");
-            let help = format!(
-                "it is looked for beside `{}` and in the directories above it; parts of specs belong into `specs/lib`",
-                files::shown(&from)
-            );
-            self.error(Code::Include, at, message, help);
-            return None;
+        let root = open::root_of(&self.open[0]);
+        let path = match find(&from, wanted, &root) {
+            Ok(path) => path,
+            Err((code, message, help)) => {
+                self.error(code, at, message, help);
+                return None;
+            }
         };
         if let Some(first) = self.open.iter().position(|open| same(open, &path)) {
             let round: Vec<_> =
@@ -118,11 +118,13 @@ impl Reader {
             self.error(Code::Include, key, format!("more than {MOST_FILES} files"), help);
             return None;
         }
-        let text = match files::read(&path) {
+        let text = match files::read(&path, &self.open[0]) {
             Ok(text) => text,
-            Err(error) => {
-                let why = error.iter().map(|error| error.message.clone()).collect::<Vec<_>>().join("; ");
-                self.error(Code::Include, at, why, "check the file and its permissions");
+            Err(errors) => {
+                for error in errors.iter() {
+                    let code = if error.code == Code::Outside { Code::Outside } else { Code::Include };
+                    self.error(code, at, error.message.clone(), error.help.clone());
+                }
                 return None;
             }
         };
@@ -141,11 +143,36 @@ impl Reader {
     }
 }
 
-/// Looks beside the including file, then in each directory above it.
-fn find(from: &FilePath, wanted: &str) -> Option<PathBuf> {
-    // The directories above a relative path end at the working directory; where it lies does not matter.
+/// Looks beside the including file, then in each directory above it up to the root.
+fn find(from: &FilePath, wanted: &str, root: &FilePath) -> Result<PathBuf, (Code, String, String)> {
+    let inside = |path: &FilePath| open::absolute(path).starts_with(root);
+    let root_shown = files::shown(&open::from_here(root));
+    if FilePath::new(wanted).is_absolute() {
+        let help = format!(
+            "name a file inside `{root_shown}`, by the way from here, as `lib/lan.yaml`: on another machine it may lie elsewhere"
+        );
+        return Err((Code::Outside, format!("`{wanted}` is an absolute path"), help));
+    }
+    // The directories above a relative path end at the working directory.
     let beside = from.parent().unwrap_or(FilePath::new(""));
-    beside.ancestors().map(|directory| directory.join(wanted)).find(|path| path.is_file())
+    let above = beside.ancestors().filter(|directory| inside(directory));
+    let mut candidates: Vec<_> = above.map(|directory| directory.join(wanted)).collect();
+    candidates.retain(|path| inside(path));
+    if candidates.is_empty() {
+        let help =
+            "copy the file there, parts of specs belong into `lib`: nothing outside of that folder is read"
+                .to_owned();
+        return Err((Code::Outside, format!("`{wanted}` leads out of `{root_shown}`"), help));
+    }
+    // A link that leads nowhere is found, too, and then told.
+    let found = candidates.into_iter().find(|path| path.symlink_metadata().is_ok_and(|_| !path.is_dir()));
+    found.ok_or_else(|| {
+        let help = format!(
+            "it is looked for beside `{}` and in the directories above it; parts of specs belong into `specs/lib`",
+            files::shown(from)
+        );
+        (Code::Include, format!("there is no `{wanted}` to include"), help)
+    })
 }
 
 fn same(a: &FilePath, b: &FilePath) -> bool {

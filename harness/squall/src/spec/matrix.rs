@@ -92,6 +92,14 @@ fn axes(matrix: &Entry, errors: &mut Vec<Diagnostic>) -> Vec<Axis> {
         }
         match &value.node {
             Node::List(values) if !values.is_empty() => {
+                for (i, value) in values.iter().enumerate() {
+                    if let Some(twin) = values[..i].iter().find(|twin| shown(twin) == shown(value)) {
+                        let message =
+                            format!("`{}` is here twice: two cases would have one name", shown(value));
+                        let error = error(value.span, &path, message, "leave one of them out");
+                        errors.push(error.related(twin.span, "first here"));
+                    }
+                }
                 axes.push(Axis { key: key.clone(), steps, values: values.clone(), short: String::new() });
             }
             _ => {
@@ -211,6 +219,8 @@ workload: { clients: 5 }
             "{ matrix: { faults.nobody.at: [1s] }, faults: [{ id: a }] }",
             "{ matrix: { about.x: [1] }, about: text }",
             "matrix: { a..b: [1] }",
+            "matrix: { a.b: [1, 2, 1] }",
+            "matrix: { a.b: [1, '1'] }",
         ] {
             assert_eq!(of(text).1.len(), 1, "{text}: {:?}", of(text).1);
         }

@@ -137,6 +137,19 @@ pub enum Target {
     Everyone,
 }
 
+impl Target {
+    /// The role that it means or chooses from.
+    pub(crate) fn role(&self) -> Option<&str> {
+        match self {
+            Target::Role(role) => Some(role),
+            Target::One(inner) | Target::Some(inner) | Target::Minority(inner) | Target::Majority(inner) => {
+                inner.role()
+            }
+            Target::Group(_) | Target::Member(..) | Target::Zone(_) | Target::Rest | Target::Everyone => None,
+        }
+    }
+}
+
 /// A set of directed links: `a -> b`, or both ways with `a <-> b`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Link {
@@ -540,6 +553,7 @@ pub enum After {
 /// How many such events a run may have.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "required": ["at_least"] }, { "required": ["at_most"] }]))]
 pub struct Count {
     /// The event's name.
     pub event: Spanned<String>,

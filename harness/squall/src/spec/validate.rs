@@ -81,6 +81,7 @@ struct Known {
     conditions: Vec<String>,
     transport: Transport,
     methods: &'static [&'static str],
+    roles: &'static [&'static str],
 }
 
 #[derive(Clone, Copy)]
@@ -105,8 +106,9 @@ impl Known {
             .groups(&params)
             .iter()
             .map(|group| {
-                let size = spec.topology.get(group.name).map_or(group.size, |size| size.value);
-                (group.name.to_owned(), (!topology.key(group.name).is_damaged()).then_some(size))
+                let own = spec.topology.get(group.name).map(|size| size.value);
+                let wrong = own == Some(0) || topology.key(group.name).is_damaged();
+                (group.name.to_owned(), (!wrong).then_some(own.unwrap_or(group.size)))
             })
             .collect();
         let clients = top.key("workload").key("clients");
@@ -123,6 +125,7 @@ impl Known {
             conditions: system.conditions(&params),
             transport: system.transport(&params),
             methods: system.methods(),
+            roles: system.roles(),
         }
     }
 }

@@ -20,6 +20,7 @@ pub(crate) struct Facts {
     pub invariants: Vec<String>,
     pub conditions: Vec<String>,
     pub methods: Vec<String>,
+    pub roles: Vec<String>,
     pub flaws: Vec<FlawFacts>,
 }
 
@@ -64,6 +65,7 @@ impl Facts {
             invariants: system.invariants(&params),
             conditions: system.conditions(&params),
             methods: texts(system.methods()),
+            roles: texts(system.roles()),
             flaws: system
                 .flaws()
                 .iter()

@@ -92,6 +92,10 @@ impl AnySystem for Observed {
         self.tell("`Op` (its Deserialize)");
         self.inner.check_operation(operation)
     }
+    fn reread_operation(&self, operation: &Value) -> Result<Value, Error> {
+        self.tell("`Op` (its Deserialize and Serialize)");
+        self.inner.reread_operation(operation)
+    }
     fn events(&self) -> &'static [EventKind] {
         self.tell("`events`");
         self.inner.events()
@@ -107,6 +111,10 @@ impl AnySystem for Observed {
     fn methods(&self) -> &'static [&'static str] {
         self.tell("`methods`");
         self.inner.methods()
+    }
+    fn roles(&self) -> &'static [&'static str] {
+        self.tell("`roles`");
+        self.inner.roles()
     }
     fn transport(&self, params: &Value) -> Transport {
         self.tell("`transport`");

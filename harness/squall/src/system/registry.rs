@@ -1,13 +1,22 @@
 //! The systems that a binary knows, by name, with their types erased.
 
-use std::{collections::BTreeMap, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+};
 
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::TestRunner,
 };
 
-use super::{BoxError, EventKind, Flaw, Group, Node, Operations, System, Transport};
+use super::{
+    BoxError, EventKind, Flaw, Group, Node, Operations, System, Transport,
+    registration::{self, Problem},
+};
 use crate::{
     check::{Condition, Invariant},
     confine::as_part,
@@ -42,6 +51,12 @@ pub trait AnySystem: Send + Sync {
     /// # Errors
     /// What serde says of it.
     fn check_operation(&self, operation: &serde_json::Value) -> Result<(), serde_json::Error>;
+    /// An operation as it serialises again after it was read.
+    ///
+    /// # Errors
+    /// What serde says of it.
+    fn reread_operation(&self, operation: &serde_json::Value)
+    -> Result<serde_json::Value, serde_json::Error>;
     /// See [`System::events`].
     fn events(&self) -> &'static [EventKind];
     /// The names of the invariants.
@@ -50,6 +65,8 @@ pub trait AnySystem: Send + Sync {
     fn conditions(&self, params: &serde_json::Value) -> Vec<String>;
     /// See [`System::methods`].
     fn methods(&self) -> &'static [&'static str];
+    /// See [`System::roles`].
+    fn roles(&self) -> &'static [&'static str];
     /// See [`System::transport`].
     fn transport(&self, params: &serde_json::Value) -> Transport;
     /// See [`System::flaws`].
@@ -150,6 +167,12 @@ impl<S: System> AnySystem for Erased<S> {
     fn check_operation(&self, operation: &serde_json::Value) -> Result<(), serde_json::Error> {
         serde_json::from_value::<S::Op>(operation.clone()).map(drop)
     }
+    fn reread_operation(
+        &self,
+        operation: &serde_json::Value,
+    ) -> Result<serde_json::Value, serde_json::Error> {
+        serde_json::to_value(serde_json::from_value::<S::Op>(operation.clone())?)
+    }
     fn events(&self) -> &'static [EventKind] {
         S::events()
     }
@@ -161,6 +184,9 @@ impl<S: System> AnySystem for Erased<S> {
     }
     fn methods(&self) -> &'static [&'static str] {
         S::methods()
+    }
+    fn roles(&self) -> &'static [&'static str] {
+        S::roles()
     }
     fn transport(&self, params: &serde_json::Value) -> Transport {
         S::transport(&typed::<S>(params))
@@ -205,7 +231,16 @@ impl<S: System> AnySystem for Erased<S> {
 /// The systems that a binary knows.
 #[derive(Clone, Default)]
 pub struct Registry {
-    systems: BTreeMap<&'static str, Arc<dyn AnySystem>>,
+    systems: BTreeMap<&'static str, Registered>,
+}
+
+#[derive(Clone)]
+struct Registered {
+    system: Arc<dyn AnySystem>,
+    /// What is wrong with its declarations, once somebody has asked.
+    problems: Arc<OnceLock<Vec<Problem>>>,
+    /// What is wrong with its operations, once somebody has asked.
+    operation_problems: Arc<OnceLock<Vec<Problem>>>,
 }
 
 impl Registry {
@@ -214,28 +249,49 @@ impl Registry {
         Self::default()
     }
 
-    /// Adds a system. None of its code is called: that is for workers.
+    /// Adds a system. None of its code is called: that is for workers. See [`problems`](Self::problems).
     ///
     /// # Panics
     /// When there is one of that name already.
     pub fn with<S: System>(mut self) -> Self {
-        let old = self.systems.insert(S::NAME, Arc::new(Erased::<S>(PhantomData)));
+        let new = Registered {
+            system: Arc::new(Erased::<S>(PhantomData)),
+            problems: Arc::default(),
+            operation_problems: Arc::default(),
+        };
+        let old = self.systems.insert(S::NAME, new);
         assert!(old.is_none(), "two systems are named {}", S::NAME);
         self
     }
 
     /// The same names with other systems, each made of the one that was there.
     pub(crate) fn mapped(&self, f: impl Fn(&Arc<dyn AnySystem>) -> Arc<dyn AnySystem>) -> Registry {
-        Registry { systems: self.systems.iter().map(|(name, system)| (*name, f(system))).collect() }
+        let mapped =
+            |registered: &Registered| Registered { system: f(&registered.system), ..registered.clone() };
+        Registry { systems: self.systems.iter().map(|(name, known)| (*name, mapped(known))).collect() }
     }
 
     /// The system of that name.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn AnySystem>> {
-        self.systems.get(name)
+        self.systems.get(name).map(|registered| &registered.system)
+    }
+
+    /// What is wrong with the declarations of the system of that name: names that are taken twice, flaws that nothing would catch.
+    /// The system is asked once; specs of a system with problems are refused with them.
+    pub fn problems(&self, name: &str) -> &[Problem] {
+        let problems = |registered: &Registered| registration::problems(registered.system.as_ref());
+        self.systems.get(name).map_or(&[], |known| known.problems.get_or_init(|| problems(known)))
+    }
+
+    /// What is wrong with the operations of the system of that name, as its strategies draw them: names that no plan would have,
+    /// values that do not read back. Asked once, and refused, as [`problems`](Self::problems) are.
+    pub fn operation_problems(&self, name: &str) -> &[Problem] {
+        let problems = |registered: &Registered| registration::operation_problems(registered.system.as_ref());
+        self.systems.get(name).map_or(&[], |known| known.operation_problems.get_or_init(|| problems(known)))
     }
 
     /// All systems, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn AnySystem>> {
-        self.systems.values()
+        self.systems.values().map(|registered| &registered.system)
     }
 }

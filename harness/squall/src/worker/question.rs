@@ -33,6 +33,8 @@ pub(crate) enum Question {
     Defaults(String),
     /// A system's [`Facts`].
     Facts(String),
+    /// What is wrong with a system's operations: [`Problem`](crate::system::Problem)s.
+    Operations(String),
     /// The JSON Schema of specs.
     Schema,
     /// The [`Plan`](crate::plan::Plan) of a run.
@@ -80,6 +82,7 @@ pub(super) fn answer(
             said(seat, number, &defaults.expect("default parameters can be written as JSON"))
         }),
         Question::Facts(name) => run::apart(|| said(seat, number, &Facts::of(&*known(&name)))),
+        Question::Operations(name) => run::apart(|| said(seat, number, &registry.operation_problems(&name))),
         Question::Schema => run::apart(|| said(seat, number, &spec::schema(Some(&registry)))),
         Question::Plan(spec, run) => {
             run::try_explain(&registry, &spec, &run).map(|plan| said(seat, number, &plan))

@@ -3,6 +3,7 @@
 //! The worker writes a [mark](Key::mark) as each run ends. What stands before it was printed by that run.
 
 use std::{
+    cell::RefCell,
     collections::VecDeque,
     io::{Read, Write},
     sync::{Arc, Condvar, Mutex, MutexGuard},
@@ -12,6 +13,7 @@ use std::{
 use memchr::memchr;
 
 use super::wire::Key;
+use crate::screen;
 
 /// How many bytes of a run are kept at least; twice as many at most.
 const KEPT: usize = 8 << 10;
@@ -57,6 +59,7 @@ impl Tail {
         std::thread::spawn(move || {
             let mut chunk = vec![0; 64 << 10];
             let mut splitter = Splitter::new(key);
+            let people = RefCell::new(screen::passing());
             let take = |piece: Piece<'_>| {
                 let mut kept = ours.kept.lock().expect(UNPOISONED);
                 match piece {
@@ -64,7 +67,7 @@ impl Tail {
                         keep(&mut kept.now, text);
                         drop(kept);
                         if pass_on {
-                            let _ = std::io::stderr().write_all(text);
+                            let _ = people.borrow_mut().write_all(text);
                         }
                     }
                     Piece::Ended(run) => {

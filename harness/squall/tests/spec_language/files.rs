@@ -179,3 +179,106 @@ fn colour_only_when_asked() {
     assert!(!errors.render(false).contains('\u{1b}'));
     assert_eq!(errors.to_string(), errors.render(false));
 }
+
+/// The codes of what `check` would say of a directory, and all of its text.
+fn refused(directory: &TempDir, path: &str) -> (Vec<Code>, String) {
+    let path = directory.path().join(path);
+    let files = match discover(&[path]) {
+        Ok(files) => files,
+        Err(errors) => return (errors.iter().map(|e| e.code).collect(), shown(&errors, directory)),
+    };
+    let errors = files.iter().filter_map(|file| load(file, &registry()).err());
+    let (mut codes, mut text) = (Vec::new(), String::new());
+    for errors in errors {
+        codes.extend(errors.iter().map(|e| e.code));
+        text += &shown(&errors, directory);
+    }
+    (codes, text)
+}
+
+#[test]
+fn nothing_outside_of_the_root_is_read() {
+    for (include, code) in [
+        ("/proc/self/environ", Code::Outside),
+        ("/etc/passwd", Code::Outside),
+        ("../../secret.yaml", Code::Outside),
+        ("lib/../../../secret.yaml", Code::Outside),
+        ("leak.yaml", Code::Outside),
+        ("folder/secret.yaml", Code::Outside),
+        ("environ", Code::Outside),
+        ("zero", Code::Outside),
+        ("dangling.yaml", Code::Include),
+        ("pipe.yaml", Code::Include),
+        ("secret.yaml", Code::Include),
+    ] {
+        let directory = directory(&[]);
+        let at = |path: &str| directory.path().join(path);
+        fs::create_dir_all(at("specs/saga/lib")).unwrap();
+        fs::write(at("secret.yaml"), "password: hunter2\n").unwrap();
+        let link = |to: &str, from: &str| std::os::unix::fs::symlink(to, at(from)).unwrap();
+        link("../secret.yaml", "specs/leak.yaml");
+        link("..", "specs/folder");
+        link("/proc/self/environ", "specs/environ");
+        link("/dev/zero", "specs/zero");
+        link("nowhere.yaml", "specs/dangling.yaml");
+        pipe(&at("specs/pipe.yaml"));
+        let spec = format!("{LEAST}include: [{include}]\n");
+        fs::write(at("specs/saga/x.yaml"), spec).unwrap();
+        let started = Instant::now();
+        let (codes, text) = refused(&directory, "specs/saga");
+        assert!(started.elapsed() < Duration::from_secs(5), "{include}: {:?}", started.elapsed());
+        assert_eq!(codes, [code], "{include}: {text}");
+        assert!(!text.contains("hunter2") && !text.contains("PATH="), "{include}: {text}");
+        assert!(text.contains("help:"), "{text}");
+    }
+    // Inside the root a way up, and a link, is fine.
+    let directory = directory(&["specs/lib/part.yaml"]);
+    let at = |path: &str| directory.path().join(path);
+    fs::create_dir(at("specs/saga")).unwrap();
+    fs::write(at("specs/saga/x.yaml"), format!("{LEAST}include: [../lib/part.yaml, same.yaml]\n")).unwrap();
+    std::os::unix::fs::symlink("../lib/part.yaml", at("specs/saga/same.yaml")).unwrap();
+    load(&at("specs/saga/x.yaml"), &registry()).unwrap_or_else(|errors| panic!("{errors}"));
+}
+
+fn pipe(at: &Path) {
+    let made = std::process::Command::new("mkfifo").arg(at).status().unwrap();
+    assert!(made.success());
+}
+
+#[test]
+fn what_looks_like_a_spec_and_cannot_be_one_is_named() {
+    let said = |make: &dyn Fn(&Path)| {
+        let directory = directory(&["specs/good.yaml"]);
+        make(&directory.path().join("specs"));
+        let (codes, text) = refused(&directory, "specs");
+        assert_eq!(codes.len(), 1, "{text}");
+        assert!(text.contains("DIR/specs/bad"), "{text}");
+        text
+    };
+    let link = std::os::unix::fs::symlink::<&str, PathBuf>;
+    let text = said(&|specs| fs::write(specs.join("bad.YAML"), LEAST).unwrap());
+    assert!(text.contains("name it `DIR/specs/bad.yaml`"), "{text}");
+    said(&|specs| fs::write(specs.join("bad.Yml"), LEAST).unwrap());
+    let text = said(&|specs| link("nowhere.yaml", specs.join("bad.yaml")).unwrap());
+    assert!(text.contains("is a link to `nowhere.yaml`, which is not there"), "{text}");
+    said(&|specs| link("/proc/self/environ", specs.join("bad.yaml")).unwrap());
+    let text = said(&|specs| pipe(&specs.join("bad.yaml")));
+    assert!(text.contains("is a pipe"), "{text}");
+    let text = said(&|specs| {
+        fs::create_dir(specs.join("../elsewhere")).unwrap();
+        link("../elsewhere", specs.join("bad")).unwrap();
+    });
+    assert!(text.contains("would be passed over"), "{text}");
+    // A round of links hides nothing.
+    let round = directory(&["specs/deep/good.yaml"]);
+    link("..", round.path().join("specs/deep/up")).unwrap();
+    assert_eq!(discover(&[round.path().join("specs")]).unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_no_file_on_a_disk_is_not_read() {
+    for path in ["/proc/self/environ", "/dev/zero", "/dev/stdin"] {
+        let errors = load(Path::new(path), &registry()).unwrap_err().to_string();
+        assert!(!errors.contains("PATH=") && errors.contains("help:"), "{errors}");
+    }
+}

@@ -6,6 +6,7 @@ mod include;
 mod leaves;
 mod matrix;
 mod mutation;
+mod registration;
 mod schema;
 mod shop;
 mod valid;

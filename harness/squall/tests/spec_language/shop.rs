@@ -127,7 +127,9 @@ impl System for Shop {
     fn methods() -> &'static [&'static str] {
         &["charge", "refund", "reserve"]
     }
-    fn apply_variant(_: &mut Params, _: &'static str) {}
+    fn apply_variant(params: &mut Params, _: &'static str) {
+        params.window = 255;
+    }
     async fn run_node(_: Node, _: Params) -> Result<(), BoxError> {
         Ok(())
     }

@@ -6,7 +6,7 @@ use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use super::{heading, resolve, text_of, unknown};
-use crate::{cli::Exit, fault::kinds::KINDS, report::table::without_padding, spec};
+use crate::{cli::Exit, fault::kinds::KINDS, report::table::without_padding, screen, spec};
 
 /// How wide tables are, in columns.
 const WIDTH: u16 = 110;
@@ -14,7 +14,7 @@ const WIDTH: u16 = 110;
 pub(super) fn all() -> io::Result<Exit> {
     let schema = spec::schema(None);
     let properties = &schema["$defs"]["Fault"]["properties"];
-    let mut out = anstream::stdout().lock();
+    let mut out = screen::out();
     writeln!(out, "{}", heading("Kinds of faults"))?;
     let mut kinds = table();
     for kind in KINDS {
@@ -41,7 +41,7 @@ pub(super) fn one(kind: &str) -> io::Result<Exit> {
     }
     let property = &schema["$defs"]["Fault"]["properties"][kind];
     let definition = resolve(property, &schema);
-    let mut out = anstream::stdout().lock();
+    let mut out = screen::out();
     let about = text_of(definition).or_else(|| text_of(property)).unwrap_or_default();
     writeln!(out, "{}", fill(&format!("{}: {about}", heading(kind))))?;
     let required: Vec<&str> =
@@ -114,7 +114,7 @@ fn strong(name: &str) -> Cell {
 
 /// A table's lines without the blanks at their ends.
 fn lines(table: &Table) -> String {
-    table.lines().map(|line| without_padding(&line) + "\n").collect()
+    screen::ours(&table.lines().map(|line| without_padding(&line) + "\n").collect::<String>())
 }
 
 /// A paragraph, as wide as the tables.
@@ -122,7 +122,7 @@ fn fill(text: &str) -> String {
     let mut out = String::new();
     let mut width = 0;
     for word in text.split_whitespace() {
-        let len = word.chars().count();
+        let len = screen::plain(word).chars().count();
         if width > 0 && width + 1 + len > usize::from(WIDTH) {
             out.push('\n');
             width = 0;

@@ -13,6 +13,7 @@ use crate::{
     explore::journal::{Asked, Error, Journal, SpecEntry},
     inquiry::{Inquiry, Unread},
     report::title,
+    screen,
     spec::Loaded,
 };
 
@@ -52,9 +53,9 @@ fn begin(inquiry: &Inquiry, args: &RunArgs) -> io::Result<Result<Campaign, Exit>
     let options = asked.options(None);
     if unread.is_empty() && specs.iter().all(|spec| options.seeds_for(&spec.spec).count() == 0) {
         let what = if specs.is_empty() { "no spec" } else { "no seed" };
-        anstream::eprintln!(
+        screen::say(format_args!(
             "error: {what} was selected: --filter and --seeds choose, `squall list` shows what there is"
-        );
+        ));
         return Ok(Err(Exit::Nothing));
     }
     let journal = match args.journal.as_deref().map(|path| Journal::create(path, &asked)).transpose() {
@@ -75,7 +76,9 @@ fn resume(inquiry: &Inquiry, path: &Path) -> io::Result<Result<Campaign, Exit>> 
     if !wrong.is_empty() {
         let exit = load::complain(&wrong, &unread)?;
         let (journal, directory) = (path.display(), asked.directory.display());
-        anstream::eprintln!("note: {journal} is a journal of specs in {directory}: was it begun from there?");
+        screen::say(format_args!(
+            "note: {journal} is a journal of specs in {directory}: was it begun from there?"
+        ));
         return Ok(Err(exit));
     }
     // Those could be read when the campaign began.
@@ -88,10 +91,10 @@ fn resume(inquiry: &Inquiry, path: &Path) -> io::Result<Result<Campaign, Exit>> 
     };
     match journal.repair() {
         Ok(false) => {}
-        Ok(true) => anstream::eprintln!(
+        Ok(true) => screen::say(format_args!(
             "note: {}: the last line was not written to its end, and is cut off; its run is executed again",
             path.display()
-        ),
+        )),
         Err(error) => return Ok(Err(refused(&error))),
     }
     let unread = asked.unread.clone();
@@ -115,6 +118,6 @@ fn as_they_were(mut loaded: Vec<Loaded>, asked: &[SpecEntry], journal: &Path) ->
 
 /// Tells why a journal is not taken.
 fn refused(error: &Error) -> Exit {
-    anstream::eprintln!("{error}");
+    screen::say(format_args!("{error}"));
     Exit::Usage
 }

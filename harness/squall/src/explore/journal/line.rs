@@ -8,6 +8,14 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// How many bytes come before the JSON.
 const PREFIX: usize = 17;
 
+/// The longest line. One that is longer was not written by a campaign, and is not kept in memory to find that out.
+const LONGEST: u64 = 64 << 20;
+
+/// Reads a line, or the first part of one that is too long to be any, and gives its length.
+pub(super) fn next(input: impl BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
+    input.take(LONGEST).read_until(b'\n', line)
+}
+
 /// The line of this number, with its end.
 pub(super) fn seal(number: u64, json: &str) -> String {
     debug_assert!(!json.contains('\n'), "JSON in a line has no line breaks");
@@ -41,7 +49,7 @@ pub(super) fn scan(mut input: impl BufRead) -> io::Result<Result<Extent, u64>> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        if input.read_until(b'\n', &mut line)? == 0 {
+        if next(&mut input, &mut line)? == 0 {
             return Ok(Ok(extent));
         }
         if extent.torn {

@@ -145,6 +145,28 @@ fn what_did_nothing_in_any_run_makes_a_spec_vacuous() {
     assert!(fewer.notes[0].contains("not judged as vacuous"), "{:?}", fewer.notes);
 }
 
+/// A split of whoever holds a role and the rest touches something though nobody holds it.
+#[test]
+fn a_role_that_nobody_ever_takes_makes_a_spec_vacuous() {
+    let text = PASS.replace("isolate: a", "split: [one(role(leeder)), rest]");
+    let text = text
+        .replace("at: 2s }", "at: 2s }, { id: slow, delay: { link: role(leader) -> a, by: 1s }, at: 2s }");
+    let spec = spec(&text);
+    let taking = |role: &str| {
+        let mut runs: Vec<_> = (1..5).map(|seed| run(seed, Verdict::Passed)).collect();
+        for run in &mut runs {
+            let coverage = &mut run.report.coverage;
+            coverage.faults.insert("slow".to_owned(), FaultCount { struck: 1, touched: 5 });
+            coverage.roles.insert(role.to_owned());
+        }
+        judge(&spec, runs)
+    };
+    let outcome = taking("leader");
+    let SpecVerdict::Vacuous(found) = &outcome.verdict else { panic!("{outcome:?}") };
+    let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(found, ["no node ever took the role leeder (roles taken: leader) (faults[0])"]);
+}
+
 #[test]
 fn without_a_run_nothing_passes() {
     for spec in [PASS, VIOLATES, "check: []"].map(spec) {

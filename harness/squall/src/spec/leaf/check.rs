@@ -351,7 +351,11 @@ impl JsonSchema for Check {
                 { "type": "string", "description": "An invariant of the system or of the harness, by name." },
                 long("never", "No such event.", generator.subschema_for::<EventPattern>()),
                 long("eventually", "Holds by then, and from then on to the end.", generator.subschema_for::<Eventually>()),
-                long("sometimes", "Each seen in at least one run, over all seeds.", generator.subschema_for::<Vec<EventPattern>>()),
+                long("sometimes", "Each seen in at least one run, over all seeds.", json_schema!({
+                    "type": "array",
+                    "minItems": 1,
+                    "items": generator.subschema_for::<EventPattern>(),
+                })),
                 long("count", "So many such events in each run.", generator.subschema_for::<Count>()),
                 long("order", "Every `then` has a `first` before it.", generator.subschema_for::<Order>()),
             ],

@@ -108,7 +108,7 @@ impl JsonSchema for Heal {
                     "properties": {
                         "core": { "anyOf": [
                             { "const": "random_quorum" },
-                            generator.subschema_for::<Vec<Target>>(),
+                            { "type": "array", "minItems": 1, "items": generator.subschema_for::<Target>() },
                         ] },
                     },
                     "required": ["core"],

@@ -10,10 +10,15 @@ use crate::{
     spec::{
         Code, Spec,
         diagnostic::{did_you_mean, listed, name_help},
-        model::{After, Check, Consistent, Count, Eventually, EventuallyThat, Expect, Order},
+        model::{After, Check, Consistent, Count, EventPattern, Eventually, EventuallyThat, Expect, Order},
         spanned::Span,
     },
 };
+
+/// Whether every event of one pattern is one of the other, too, if both are of the same name.
+fn implies(one: &EventPattern, other: &EventPattern) -> bool {
+    other.fields.iter().all(|(field, value)| one.fields.get(field) == Some(value))
+}
 
 impl Context<'_> {
     pub(super) fn checks(&mut self, spec: &Spec, top: &Place<'_>) {
@@ -97,6 +102,10 @@ impl Context<'_> {
                 }
             }
         }
+        if eventually.within.0.is_zero() && !at.key("within").is_damaged() {
+            let help = "give it time, as `within: 10s`: nothing that happens after takes no time at all";
+            self.report(at.key("within").error(Code::OutOfRange, "it is due at once", help));
+        }
         let Some(times) = self.times else { return };
         let (room, whose) = match eventually.after {
             After::Heal => (times.settle, "the settle phase"),
@@ -140,6 +149,11 @@ impl Context<'_> {
 
     fn order(&mut self, order: &Order, at: &Place<'_>) {
         let ends = [self.pattern(&order.first, &at.key("first")), self.pattern(&order.then, &at.key("then"))];
+        if order.first.event == order.then.event && implies(&order.first, &order.then) {
+            let message = format!("the first `{}` would have to come before itself", *order.then.event);
+            let help = "name two events, or tell them apart with `where`";
+            self.report(at.error(Code::Conflict, message, help));
+        }
         if let Some(per) = &order.per {
             for event in ends.into_iter().flatten() {
                 self.field_named(event, per, &at.key("per"));

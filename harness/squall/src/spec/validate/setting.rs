@@ -33,6 +33,9 @@ impl Context<'_> {
             self.report(top.key("system").error(Code::UnknownSystem, message, help));
             return;
         };
+        for problem in registry.problems(&spec.system) {
+            self.report(problem.at(system.name(), top.key("system").span()));
+        }
         let Some(variant) = &spec.variant else { return };
         let known: Vec<_> =
             std::iter::once("hardened").chain(system.flaws().iter().map(|flaw| flaw.name)).collect();
@@ -61,6 +64,10 @@ impl Context<'_> {
                     let help = name_help(group, "its groups", &known);
                     self.report(at.key_error(Code::UnknownGroup, message, help));
                 }
+            }
+            if **size == 0 && !at.is_damaged() {
+                let help = "write 1 at least; to have it gone for a time, let its nodes `leave`";
+                self.report(at.error(Code::OutOfRange, "a group of nobody", help));
             }
             if **size > MAX_NODES {
                 let message = format!("{} nodes are too many", **size);
@@ -204,6 +211,11 @@ impl Context<'_> {
             }
         }
         let mix = at.key("mix");
+        if mix.is_written() && !mix.is_damaged() && workload.mix.is_empty() {
+            let help = "name operations with their weights, as `{ read: 3, write: 1 }`, or leave it out for the system's own; for no \
+                        operations at all write `ops: 0`";
+            self.report(mix.key_error(Code::OutOfRange, "a mix of nothing", help));
+        }
         if !mix.is_damaged() && !workload.mix.is_empty() && workload.mix.values().all(|weight| *weight == 0) {
             let help = "give an operation a weight above 0; for no operations at all write `ops: 0`";
             self.report(mix.key_error(

@@ -199,6 +199,12 @@ impl Context<'_> {
                     format!("`{target}` matches nothing: no node of `{}` reports a role", system.name);
                 nothing(message, format!("its events have no `role.acquired`; name a group: {groups}"))
             }
+            Target::Role(role) if !system.roles.is_empty() && !system.roles.contains(&role.as_str()) => {
+                nothing(
+                    format!("`{target}` matches nothing: no node of `{}` ever takes this role", system.name),
+                    name_help(role, "its roles", system.roles),
+                )
+            }
             Target::Role(_) if used == Use::Setting => {
                 let help = "name a group or a node; to slow down whoever holds the role, write a fault: `delay: { link: .. }`";
                 nothing(
