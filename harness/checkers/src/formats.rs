@@ -89,7 +89,8 @@ impl Format {
             b'[' if bare.starts_with(b"[{\"") => Some(Format::JsonLines),
             b'[' | b'(' | b'#' => Some(Format::Edn),
             b'r' | b'w' if inside(&text[..1])?.first() == Some(&b'(') => Some(Format::Plume),
-            b'r' | b'w' | b'=' | b'-' => Some(Format::Awdit),
+            b'r' | b'w' if text.get(1).is_some_and(u8::is_ascii_whitespace) => Some(Format::Awdit),
+            b'=' | b'-' => Some(Format::Awdit),
             _ if text.windows(7).any(|part| part == b":invoke") => Some(Format::JepsenLog),
             _ => None,
         }

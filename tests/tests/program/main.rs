@@ -15,6 +15,7 @@ mod determinism;
 mod diff;
 mod harm;
 mod journal;
+mod judge;
 mod readme;
 mod schema;
 mod shrink;
@@ -78,6 +79,12 @@ fn main() -> ExitCode {
             list_shows_systems_and_specs,
             schema_is_json,
             a_reader_that_goes_away_is_no_panic,
+        },
+        judge::{
+            a_history_is_legal_illegal_or_unknown,
+            an_illegal_history_is_explained_and_drawn,
+            what_cannot_be_read_is_2_with_its_place,
+            what_clients_saw_in_a_run_is_drawn,
         },
         verdicts::{
             as_expected_is_0,

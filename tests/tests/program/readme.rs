@@ -62,7 +62,7 @@ pub fn commands_work_in_a_fresh_clone() {
             run_so_far.insert("journal".to_owned());
         }
     }
-    let expected = ["blame", "journal", "replay", "run", "shrink"].map(str::to_owned);
+    let expected = ["blame", "journal", "judge", "replay", "run", "shrink"].map(str::to_owned);
     assert_eq!(run_so_far, expected.into(), "what the README shows");
 }
 

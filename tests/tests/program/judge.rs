@@ -1,0 +1,87 @@
+//! Histories from files.
+
+use std::fs;
+
+use crate::subject::{run, squall, systems};
+
+const STALE: &str = "fixtures/histories/stale_read.jsonl";
+const SKEW: &str = "fixtures/histories/write_skew.edn";
+
+pub fn a_history_is_legal_illegal_or_unknown() {
+    run(squall(&["judge", STALE, "--model", "register"])).with(1).says("illegal: not linearizable");
+    run(squall(&["judge", STALE, "--model", "register", "--consistency", "sequential"]))
+        .with(0)
+        .says("legal: sequential");
+    run(squall(&["judge", STALE, "--model", "register", "--consistency", "sequential", "--steps", "1"]))
+        .with(3)
+        .says("unknown: undecided after 1 steps");
+    run(squall(&["judge", SKEW, "--model", "list-append"])).with(1).says("G2-item");
+    run(squall(&[
+        "judge",
+        SKEW,
+        "--model",
+        "list-append",
+        "--consistency",
+        "snapshot-isolation",
+        "--format",
+        "auto",
+    ]))
+    .with(0)
+    .says("the strongest levels that hold: strong-snapshot-isolation");
+}
+
+pub fn an_illegal_history_is_explained_and_drawn() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let svg = directory.path().join("why.svg");
+    let path = svg.to_str().expect("a plain path");
+    let ended =
+        run(squall(&["judge", STALE, "--model", "register", "--format", "json", "--svg", path])).with(1);
+    let judgement = &ended.of_kind("judgement")[0];
+    assert_eq!(judgement["verdict"], "illegal");
+    assert_eq!(judgement["counts"]["ok"], 4);
+    let operations = judgement["explanation"]["object"]["operations"].as_array().expect("operations");
+    assert!(operations.iter().any(|operation| operation["process"] == 2), "the stale read: {judgement}");
+    let picture = fs::read_to_string(&svg).expect("a picture");
+    assert!(picture.starts_with("<svg") && picture.contains("process 2"), "{picture}");
+}
+
+pub fn what_cannot_be_read_is_2_with_its_place() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("history");
+    let path = file.to_str().expect("a plain path");
+    let judged = |text: &str, more: &[&str]| {
+        fs::write(&file, text).expect("a file");
+        let args: Vec<&str> = ["judge", path, "--model", "register"].iter().chain(more).copied().collect();
+        run(squall(&args))
+    };
+    let ended = judged("{:process 0 :type :invoke :f :read}\n{:process 0", &[]).with(2);
+    assert!(ended.err.contains("history:2:1: this is never closed"), "{}", ended.err);
+    let ended = judged("{:process 0 :type :invoke :f :push}", &["--format", "json"]).with(2);
+    assert_eq!(ended.of_kind("error")[0]["line"], 1);
+    assert!(judged("what is this", &[]).with(2).err.contains("--format"));
+    assert!(judged("", &[]).with(2).err.contains("--format"));
+    assert!(
+        run(squall(&["judge", "no/such/file", "--model", "register"])).with(2).err.contains("cannot be read")
+    );
+    assert!(run(squall(&["judge", STALE, "--model", "nothing"])).with(2).err.contains("the models are"));
+    assert!(
+        run(squall(&["judge", STALE, "--model", "register", "--format", "xml"]))
+            .with(2)
+            .err
+            .contains("jepsen-log")
+    );
+    let level = ["judge", STALE, "--model", "register", "--consistency", "serializable"];
+    assert!(run(squall(&level)).with(2).err.contains("ask for linearizable or sequential"));
+}
+
+pub fn what_clients_saw_in_a_run_is_drawn() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let svg = directory.path().join("why.svg");
+    let path = svg.to_str().expect("a plain path");
+    let spec = "../specs/leader/flaw_lease_ignored_seen_from_outside.yaml";
+    run(systems(&["replay", spec, "--seed", "0", "--svg", path])).with(0).says("drawn in");
+    let picture = fs::read_to_string(&svg).expect("a picture");
+    assert!(picture.contains("elected-without-etcd"), "the fault is a band: {picture}");
+    let calm = ["replay", "../specs/leader/calm.yaml", "--seed", "0", "--svg", path];
+    assert!(run(systems(&calm)).with(2).err.contains("nothing to draw"));
+}
