@@ -245,7 +245,7 @@ mod tests {
         assert!(matches!(read("environ"), Err(Refused::Outside { .. })));
         assert!(matches!(read("../secret"), Err(Refused::Outside { .. })));
         assert!(matches!(read("up/secret"), Err(Refused::Outside { .. })));
-        assert!(matches!(read("up/root/sub/good"), Ok(_)), "it is inside, whatever the way");
+        assert!(read("up/root/sub/good").is_ok(), "it is inside, whatever the way");
         assert!(matches!(read("dangling"), Err(Refused::Dangling(_))));
         assert!(matches!(read("pipe"), Err(Refused::Special("a pipe"))));
         assert!(matches!(open(&root.join("pipe"), &root, For::Appending), Err(Refused::Special(_))));

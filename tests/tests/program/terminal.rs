@@ -119,7 +119,7 @@ pub fn diagnostics_show_hostile_specs_and_no_more() {
         }
     };
     bad(&format!("spec: 1\nsystem: \u{202e}gremlin\u{2028}\u{200b} # {IN_YAML}\n"));
-    bad(&format!("spec: 1\nsystem: gremlin\n\u{2066}key\u{e0041}: 1\n"));
+    bad("spec: 1\nsystem: gremlin\n\u{2066}key\u{e0041}: 1\n");
     bad("spec: 1\nsystem: \"\\e[31m\\x9b2J\"\ncheck: [\"\\u202e\"]\n");
     bad("spec: 1\nsystem: gremlin\nabuot: \u{1b}[31m \u{9b}2J\n");
     bad(&format!("spec: 1\nsystem: gremlin\ninclude: [{IN_YAML}]\nvariant: {IN_YAML}\n"));
