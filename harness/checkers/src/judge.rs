@@ -209,7 +209,7 @@ impl fmt::Display for Explanation {
             Explanation::Object(violation) => violation.fmt(f),
             Explanation::Transactions(anomalies) => {
                 for (i, anomaly) in anomalies.iter().enumerate() {
-                    write!(f, "{}{}: {anomaly}", if i == 0 { "" } else { "\n\n" }, anomaly.kind)?;
+                    write!(f, "{}{anomaly}", if i == 0 { "" } else { "\n\n" })?;
                 }
                 Ok(())
             }

@@ -197,7 +197,7 @@ impl Anomaly {
 
 impl fmt::Display for Anomaly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.about)?;
+        write!(f, "{}: {}", self.kind, self.about)?;
         for state in &self.starts_from {
             write!(f, "\n  {} = {} at first", state.key, state.state)?;
         }

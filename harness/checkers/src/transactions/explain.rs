@@ -209,7 +209,7 @@ impl Explainer<'_> {
         }
         let names: Vec<String> = cycle.iter().map(|step| Txn(step.from).to_string()).collect();
         let about = format!(
-            "{kind}: {} would each have to be before the next, and the last before the first",
+            "{} would each have to be before the next, and the last before the first",
             names.join(", ")
         );
         self.anomaly(kind, about, edges, members, keys, smallest)
@@ -257,7 +257,7 @@ impl Explainer<'_> {
         cycle.reverse();
         let mut anomaly = self.cycle(kind, &cycle, true);
         anomaly.about = format!(
-            "{kind}: {} read {} in its initial state although {}'s write of it was to be visible to it",
+            "{} read {} in its initial state although {}'s write of it was to be visible to it",
             Txn(reader),
             self.name(key),
             Txn(writer)

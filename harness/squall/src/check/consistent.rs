@@ -19,7 +19,7 @@ use squall_checkers::{
     formats::{Call, Datum, Ended, Place, Recorded},
     judge::{self, Consistency, Explanation, Model, Question},
     sessions,
-    transactions::{self, Anomaly, Assume, History, HistoryError, Level, Txn},
+    transactions::{self, Assume, History, HistoryError, Level, Txn},
 };
 
 use super::{Breach, End, Invariant, judge::label};
@@ -335,13 +335,14 @@ impl Consistent {
                     .with_evidence(seqs.flatten())
             }
             Explanation::Transactions(anomalies) => match anomalies.first() {
-                Some(anomaly) => Breach::of(anomaly.kind.name(), expected, told(anomaly)).with_evidence(
-                    anomaly
-                        .transactions
-                        .iter()
-                        .flat_map(|transaction| [transaction.start, transaction.end])
-                        .flatten(),
-                ),
+                Some(anomaly) => Breach::of(anomaly.kind.name(), expected, anomaly.to_string())
+                    .with_evidence(
+                        anomaly
+                            .transactions
+                            .iter()
+                            .flat_map(|transaction| [transaction.start, transaction.end])
+                            .flatten(),
+                    ),
                 None => Breach::new(self.class(), expected),
             },
             Explanation::LongFork(fork) => Breach::of(self.class(), expected, fork.about.clone()),
@@ -360,11 +361,6 @@ impl Consistent {
 /// What came out.
 struct Judged {
     verdict: Verdict<Explanation>,
-}
-
-/// An anomaly with its name in front, as the operations of clients have none.
-fn told(anomaly: &Anomaly) -> String {
-    format!("{}: {anomaly}", anomaly.kind)
 }
 
 fn datum(value: &Value) -> Datum {
