@@ -5,7 +5,7 @@
 //! end) is checked against the [`Registry`] afterwards. All errors of a file are reported at once, each with its place,
 //! path and remedy.
 //!
-//! What needs no system is done by [`Draft`], and what does by [`judge`]: the program does the one itself, and has the other done by a
+//! What needs no system is done by `Draft`, and what does by `judge`: the program does the one itself, and has the other done by a
 //! worker, as code of the system under test is called there.
 
 use std::{

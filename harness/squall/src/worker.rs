@@ -4,9 +4,9 @@
 //! In a worker that costs one run. The parent (`Worker`) watches the clock, the process and the socket, blames the run that was under way,
 //! and starts another worker.
 //!
-//! The parent sends `Job`s over a socket, and gets `Reply`s over it, as [frames](wire): each names the run it is about, and the parent
+//! The parent sends `Job`s over a socket, and gets `Reply`s over it, as frames: each names the run it is about, and the parent
 //! takes none for another's. A worker is started with the socket as its standard input, and moves it out of the way before anything
-//! else: what code under test reads is empty, and what it prints goes to the parent by a pipe of its own, of which the [tail] is
+//! else: what code under test reads is empty, and what it prints goes to the parent by a pipe of its own, of which the tail is
 //! kept, per run.
 //!
 //! A worker ends when its parent does, even in the middle of a run, and with it whatever it has started.

@@ -21,8 +21,8 @@ struct Place {
     column: u32,
 }
 
-/// Where in the code of this executable a thread is, innermost first: addresses relative to [`anchor`], and so the same in every process of
-/// one build. To take it is cheap; to [tell](Self::stack) it is not.
+/// Where in the code of this executable a thread is, innermost first: addresses relative to an anchor in it, and so the same in every process of
+/// one build. To take it is cheap; to tell it is not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backtrace(Vec<i64>);
 
