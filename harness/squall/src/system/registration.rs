@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::AnySystem;
 use crate::{
-    check::consistency,
+    check::{consistency, consistent::promise},
     run::CLIENTS,
     spec::{Code, Diagnostic, Span, diagnostic::name_help},
     trace,
@@ -229,7 +229,11 @@ impl Check<'_> {
             }
             let mut known = self.system.invariants(&params);
             known.extend(consistency::builtins().map(|(name, _)| name.to_owned()));
-            if !known.iter().any(|invariant| invariant == flaw.violates) {
+            // What a spec makes of events has the name that it gives it, as `eventually saga.completed`.
+            let of_a_spec = flaw.violates.split_once(' ').is_some_and(|(kind, _)| {
+                ["never", "eventually", "count", "order"].contains(&kind) || promise(kind).is_some()
+            });
+            if !of_a_spec && !known.iter().any(|invariant| invariant == flaw.violates) {
                 let known: Vec<_> = known.iter().map(String::as_str).collect();
                 let what =
                     format!("the flaw `{name}` violates `{}`, and no invariant is named so", flaw.violates);

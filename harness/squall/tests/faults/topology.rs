@@ -62,7 +62,7 @@ fn without_an_end_who_joins_stays_and_who_leaves_is_gone_for_good() {
 #[test]
 fn who_leaves_for_a_while_comes_back_with_its_disk() {
     let told = run_with("params: { ending: stubborn }", "leave: { node: 'store[0]', grace: 300ms }, for: 1s");
-    told.lasted_from_2_to_3("leave store[0]", "join store[0]");
+    told.lasted_from_2_to_3("leave store[0]: asked to end within 300ms", "join store[0]");
     assert_eq!(
         told.lives("store[0]"),
         [(ms(0), 1, Started), (ms(2000), 1, Stopping), (ms(2300), 1, Crashed), (ms(3000), 2, Started)]
