@@ -20,7 +20,7 @@ step "production build of squall-rt and squall-patterns: real sockets, real file
 production() {
     local command=$1
     shift
-    RUSTFLAGS="" RUSTDOCFLAGS="" cargo "$command" -p squall-rt -p squall-patterns --target-dir target/production "$@"
+    RUSTFLAGS="" RUSTDOCFLAGS="" cargo "$command" -p squall-rt -p squall-rt-tests -p squall-patterns --target-dir target/production "$@"
 }
 production clippy --all-targets -- -D warnings
 production test

@@ -45,7 +45,7 @@ fn numbers(arrivals: &[(Vec<u8>, Duration)]) -> Vec<u32> {
 /// Sends 1,000 datagrams through an effect that is lifted after half of them. Gives what arrived of either half, by the
 /// number, and how many the effect touched.
 fn through(effect: LinkEffect, size: usize) -> ([Arrivals; 2], u64) {
-    simulate(1, move |world| async move {
+    in_a_world(1, move |world| async move {
         let (a, b) = two_nodes(&world);
         let effect = impose(&world, a, b, effect);
         let arrivals = datagrams(&world, a, b, 1_000, size);
@@ -90,7 +90,7 @@ fn a_duplicated_datagram_arrives_twice_within_the_time_given() {
 
 #[test]
 fn reordered_datagrams_are_overtaken_and_none_is_lost() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let effect = impose(&world, a, b, LinkEffect::Reorder { probability: 0.1, by: ms(20) });
         let arrivals = datagrams(&world, a, b, 1_000, 8);
@@ -178,7 +178,7 @@ fn losses_come_in_bursts() {
 
 #[test]
 fn a_capped_link_queues_what_it_is_given_and_drops_what_does_not_fit() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         // 100 bytes a millisecond come, with headers; half of that goes.
         let cap = LinkEffect::Bandwidth { bytes_per_second: 50_000, queue: Some(2_000) };
@@ -205,7 +205,7 @@ fn a_capped_link_queues_what_it_is_given_and_drops_what_does_not_fit() {
 #[test]
 fn of_two_bandwidths_the_slower_decides() {
     let arrivals = |own, effect| {
-        simulate(1, move |world| async move {
+        in_a_world(1, move |world| async move {
             let (a, b) = two_nodes(&world);
             world.net().set_link(a, b, LinkPolicy { bandwidth: Some(own), ..constant(ms(5)) });
             let cap = LinkEffect::Bandwidth { bytes_per_second: effect, queue: None };
@@ -224,7 +224,7 @@ fn of_two_bandwidths_the_slower_decides() {
 
 #[test]
 fn the_queue_of_a_link_is_as_long_as_its_policy_says() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let policy = LinkPolicy { bandwidth: Some(50_000), queue: Some(1_000), ..constant(ms(5)) };
         world.net().set_link(a, b, policy);
@@ -235,7 +235,7 @@ fn the_queue_of_a_link_is_as_long_as_its_policy_says() {
 
 #[test]
 fn jitter_and_duplicates_of_a_link_itself() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         world.net().set_link(a, b, LinkPolicy { jitter: ms(3), duplicate: 0.1, ..constant(ms(5)) });
         let arrivals = datagrams(&world, a, b, 1_000, 8).await.unwrap();
@@ -262,7 +262,7 @@ fn jitter_and_duplicates_of_a_link_itself() {
 #[test]
 fn a_long_datagram_is_lost_with_any_of_its_fragments() {
     let arrived = |size, mtu| {
-        simulate(1, move |world| async move {
+        in_a_world(1, move |world| async move {
             let (a, b) = two_nodes(&world);
             let loss = LossModel::Independent(0.05);
             world.net().set_link(a, b, LinkPolicy { loss, mtu, ..constant(ms(5)) });
@@ -277,7 +277,7 @@ fn a_long_datagram_is_lost_with_any_of_its_fragments() {
 
 #[test]
 fn a_fragmented_datagram_pays_for_every_header() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let policy = LinkPolicy { bandwidth: Some(1_000_000), mtu: 1_020, ..constant(ms(5)) };
         world.net().set_link(a, b, policy);
@@ -291,7 +291,7 @@ fn a_fragmented_datagram_pays_for_every_header() {
 #[test]
 fn the_longest_datagram_passes_and_a_longer_one_is_too_long() {
     const EMSGSIZE: i32 = 90;
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
             let socket = UdpSocket::bind("0.0.0.0:53").await.unwrap();
@@ -310,7 +310,7 @@ fn the_longest_datagram_passes_and_a_longer_one_is_too_long() {
 
 #[test]
 fn every_effect_counts_what_it_touched_and_not_what_another_did() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let all = |model| LinkEffect::Loss { model };
         let first = impose(&world, a, b, LinkEffect::Delay { by: ms(1), jitter: Duration::ZERO });

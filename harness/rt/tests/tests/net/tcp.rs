@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn connecting_takes_a_round_trip() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         let client = start(&world, a, async {
@@ -21,7 +21,7 @@ fn connecting_takes_a_round_trip() {
 
 #[test]
 fn a_request_and_its_reply_take_a_round_trip() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         let client = start(&world, a, async {
@@ -39,7 +39,7 @@ fn a_request_and_its_reply_take_a_round_trip() {
 
 #[test]
 fn nobody_listening_refuses_after_a_round_trip() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start(&world, b, async {});
         let client = start(&world, a, async {
@@ -53,7 +53,7 @@ fn nobody_listening_refuses_after_a_round_trip() {
 
 #[test]
 fn a_black_hole_times_out_after_127_seconds_and_never_refuses() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let hole =
             world.net().impose(a, b, LinkEffect::Block(BlockMode::Drop), world.stream("fault", "hole"));
@@ -69,7 +69,7 @@ fn a_black_hole_times_out_after_127_seconds_and_never_refuses() {
 
 #[test]
 fn a_connection_opens_when_a_black_hole_closes_in_time() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         let hole = impose_both(&world, a, b, LinkEffect::Block(BlockMode::Drop));
@@ -85,7 +85,7 @@ fn a_connection_opens_when_a_black_hole_closes_in_time() {
 
 #[test]
 fn unknown_hosts_and_addresses_are_errors() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, _) = two_nodes(&world);
         let client = start(&world, a, async {
             let error = TcpStream::connect("nowhere:7000").await.unwrap_err();
@@ -103,7 +103,7 @@ fn unknown_hosts_and_addresses_are_errors() {
 
 #[test]
 fn ports_are_taken_once_and_freed() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, _) = two_nodes(&world);
         let process = start(&world, a, async {
             let listener = TcpListener::bind("a:80").await.unwrap();
@@ -121,7 +121,7 @@ fn ports_are_taken_once_and_freed() {
 
 #[test]
 fn loopback_is_fast_and_private() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, a, async {
             let listener = TcpListener::bind("localhost:80").await.unwrap();
@@ -142,7 +142,7 @@ fn loopback_is_fast_and_private() {
 
 #[test]
 fn a_full_window_stops_the_writer_until_the_reader_reads() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -172,7 +172,7 @@ fn a_full_window_stops_the_writer_until_the_reader_reads() {
 
 #[test]
 fn a_lost_window_update_does_not_stop_a_stream_for_good() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -198,7 +198,7 @@ fn a_lost_window_update_does_not_stop_a_stream_for_good() {
 
 #[test]
 fn a_stream_may_end_in_one_direction() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -226,7 +226,7 @@ fn a_stream_may_end_in_one_direction() {
 
 #[test]
 fn closing_with_unread_data_resets() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -248,7 +248,7 @@ fn closing_with_unread_data_resets() {
 
 #[test]
 fn writing_to_a_closed_stream_is_told_a_round_trip_later() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -268,7 +268,7 @@ fn writing_to_a_closed_stream_is_told_a_round_trip_later() {
 
 #[test]
 fn a_full_backlog_drops_connections_until_they_are_accepted() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -304,7 +304,7 @@ fn a_full_backlog_drops_connections_until_they_are_accepted() {
 
 #[test]
 fn closing_a_listener_resets_what_nobody_accepted() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -323,7 +323,7 @@ fn closing_a_listener_resets_what_nobody_accepted() {
 
 #[test]
 fn vectored_writes_peeks_and_borrowed_halves() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         let client = start(&world, a, async {
@@ -352,7 +352,7 @@ fn vectored_writes_peeks_and_borrowed_halves() {
 #[test]
 fn all_bytes_arrive_in_order_though_a_third_of_the_packets_is_lost() {
     for seed in 0..8 {
-        simulate(seed, |world| async move {
+        in_a_world(seed, |world| async move {
             let (a, b) = two_nodes(&world);
             let latency = Latency::Exponential { min: ms(1), mean: ms(5) };
             world.net().set_default(LinkPolicy {
@@ -390,7 +390,7 @@ fn all_bytes_arrive_in_order_though_a_third_of_the_packets_is_lost() {
 
 #[test]
 fn probes_of_a_closed_window_become_rare_and_never_give_up() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -418,7 +418,7 @@ fn probes_of_a_closed_window_become_rare_and_never_give_up() {
 
 #[test]
 fn a_connection_given_up_while_it_opens_is_never_accepted() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -434,7 +434,7 @@ fn a_connection_given_up_while_it_opens_is_never_accepted() {
 
 #[test]
 fn connections_give_their_ports_back() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -460,7 +460,7 @@ fn connections_give_their_ports_back() {
 
 /// When the second and the third of three small writes are there, from the first on.
 fn small_writes(nodelay: bool) -> (Duration, Duration) {
-    simulate(1, move |world| async move {
+    in_a_world(1, move |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -498,7 +498,7 @@ fn small_writes_wait_for_a_late_acknowledgement_unless_that_is_switched_off() {
 #[test]
 fn what_waits_leaves_when_the_stream_ends_or_waiting_is_switched_off() {
     for ends in [true, false] {
-        simulate(1, move |world| async move {
+        in_a_world(1, move |world| async move {
             let (a, b) = two_nodes(&world);
             let server = start(&world, b, async {
                 let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();

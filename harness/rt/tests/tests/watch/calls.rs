@@ -17,7 +17,7 @@ fn three_calls(
     cue: &'static str,
     act: impl Fn(&World) + Send + Sync + 'static,
 ) -> (u64, Vec<String>, Arc<Script>) {
-    simulate(1, move |world| async move {
+    in_a_world(1, move |world| async move {
         let script = Script::on(&world, cue, act);
         let (a, b) = two_nodes(&world);
         let sum = Arc::new(Mutex::new(0));

@@ -10,6 +10,7 @@ use squall_rt::{
         net::{BlockMode, EffectId, Latency, LinkEffect, LinkPolicy, LossModel},
     },
 };
+use squall_rt_tests::in_a_world;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::oneshot,
@@ -24,16 +25,6 @@ mod links;
 mod runs;
 mod tcp;
 mod udp;
-
-/// A simulation on a thread of its own.
-fn simulate<T, F>(seed: u64, main: impl FnOnce(Arc<World>) -> F + Send + 'static) -> T
-where
-    T: Send + 'static,
-    F: Future<Output = T>,
-{
-    let run = std::thread::spawn(move || world::run(seed, main).expect("nothing on the real runtime"));
-    run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
 
 /// Two nodes, `a` and `b`, 5 ms apart.
 fn two_nodes(world: &World) -> (NodeId, NodeId) {

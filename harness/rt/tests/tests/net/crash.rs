@@ -7,7 +7,7 @@ use super::*;
 /// Connects `a` to an echo on `b`, has `act` do something to `b` at 1 s, and gives what a read on `a` then returns, and
 /// when. From 2 s on, `a` writes once.
 fn read_after(act: impl FnOnce(&World, NodeId) + Send + 'static) -> (std::io::Result<usize>, Duration) {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         let client = start(&world, a, async {
@@ -51,7 +51,7 @@ fn a_dead_machine_is_silent_until_it_is_back_and_then_resets() {
 
 #[test]
 fn a_machine_that_never_comes_back_lets_a_writer_wait_a_quarter_of_an_hour() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         let client = start(&world, a, async {
@@ -71,7 +71,7 @@ fn a_machine_that_never_comes_back_lets_a_writer_wait_a_quarter_of_an_hour() {
 
 #[test]
 fn a_dead_process_refuses_and_a_dead_machine_does_not_answer() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         world.sleep(ms(1)).await;
@@ -91,7 +91,7 @@ fn a_dead_process_refuses_and_a_dead_machine_does_not_answer() {
 
 #[test]
 fn what_a_process_sent_before_it_died_still_arrives() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -131,7 +131,7 @@ impl Drop for LastWords {
 
 #[test]
 fn what_is_left_of_a_dead_process_sends_nothing() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         let dropped = start(&world, a, async {
@@ -155,7 +155,7 @@ fn what_is_left_of_a_dead_process_sends_nothing() {
 
 #[test]
 fn a_new_life_takes_over_the_ports_of_the_old_one() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         for _ in 0..3 {
             start_echo(&world, b);
@@ -174,7 +174,7 @@ fn a_new_life_takes_over_the_ports_of_the_old_one() {
 
 #[test]
 fn a_process_that_was_cut_off_reaches_nothing() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start(&world, a, async {
             let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
@@ -200,7 +200,7 @@ fn a_process_that_was_cut_off_reaches_nothing() {
 
 #[test]
 fn the_supervisor_has_no_sockets() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         world.add_node("a");
         assert_eq!(UdpSocket::bind("0.0.0.0:1").await.unwrap_err().kind(), ErrorKind::NotConnected);
         assert_eq!(TcpStream::connect("a:1").await.unwrap_err().kind(), ErrorKind::NotConnected);

@@ -36,7 +36,7 @@ fn datagrams(first: u64, last: u64, outcome: MessageOutcome) -> LinkEffect {
 
 #[test]
 fn each_link_direction_and_kind_counts_from_one_and_every_packet_has_a_fate() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let script = Script::idle(&world);
         let (a, b) = two_nodes(&world);
         world.start(b, |_| async {
@@ -88,7 +88,7 @@ fn each_link_direction_and_kind_counts_from_one_and_every_packet_has_a_fate() {
 
 #[test]
 fn the_fate_of_a_packet_says_who_took_it() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let script = Script::idle(&world);
         let (a, b) = two_nodes(&world);
         let got = collect(&world, b);
@@ -129,7 +129,7 @@ fn the_fate_of_a_packet_says_who_took_it() {
 
 /// A run with everything in it, watched or not; its digest, and when it was over.
 fn traffic(seed: u64, watched: bool) -> (u64, Duration, usize) {
-    simulate(seed, move |world| async move {
+    in_a_world(seed, move |world| async move {
         let script = watched.then(|| Script::idle(&world));
         let latency = Latency::Exponential { min: ms(1), mean: ms(4) };
         let loss = LossModel::Independent(0.05);
@@ -182,7 +182,7 @@ fn a_run_that_is_watched_is_the_run_that_is_not() {
 #[test]
 fn a_packet_does_not_leave_a_node_that_is_crashed_before() {
     for death in [Death::Process, Death::Power] {
-        simulate(1, move |world| async move {
+        in_a_world(1, move |world| async move {
             let crash = move |world: &World| assert!(world.crash(NodeId(0), death, DiskFate::Keep));
             let script = Script::on(&world, "0->1 datagram 3", crash);
             let (a, b) = two_nodes(&world);
@@ -204,7 +204,7 @@ fn a_packet_does_not_leave_a_node_that_is_crashed_before() {
 
 #[test]
 fn what_is_imposed_before_a_packet_leaves_is_met_by_it() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let effect = Arc::new(Mutex::new(None));
         let imposed = effect.clone();
         let block = move |world: &World| {
@@ -227,7 +227,7 @@ fn what_is_imposed_before_a_packet_leaves_is_met_by_it() {
 /// A SYN/ACK is sent in a timer's callback, where nobody may act: the pump does.
 #[test]
 fn the_answer_of_a_kernel_does_not_leave_a_node_that_is_crashed_before() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let crash = |world: &World| assert!(world.crash(NodeId(1), Death::Power, DiskFate::Keep));
         let script = Script::on(&world, "1->0 syn_ack 1", crash);
         let (a, b) = two_nodes(&world);
@@ -262,7 +262,7 @@ fn the_answer_of_a_kernel_does_not_leave_a_node_that_is_crashed_before() {
 #[test]
 fn whoever_is_held_up_arrives_in_order() {
     for seed in 0..10 {
-        let whole = simulate(seed, |world| async move {
+        let whole = in_a_world(seed, |world| async move {
             let acted = Arc::new(Mutex::new(0u64));
             world.watch(Arc::new(ActsOnAll(acted.clone())));
             let latency = Latency::Exponential { min: ms(1), mean: ms(4) };
@@ -304,7 +304,7 @@ impl Watcher for ActsOnAll {
 #[test]
 fn single_packets_are_lost_doubled_or_late_by_the_numbers_a_watcher_is_told() {
     let run = |effect: LinkEffect| {
-        simulate(1, move |world| async move {
+        in_a_world(1, move |world| async move {
             let script = Script::idle(&world);
             let (a, b) = two_nodes(&world);
             let got = collect(&world, b);
@@ -331,7 +331,7 @@ fn single_packets_are_lost_doubled_or_late_by_the_numbers_a_watcher_is_told() {
 
 #[test]
 fn a_lost_segment_is_sent_again_under_the_next_number() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let script = Script::idle(&world);
         let (a, b) = two_nodes(&world);
         let lost =

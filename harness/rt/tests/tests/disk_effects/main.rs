@@ -10,10 +10,11 @@ use std::{
 use squall_rt::{
     disk::{self, File, OpenOptions},
     world::{
-        self, Death, DiskFate, Life, NodeId, World,
+        Death, DiskFate, Life, NodeId, World,
         disk::{DiskEffect, DiskEffectId, DiskOps},
     },
 };
+use squall_rt_tests::in_a_world;
 use tokio::sync::{mpsc, oneshot};
 
 mod crash;
@@ -28,16 +29,6 @@ const SYNCS: DiskOps = DiskOps { read: false, write: false, sync: true };
 const EIO: i32 = 5;
 /// No space left on device.
 const ENOSPC: i32 = 28;
-
-/// Runs a world on a thread of its own.
-fn in_a_world<F, T>(seed: u64, main: impl FnOnce(Arc<World>) -> F + Send + 'static) -> T
-where
-    F: Future<Output = T>,
-    T: Send + 'static,
-{
-    let run = std::thread::spawn(move || world::run(seed, main).expect("nothing is spawned outside"));
-    run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
 
 type Job = Box<dyn FnOnce() + Send>;
 

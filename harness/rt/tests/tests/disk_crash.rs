@@ -1,22 +1,13 @@
 //! What is left on a simulated disk after a crash.
 #![cfg(madsim)]
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use squall_rt::{
     disk::{self, File, OpenOptions},
-    world::{self, Death, DiskFate, NodeId, World},
+    world::{Death, DiskFate, NodeId, World},
 };
-
-/// Runs a world with one or more nodes on a thread of its own.
-fn in_a_world<F, T>(seed: u64, main: impl FnOnce(Arc<World>) -> F + Send + 'static) -> T
-where
-    F: Future<Output = T>,
-    T: Send + 'static,
-{
-    let run = std::thread::spawn(move || world::run(seed, main).expect("nothing is spawned outside"));
-    run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
+use squall_rt_tests::in_a_world;
 
 /// Runs a process on a node until it is done, leaving it up.
 async fn process<T: Send + 'static>(

@@ -6,7 +6,6 @@ mod crash;
 mod faults;
 
 use std::{
-    future::Future,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -17,8 +16,9 @@ use std::{
 use squall_rt::{
     disk::open_database,
     redb::{self, Database, ReadableDatabase, ReadableTable, TableDefinition},
-    world::{self, Death, DiskFate, NodeId, World},
+    world::{Death, DiskFate, NodeId, World},
 };
+use squall_rt_tests::in_a_world;
 
 const COMMITS: u64 = 10;
 /// Small rows, and now and then one that spans pages.
@@ -84,13 +84,4 @@ fn work(acknowledged: &AtomicU64) -> Result<(), redb::Error> {
         acknowledged.store(n + 1, Ordering::Relaxed);
     }
     Ok(())
-}
-
-fn in_a_world<F, T>(seed: u64, main: impl FnOnce(Arc<World>) -> F + Send + 'static) -> T
-where
-    F: Future<Output = T>,
-    T: Send + 'static,
-{
-    let run = std::thread::spawn(move || world::run(seed, main).expect("nothing is spawned outside"));
-    run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

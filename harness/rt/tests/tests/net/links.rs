@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn a_stream_survives_a_partition_and_goes_on_at_its_own_schedule() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         let client = start(&world, a, async {
@@ -29,7 +29,7 @@ fn a_stream_survives_a_partition_and_goes_on_at_its_own_schedule() {
 
 #[test]
 fn what_is_in_flight_when_a_partition_comes_up_is_stopped() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
             let socket = UdpSocket::bind("0.0.0.0:53").await.unwrap();
@@ -48,7 +48,7 @@ fn what_is_in_flight_when_a_partition_comes_up_is_stopped() {
 
 #[test]
 fn a_block_has_a_direction() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let heard = |port: u16| async move {
             let socket = UdpSocket::bind(("0.0.0.0", port)).await.unwrap();
@@ -67,7 +67,7 @@ fn a_block_has_a_direction() {
 
 #[test]
 fn a_rejecting_link_refuses_and_resets() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         let client = start(&world, a, async {
@@ -96,7 +96,7 @@ fn a_rejecting_link_refuses_and_resets() {
 
 #[test]
 fn a_packet_in_flight_is_rejected_on_arrival() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         let client = start(&world, a, async {
@@ -112,7 +112,7 @@ fn a_packet_in_flight_is_rejected_on_arrival() {
 
 #[test]
 fn held_packets_go_on_in_the_order_they_were_sent_in() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let latency = Latency::Uniform { min: ms(1), max: ms(50) };
         world.net().set_link(a, b, LinkPolicy { latency, ..LinkPolicy::default() });
@@ -144,7 +144,7 @@ fn held_packets_go_on_in_the_order_they_were_sent_in() {
 
 #[test]
 fn what_one_block_lets_go_another_still_stops() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
             let socket = UdpSocket::bind("0.0.0.0:53").await.unwrap();
@@ -168,7 +168,7 @@ fn what_one_block_lets_go_another_still_stops() {
 
 #[test]
 fn a_paused_process_has_a_kernel_that_answers() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         let client = start(&world, a, async {

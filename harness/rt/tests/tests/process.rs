@@ -3,7 +3,6 @@
 #[cfg(madsim)]
 mod simulated {
     use std::{
-        future::Future,
         sync::{Arc, Mutex},
         time::Duration,
     };
@@ -11,17 +10,9 @@ mod simulated {
     use squall_rt::{
         disk::{self, File},
         process::shutdown_requested,
-        world::{self, Death, DiskFate, NodeId, World},
+        world::{Death, DiskFate, NodeId, World},
     };
-
-    fn in_a_world<F, T>(seed: u64, main: impl FnOnce(Arc<World>) -> F + Send + 'static) -> T
-    where
-        F: Future<Output = T>,
-        T: Send + 'static,
-    {
-        let run = std::thread::spawn(move || world::run(seed, main).expect("nothing is spawned outside"));
-        run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    }
+    use squall_rt_tests::in_a_world;
 
     type Log = Arc<Mutex<Vec<&'static str>>>;
 

@@ -2,7 +2,6 @@
 #![cfg(madsim)]
 
 use std::{
-    future::Future,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -10,17 +9,9 @@ use std::{
 use squall_rt::{
     clock,
     time::Instant,
-    world::{self, Death, DiskFate, NodeId, World, clock::ClockEffect},
+    world::{Death, DiskFate, NodeId, World, clock::ClockEffect},
 };
-
-fn in_a_world<F, T>(seed: u64, main: impl FnOnce(Arc<World>) -> F + Send + 'static) -> T
-where
-    F: Future<Output = T>,
-    T: Send + 'static,
-{
-    let run = std::thread::spawn(move || world::run(seed, main).expect("nothing is spawned outside"));
-    run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
+use squall_rt_tests::in_a_world;
 
 /// What a node reads now: its wall clock, the standard library's, and monotonic time.
 type Reading = (SystemTime, SystemTime, Instant);

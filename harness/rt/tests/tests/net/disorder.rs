@@ -88,7 +88,7 @@ fn random_effect(draws: &mut Stream) -> LinkEffect {
 /// Two streams of bytes against each other, through random effects that come and go. Gives the digest of the network and
 /// how many packets the effects touched.
 fn exchange_through_random_effects(seed: u64) -> (u64, u64) {
-    simulate(seed, move |world| async move {
+    in_a_world(seed, move |world| async move {
         let (a, b) = two_nodes(&world);
         let mut draws = world.stream("test", "effects");
         world.net().set_link(a, b, random_policy(&mut draws));
@@ -143,7 +143,7 @@ fn all_bytes_arrive_once_and_in_order_whatever_a_network_does() {
 
 #[test]
 fn a_segment_that_is_held_back_holds_up_those_behind_it() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -181,7 +181,7 @@ fn a_segment_that_is_held_back_holds_up_those_behind_it() {
 
 #[test]
 fn the_segments_behind_a_lost_one_bring_it_back_within_a_round_trip() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -211,7 +211,7 @@ fn the_segments_behind_a_lost_one_bring_it_back_within_a_round_trip() {
 
 #[test]
 fn a_corrupted_segment_is_lost_and_sent_again() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         let client = start(&world, a, async {
@@ -233,7 +233,7 @@ fn a_corrupted_segment_is_lost_and_sent_again() {
 
 #[test]
 fn an_attacker_changes_what_a_stream_carries_and_nobody_notices() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         let client = start(&world, a, async {
@@ -263,7 +263,7 @@ fn an_attacker_changes_what_a_stream_carries_and_nobody_notices() {
 /// closed first and whose process still held the stream.
 #[test]
 fn a_late_copy_does_not_break_a_connection_that_both_sides_have_ended() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         impose_both(&world, a, b, LinkEffect::Replay { probability: 1.0, min: ms(500), max: ms(600) });
         let server = start(&world, b, async {
@@ -293,7 +293,7 @@ fn a_late_copy_does_not_break_a_connection_that_both_sides_have_ended() {
 #[test]
 fn segments_fit_the_link_they_leave_by() {
     let packets = |mtu, loopback: bool| {
-        simulate(1, move |world| async move {
+        in_a_world(1, move |world| async move {
             let (a, b) = two_nodes(&world);
             world.net().set_link(a, b, LinkPolicy { mtu, ..constant(ms(5)) });
             // Counts: a nanosecond is less than the scheduler's steps.
@@ -328,7 +328,7 @@ fn segments_fit_the_link_they_leave_by() {
 
 #[test]
 fn loopback_knows_no_faults() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         world.net().set_default(LinkPolicy { loss: LossModel::Independent(1.0), ..constant(ms(1_000)) });
         for (from, to) in [(a, a), (a, b), (b, a)] {

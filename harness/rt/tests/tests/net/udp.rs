@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn datagrams_arrive_after_the_latency_with_the_address_of_the_sender() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
             let socket = UdpSocket::bind("0.0.0.0:53").await.unwrap();
@@ -36,7 +36,7 @@ fn datagrams_arrive_after_the_latency_with_the_address_of_the_sender() {
 
 #[test]
 fn a_connected_socket_hears_its_peer_alone() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start(&world, b, async {
             let stranger = UdpSocket::bind("0.0.0.0:1").await.unwrap();
@@ -83,7 +83,7 @@ fn stream_of_datagrams(world: &World, a: NodeId, b: NodeId) -> oneshot::Receiver
 
 #[test]
 fn datagrams_are_lost_and_overtake_each_other() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let latency = Latency::Uniform { min: ms(1), max: ms(5) };
         world.net().set_link(
@@ -104,7 +104,7 @@ fn datagrams_are_lost_and_overtake_each_other() {
 #[test]
 fn an_effect_changes_no_draw_but_its_own() {
     let arrivals = |effects: &'static [(LinkEffect, &'static str)]| {
-        simulate(3, move |world| async move {
+        in_a_world(3, move |world| async move {
             let (a, b) = two_nodes(&world);
             let latency = Latency::Exponential { min: ms(1), mean: ms(3) };
             world.net().set_default(LinkPolicy {
@@ -147,7 +147,7 @@ fn an_effect_changes_no_draw_but_its_own() {
 
 #[test]
 fn bandwidth_queues_packets_behind_each_other() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let latency = Latency::Constant(ms(5));
         world.net().set_link(a, b, LinkPolicy { latency, bandwidth: Some(100_000), ..LinkPolicy::default() });
@@ -171,7 +171,7 @@ fn bandwidth_queues_packets_behind_each_other() {
 
 #[test]
 fn what_does_not_fit_into_the_receive_buffer_is_dropped() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
             let socket = UdpSocket::bind("0.0.0.0:53").await.unwrap();
@@ -194,7 +194,7 @@ fn what_does_not_fit_into_the_receive_buffer_is_dropped() {
 
 #[test]
 fn several_tasks_may_wait_on_one_socket() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
             let socket = Arc::new(UdpSocket::bind("0.0.0.0:53").await.unwrap());
@@ -242,7 +242,7 @@ async fn refusals(world: &World, from: NodeId, each: Duration) -> usize {
 
 #[test]
 fn a_machine_without_a_socket_says_so_as_often_as_linux_does() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start(&world, b, std::future::pending::<()>());
         assert_eq!(refusals(&world, a, ms(1_100)).await, 20, "one a second");
@@ -255,7 +255,7 @@ fn a_machine_without_a_socket_says_so_as_often_as_linux_does() {
 
 #[test]
 fn that_nobody_is_there_takes_the_way_back() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start(&world, b, std::future::pending::<()>());
         let client = start(&world, a, async {

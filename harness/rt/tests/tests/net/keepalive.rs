@@ -15,7 +15,7 @@ const fn s(seconds: u64) -> Duration {
 fn idle_read(
     act: impl AsyncFnOnce(&World, NodeId, NodeId) + Send + 'static,
 ) -> Option<(ErrorKind, Duration)> {
-    simulate(1, move |world| async move {
+    in_a_world(1, move |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         let client = start(&world, a, async {
@@ -77,7 +77,7 @@ fn a_peer_that_answers_keeps_the_connection_and_so_does_a_short_partition() {
 
 #[test]
 fn without_keepalive_an_idle_end_waits_for_ever() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         let client = start(&world, a, async {
@@ -92,7 +92,7 @@ fn without_keepalive_an_idle_end_waits_for_ever() {
 
 #[test]
 fn probes_are_rare_and_traffic_puts_them_off() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         start(&world, a, async {
@@ -124,7 +124,7 @@ fn probes_are_rare_and_traffic_puts_them_off() {
 
 #[test]
 fn nonsensical_keepalive_is_an_error() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         let client = start(&world, a, async {

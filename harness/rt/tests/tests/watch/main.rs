@@ -2,7 +2,6 @@
 #![cfg(madsim)]
 
 use std::{
-    future::Future,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -15,21 +14,12 @@ use squall_rt::{
         watch::{CallStage, Message, PacketFate, Ticket, Watcher, WorldEvent},
     },
 };
+use squall_rt_tests::in_a_world;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 mod calls;
 mod disks;
 mod packets;
-
-/// A simulation on a thread of its own.
-fn simulate<T, F>(seed: u64, main: impl FnOnce(Arc<World>) -> F + Send + 'static) -> T
-where
-    T: Send + 'static,
-    F: Future<Output = T>,
-{
-    let run = std::thread::spawn(move || world::run(seed, main).expect("nothing on the real runtime"));
-    run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)

@@ -6,7 +6,7 @@ use super::*;
 
 /// The process writes and syncs `f` three times, a letter each; what is left of it after the crash that the cue brought.
 fn left_after(cue: &'static str) -> (String, Vec<String>) {
-    simulate(1, move |world| async move {
+    in_a_world(1, move |world| async move {
         let crash = |world: &World| {
             assert!(world.crash(NodeId(0), Death::Power, DiskFate::LoseUnsynced));
         };
@@ -56,7 +56,7 @@ fn a_sync_after_which_the_machine_loses_power_has_made_it_durable() {
 
 #[test]
 fn a_sync_that_fails_is_not_told_as_done() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let script = Script::idle(&world);
         let node = world.add_node("a");
         let ops = squall_rt::world::disk::DiskOps { sync: true, ..Default::default() };

@@ -6,7 +6,7 @@ use super::*;
 
 /// A run with traffic of every kind, faults and crashes; gives its digest.
 fn storm(seed: u64, network: oneshot::Sender<Weak<world::net::Net>>) -> u64 {
-    simulate(seed, |world| async move {
+    in_a_world(seed, |world| async move {
         let _ = network.send(Arc::downgrade(world.net()));
         let latency = Latency::Exponential { min: ms(1), mean: ms(8) };
         world.net().set_default(LinkPolicy {

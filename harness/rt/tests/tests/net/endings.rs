@@ -13,7 +13,7 @@ fn read_until_the_end(
     death: Death,
     act: impl FnOnce(&World) + Send + 'static,
 ) -> (Vec<u8>, Option<ErrorKind>, Duration) {
-    simulate(1, move |world| async move {
+    in_a_world(1, move |world| async move {
         let (a, b) = two_nodes(&world);
         start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -78,7 +78,7 @@ fn a_process_that_dies_resets_its_streams_and_a_machine_falls_silent() {
 
 #[test]
 fn a_process_that_exits_with_unread_data_resets() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -98,7 +98,7 @@ fn a_process_that_exits_with_unread_data_resets() {
 
 #[test]
 fn who_sends_to_a_process_that_has_exited_is_reset_a_round_trip_later() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start_echo(&world, b);
         let client = start(&world, a, async {
@@ -120,7 +120,7 @@ fn who_sends_to_a_process_that_has_exited_is_reset_a_round_trip_later() {
 
 #[test]
 fn an_exit_resets_what_nobody_accepted_and_frees_the_ports() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start(&world, b, async {
             let _listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -145,7 +145,7 @@ fn an_exit_resets_what_nobody_accepted_and_frees_the_ports() {
 
 #[test]
 fn a_new_life_and_the_flush_of_the_old_one_do_not_meet() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -190,7 +190,7 @@ impl Drop for LastWords {
 
 #[test]
 fn what_is_left_of_a_process_that_has_exited_reaches_nothing() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -214,7 +214,7 @@ fn what_is_left_of_a_process_that_has_exited_reaches_nothing() {
 
 #[test]
 fn a_reset_reaches_both_ends_of_every_connection_between_two_nodes_at_once() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let c = world.add_node("c");
         start(&world, b, async {
@@ -275,7 +275,7 @@ fn a_reset_reaches_both_ends_of_every_connection_between_two_nodes_at_once() {
 
 #[test]
 fn a_forgotten_connection_is_half_open_until_the_peer_sends() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
@@ -311,7 +311,7 @@ fn a_forgotten_connection_is_half_open_until_the_peer_sends() {
 
 #[test]
 fn a_forgetful_kernel_tells_a_writer_that_waits_and_frees_the_port() {
-    simulate(1, |world| async move {
+    in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         start(&world, b, async {
             let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
