@@ -14,7 +14,7 @@ use std::{
     cell::Cell,
     future::Future,
     ops::{Index, IndexMut},
-    panic::{self, AssertUnwindSafe},
+    panic::{self, AssertUnwindSafe, Location},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -40,6 +40,7 @@ mod redraw;
 pub mod refusal;
 pub mod rpc;
 mod stream;
+pub(crate) mod tasks;
 pub mod watch;
 
 pub(crate) use self::clock::wall_clock;
@@ -51,9 +52,14 @@ use self::{
     process::Control,
     refusal::Refused,
     rpc::Calls,
+    tasks::Tasks,
     watch::Watch,
 };
-pub use self::{disk::DiskFate, stream::Stream};
+pub use self::{
+    disk::DiskFate,
+    stream::Stream,
+    tasks::{Panics, Polled, StuckTask},
+};
 
 /// A node of the simulated world: a machine with an address and a disk, on which a process may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,6 +145,7 @@ pub struct World {
     disks: Disks,
     calls: Calls,
     clocks: Clocks,
+    tasks: Arc<Tasks>,
     watch: Watch,
 }
 
@@ -154,6 +161,7 @@ impl Simulator for World {
             disks: Disks::default(),
             calls: Calls::default(),
             clocks: Clocks::new(time.clone()),
+            tasks: Tasks::new(time.clone()),
             watch: Watch::default(),
         }
     }
@@ -225,6 +233,7 @@ pub fn run_scheduled<F: Future>(
                 let world = World::current();
                 world.seed.set(seed).expect("a world is seeded once");
                 world.draws.store(seed, Ordering::Relaxed);
+                Tasks::enter(Some(world.tasks.clone()));
                 world.net.init(seed);
                 world.bridge.set_default(LinkPolicy::default()).expect("a local network is uniform");
                 let output = main(world.clone()).await;
@@ -238,9 +247,11 @@ pub fn run_scheduled<F: Future>(
             let shut_down = || runtime.block_on(async { World::current().shut_down().await });
             // What panics while it is dropped is a consequence of the first panic, which is the one to tell.
             let _ = panic::catch_unwind(AssertUnwindSafe(shut_down));
+            Tasks::enter(None);
             panic::resume_unwind(cause)
         });
         drop(runtime);
+        Tasks::enter(None);
         match real_tokio::runtime::Handle::current().metrics().num_alive_tasks() {
             0 => Ok(output),
             n => Err(StrayTasks(n)),
@@ -355,6 +366,7 @@ impl World {
     ///
     /// # Panics
     /// When a process already runs on the node.
+    #[track_caller]
     pub fn start<F>(&self, node: NodeId, main: impl FnOnce(Life) -> F) -> Life
     where
         F: Future<Output = ()> + Send + 'static,
@@ -381,7 +393,8 @@ impl World {
         if still {
             handle.pause(madsim);
         }
-        handle.get_node(madsim).expect("the node was created by add_node").spawn(main(life));
+        let main = self.tasks.wrap(main(life), Location::caller(), madsim, true);
+        handle.get_node(madsim).expect("the node was created by add_node").spawn(main);
         life
     }
 
@@ -444,6 +457,7 @@ impl World {
         for i in 0..count {
             self.crash(NodeId(i as u32), Death::Power, DiskFate::Keep);
         }
+        self.tasks.abort_all();
         madsim::time::sleep(Duration::from_millis(1)).await;
         self.net.shut_down();
     }

@@ -22,6 +22,7 @@ use std::{
 use madsim::time::TimeHandle;
 use spin::Mutex;
 
+pub(super) use self::link::nanos;
 pub(crate) use self::{
     errno::Errno,
     sockets::here,

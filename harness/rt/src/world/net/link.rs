@@ -8,7 +8,7 @@
 //! have been: of several that would have lost it, the first to meet it.
 
 use self::effect::{Imposed, Intent, change_bytes, flip_bits};
-pub(super) use self::policy::nanos;
+pub(in crate::world) use self::policy::nanos;
 pub use self::{
     effect::{BlockMode, LinkEffect, MessageOutcome},
     policy::{Latency, LinkPolicy, LossModel},

@@ -169,7 +169,7 @@ fn standard_normal(bits: u64) -> f64 {
 
 /// A duration in nanoseconds, up to 584 years.
 #[inline]
-pub(in super::super) const fn nanos(duration: Duration) -> u64 {
+pub(in crate::world) const fn nanos(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos() as u64)
 }
 
