@@ -143,6 +143,10 @@ impl Invariant for NoGremlin {
             }
             Some(("gremlin.struck", fields)) => {
                 assert_ne!(fields.int("beat"), Some(-1), "the invariant panics");
+                if fields.int("beat") == Some(-2) {
+                    tracing::info!(target: "gremlin", number = 1, "leaked");
+                    return Ok(());
+                }
                 Err(Breach::new("strike", format!("a gremlin struck: {fields}"))
                     .with_evidence(self.last_beat))
             }

@@ -24,6 +24,18 @@ pub enum Trick {
     RealSleep,
     /// The real `tokio::net::UdpSocket`.
     RealSocket,
+    /// `std::net::UdpSocket`.
+    StdSocket,
+    /// A name looked up by `std::net`.
+    Lookup,
+    /// An event in the invariant.
+    InvariantReports,
+    /// A panic in a function that cannot unwind.
+    CannotUnwind,
+    /// `PTRACE_TRACEME`, and then a strike.
+    Traced,
+    /// A signal that comes a second later.
+    Alarm,
     /// The real `tokio::task::yield_now`, and then a strike.
     RealYield,
     /// What the simulated tokio has for `consume_budget`, and then a strike.
@@ -52,6 +64,12 @@ pub enum Trick {
     LogAndPass,
     /// A wait for a message of std's that never comes.
     Receive,
+    /// The same in a task of its own.
+    ReceiveInTask,
+    /// Two tasks that wait for what nobody can bring about any more.
+    Forgotten,
+    /// A random number of the kernel's, past libc's functions.
+    Kernel,
 }
 
 /// Does it.
@@ -70,6 +88,15 @@ pub async fn play(trick: Trick) -> std::io::Result<()> {
         Trick::RealSpawnBlocking => drop(real_tokio::task::spawn_blocking(|| ())),
         Trick::RealSleep => real_tokio::time::sleep(Duration::from_millis(1)).await,
         Trick::RealSocket => drop(real_tokio::net::UdpSocket::bind("127.0.0.1:0").await?),
+        Trick::StdSocket => drop(std::net::UdpSocket::bind("127.0.0.1:0")),
+        Trick::Lookup => drop(std::net::ToSocketAddrs::to_socket_addrs("localhost:80")),
+        Trick::InvariantReports => tracing::info!(target: "gremlin", beat = -2, "struck"),
+        Trick::CannotUnwind => cannot_unwind(),
+        Trick::Traced => {
+            be_traced();
+            strike();
+        }
+        Trick::Alarm => ring(),
         Trick::RealYield => {
             real_tokio::task::yield_now().await;
             strike();
@@ -109,6 +136,11 @@ pub async fn play(trick: Trick) -> std::io::Result<()> {
         }
         Trick::InvariantPanics => tracing::info!(target: "gremlin", beat = -1, "struck"),
         Trick::Receive => drop(std::sync::mpsc::channel::<()>().1.recv()),
+        Trick::ReceiveInTask => drop(squall_rt::task::spawn(async {
+            let _ = std::sync::mpsc::channel::<()>().1.recv();
+        })),
+        Trick::Forgotten => (0..2).for_each(|_| drop(squall_rt::task::spawn(std::future::pending::<()>()))),
+        Trick::Kernel => tracing::info!(target: "gremlin", number = random(), "leaked"),
         Trick::ConditionPanics | Trick::StrategyPanics => {}
     }
     Ok(())
@@ -127,6 +159,32 @@ fn start_thread() {
     let mut thread = 0;
     // SAFETY: the function takes no argument, and nothing is expected of the thread.
     unsafe { libc::pthread_create(&raw mut thread, std::ptr::null(), main, std::ptr::null_mut()) };
+}
+
+extern "C" fn cannot_unwind() {
+    panic!("it has to unwind");
+}
+
+#[allow(unsafe_code, reason = "there is no safe way to ask for it")]
+fn be_traced() {
+    // SAFETY: the other arguments are not looked at.
+    unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) };
+}
+
+#[allow(unsafe_code, reason = "there is no safe way to ask for it")]
+fn ring() {
+    // SAFETY: nothing is pointed to.
+    unsafe { libc::alarm(1) };
+}
+
+/// As getrandom 0.2 does.
+#[allow(unsafe_code, reason = "there is no safe way to call the kernel")]
+fn random() -> i64 {
+    let mut bytes = [0; 8];
+    // SAFETY: there is as much room as it says.
+    let got = unsafe { libc::syscall(libc::SYS_getrandom, bytes.as_mut_ptr(), bytes.len(), 0) };
+    assert_eq!(got, 8);
+    i64::from_le_bytes(bytes)
 }
 
 fn say() {

@@ -35,11 +35,14 @@ pub mod bridge;
 pub mod clock;
 pub mod disk;
 pub mod net;
+#[cfg(unix)]
+mod own;
 mod process;
 mod redraw;
 pub mod refusal;
 pub mod rpc;
 mod stream;
+mod syscall;
 pub(crate) mod tasks;
 pub mod watch;
 
@@ -211,6 +214,7 @@ pub fn run_scheduled<F: Future>(
     main: impl FnOnce(Arc<World>) -> F,
 ) -> Result<F::Output, StrayTasks> {
     let schedule = schedule.map_or(String::new(), |schedule| schedule.to_string());
+    syscall::keep();
     // First of all, so that std's RandomState takes its keys from the seed.
     let runtime = Runtime::with_seed_and_config(
         Stream::new(seed, "schedule", &schedule).next_u64(),

@@ -17,7 +17,6 @@ use crate::{
         Spec,
         model::{Expect, Strategy},
     },
-    worker::Prints,
 };
 
 mod divergence;
@@ -29,7 +28,7 @@ mod source;
 mod verdict;
 
 pub(crate) use self::pool::Apart;
-pub(crate) use self::verdict::count;
+pub(crate) use self::verdict::{count, stuck};
 pub use self::{
     divergence::{Divergence, Fork},
     pool::Pool,
@@ -240,8 +239,8 @@ const SOUGHT: usize = 8;
 /// Executes a run a few times, with histories, in two processes, until two runs differ: a leak that lasts within a process
 /// shows from run to run, one that comes from the process itself shows between the two.
 fn investigate(pool: &Pool, spec: &Spec, run: &RunId, limit: Duration) -> Sought {
-    let mut reports = pool.run_apart(spec, &vec![run.clone(); SOUGHT], false, limit, Prints::Keep);
-    reports.extend(pool.run_apart(spec, std::slice::from_ref(run), false, limit, Prints::Keep));
+    let mut reports = pool.run_apart(spec, &vec![run.clone(); SOUGHT], limit);
+    reports.extend(pool.run_apart(spec, std::slice::from_ref(run), limit));
     let others = |first: &RunReport| reports.iter().filter(|other| !same(first, other)).collect::<Vec<_>>();
     let Some(first) = reports.first() else { return Sought::default() };
     let others = others(first);

@@ -21,7 +21,7 @@ use crate::{
     plan::{Plan, RunId},
     spec::{self, Diagnostics, Draft, Judged, Loaded, Spec},
     system::{Facts, Problem, Registry},
-    worker::{Prints, Question, Silence, Worker, fair_share},
+    worker::{Question, Silence, Worker, fair_share},
 };
 
 mod values;
@@ -180,7 +180,7 @@ fn ask_fresh<T: DeserializeOwned>(question: &Question, bounds: Bounds) -> Result
     let mut left = KILLED;
     loop {
         left -= 1;
-        let started = Worker::start(Prints::Keep, bounds.memory);
+        let started = Worker::start(bounds.memory);
         let mut worker = started
             .map_err(|error| Unanswered { call: None, silence: Silence::NoWorker(error.to_string()) })?;
         match worker.ask(question, bounds.time) {

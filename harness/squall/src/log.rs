@@ -54,6 +54,18 @@ impl FromStr for Level {
     }
 }
 
+/// Where in a run something is said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub at: Duration,
+    /// How many records the history had.
+    pub after: u64,
+    /// How many lines the log had.
+    pub line: u64,
+    pub node: String,
+    pub incarnation: u32,
+}
+
 /// A line of a log, or something printed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logged {
@@ -86,7 +98,33 @@ pub struct Log {
     pub dropped: u64,
 }
 
+impl Logged {
+    pub(crate) fn new(place: Place, level: Level, target: &str, text: String, spans: String) -> Self {
+        let Place { at, after, node, incarnation, .. } = place;
+        Logged { at, after, node, incarnation, level, target: target.to_owned(), text, spans }
+    }
+
+    /// What was printed there.
+    pub(crate) fn printed(place: Place, text: String) -> Self {
+        Logged::new(place, Level::Off, "", text, String::new())
+    }
+}
+
 impl Log {
+    /// Puts lines that were printed where they belong, by how many lines of the log came before each. They are in order.
+    pub(crate) fn put_in(&mut self, printed: Vec<(u64, Logged)>) {
+        let mut printed = printed.into_iter().peekable();
+        let mut lines = Vec::with_capacity(self.lines.len() + printed.len());
+        for (nth, line) in (self.dropped..).zip(std::mem::take(&mut self.lines)) {
+            lines.extend(
+                std::iter::from_fn(|| printed.next_if(|(before, _)| *before <= nth)).map(|(_, line)| line),
+            );
+            lines.push(line);
+        }
+        lines.extend(printed.map(|(_, line)| line));
+        self.lines = lines;
+    }
+
     /// Whether nothing was said.
     pub fn is_empty(&self) -> bool {
         *self == Log::default()

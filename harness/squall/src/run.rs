@@ -49,7 +49,8 @@ pub struct ExecuteOptions {
     pub keep_history: bool,
     /// Whether the report carries a [trace](crate::trace).
     pub trace: bool,
-    /// Whether a worker sends each record as soon as it is there, so that the history of a run that kills it is not lost with it.
+    /// Whether a worker sends each record and line of the log as soon as it is there, so that the history of a run that kills it is not lost
+    /// with it. Then the log has what was printed, too.
     pub follow: bool,
     /// Up to which level the report carries what the service [logged](crate::log).
     pub log: Level,
@@ -135,6 +136,9 @@ pub struct Coverage {
     /// The roles that some node took.
     #[serde(default)]
     pub roles: BTreeSet<String>,
+    /// Tasks that waited, when the run ended, for what can never wake them, per group of nodes and place in code where they were spawned.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stuck: BTreeMap<String, u64>,
     /// Completed operations: ok, failed, unknown.
     pub ops: [u64; 3],
     /// Per fault id of the spec that touched nothing: what there was instead.
@@ -164,7 +168,7 @@ pub struct RunReport {
     /// Each packet, call and sync, when it was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trace: Vec<Traced>,
-    /// The node whose code ran when the run was killed, where that is known.
+    /// The node whose code ran when the run was killed, and where the task was spawned that did, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub polled: Option<String>,
     /// Where a panic came from.

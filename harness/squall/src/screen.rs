@@ -8,7 +8,7 @@
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    io::{self, IsTerminal, Stderr, StderrLock, StdoutLock, Write},
+    io::{self, IsTerminal, StderrLock, StdoutLock, Write},
     sync::OnceLock,
 };
 
@@ -96,11 +96,6 @@ pub(crate) fn out() -> Screen<AutoStream<StdoutLock<'static>>> {
 /// Standard error, for people.
 pub(crate) fn err() -> Screen<AutoStream<StderrLock<'static>>> {
     Screen { to: AutoStream::auto(io::stderr()).lock(), held: Vec::new() }
-}
-
-/// Standard error for what others print, as it comes. Nobody else has to wait while this is not used.
-pub(crate) fn passing() -> Screen<AutoStream<Stderr>> {
-    Screen { to: AutoStream::auto(io::stderr()), held: Vec::new() }
 }
 
 /// Says something in a line on standard error. Nobody is left to hear if that fails.

@@ -17,6 +17,7 @@ mod observed;
 mod registration;
 mod registry;
 
+pub(crate) use self::registration::problems_with;
 pub(crate) use self::{
     facts::Facts,
     membership::Membership,

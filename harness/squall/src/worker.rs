@@ -24,9 +24,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use self::wire::{Foreign, Frame, Key};
+use self::wire::{Foreign, Frame, Key, Mark};
 use crate::{
     history::Record,
+    log::Logged,
     plan::RunId,
     run::{self, ExecuteOptions, Followed, Follower, RunReport},
     spec::Spec,
@@ -41,7 +42,7 @@ mod wire;
 
 pub(crate) use self::{
     memory::fair_share,
-    process::{Gone, Prints, Silence, Unanswered, Worker, executable},
+    process::{Gone, Silence, Unanswered, Worker, executable},
     question::{Question, Step, Stepped},
 };
 
@@ -86,6 +87,8 @@ enum Reply {
     Start,
     /// This was recorded, of a run that is to be followed.
     Recorded(Record),
+    /// This was logged, in such a run.
+    Logged(Logged),
     /// The code of this node keeps the thread of such a run for long.
     Polled(String),
     /// It came to its end.
@@ -177,6 +180,13 @@ impl Seat {
         self.send(&mut pending)
     }
 
+    /// Says something among what code under test prints. If it cannot be said, neither can what it prints.
+    fn mark(&self, mark: &Mark) {
+        // Half a line was printed before this.
+        let _ = io::stdout().flush();
+        let _ = rustix::io::write(&self.printed, &self.key.mark(mark));
+    }
+
     fn send(&self, pending: &mut Vec<u8>) -> io::Result<()> {
         (&self.socket).write_all(pending)?;
         pending.clear();
@@ -222,10 +232,7 @@ fn serve(registry: &Registry, seat: &Arc<Seat>, parent: u32) -> io::Result<()> {
             seat.send(&mut pending)?;
             let follower = job.options.follow.then(|| follower(seat, number));
             let report = run::execute_followed(registry, spec, id, job.options, follower);
-            // Half a line that it printed is its own, and not the next run's.
-            let _ = io::stdout().flush();
-            // Where this is lost, so is the report.
-            let _ = rustix::io::write(&seat.printed, &seat.key.mark(number));
+            seat.mark(&Mark::Ended(number));
             seat.frame(number, &Reply::Done(Box::new(report)), &mut pending);
         }
         seat.send(&mut pending)?;
@@ -240,7 +247,9 @@ fn follower(seat: &Arc<Seat>, number: u64) -> Follower {
     let one_at_a_time = Mutex::new(());
     Arc::new(move |followed| {
         let reply = match followed {
+            Followed::Place(place) => return seat.mark(&Mark::Place(place.clone())),
             Followed::Record(record) => Reply::Recorded(record.clone()),
+            Followed::Logged(line) => Reply::Logged(line.clone()),
             Followed::Polled(node) => Reply::Polled(node.to_owned()),
         };
         let mut frame = Vec::new();

@@ -70,10 +70,23 @@ pub fn the_last_words_of_a_process_are_reported() {
 pub fn what_code_under_test_prints_and_reads_does_not_reach_the_protocol() {
     let ended = run(squall(&["run", "fixtures/print.yaml", "--format", "json", "--jobs", "2"])).with(0);
     assert_eq!(ended.of_kind("run").len(), 20);
-    // What it prints is seen where one looks for it.
+    // What it prints is seen where one looks for it: in the history, where and when it was printed.
     let replay = run(squall(&["replay", "fixtures/print.yaml", "--seed", "3"])).with(0).says("number=0");
-    assert!(replay.err.contains("{\"start\":4711}") && replay.err.contains("half a line"), "{}", replay.err);
-    assert!(!replay.err.contains('\x1e'), "{:?}", replay.err);
+    let lines: Vec<String> =
+        replay.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let event = lines.iter().position(|line| line.contains("number=0")).expect("it was reported");
+    let (at, _) = lines[event].split_once(" gremlin.leaked").expect("the node that reported it");
+    let printed = ["{\"start\":4711}", "{\"done\":{\"seed\":4711}}", "half a line"];
+    assert_eq!(lines[event - 3..event], printed.map(|text| format!("{at} print {text}")), "{}", replay.out);
+    assert_eq!(replay.err, "");
+}
+
+/// What a run prints that does not come to its end belongs to its history, too.
+pub fn what_a_dying_run_prints_stands_in_its_history() {
+    let struck = failures(&run_harm("abort"))[0].0.to_string();
+    let replay = run(squall(&["replay", "fixtures/harm/abort.yaml", "--seed", &struck])).with(1);
+    let printed = replay.out.find("print the gremlin aborts").expect("it is in the history");
+    assert!(printed < replay.out.find("This is how far it got").expect("it says so"), "{}", replay.out);
 }
 
 /// Neither output nor closed streams nor processes of its own are a harm: the run is judged, and so are those after it.

@@ -110,6 +110,7 @@ fn main() -> ExitCode {
         harm::{
             whatever_a_run_does_costs_that_run_only,
             what_code_under_test_prints_and_reads_does_not_reach_the_protocol,
+            what_a_dying_run_prints_stands_in_its_history,
             the_last_words_of_a_process_are_reported,
             what_a_run_does_to_its_streams_harms_nobody,
             whoever_takes_the_worker_s_descriptors_is_named,
@@ -217,6 +218,13 @@ fn main() -> ExitCode {
             a_panic_of_a_part_names_the_part,
             a_backtrace_comes_when_it_is_asked_for,
             who_blinds_the_harness_is_named,
+            an_invariant_that_reports_is_named,
+            the_panic_that_ends_a_process_is_told,
+            a_worker_that_has_itself_traced_can_be_ended,
+            what_a_run_leaves_in_its_process_is_no_other_specs,
+            who_hangs_is_told_with_the_place_of_its_task,
+            tasks_that_nothing_can_wake_are_told,
+            random_numbers_of_the_kernel_are_the_seed_s,
             what_a_service_logs_is_told_and_changes_nothing,
         },
     };

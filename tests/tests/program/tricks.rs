@@ -59,12 +59,9 @@ pub fn what_cannot_be_simulated_is_refused_in_one_line() {
             "directly",
         ),
         ("real_sleep", "a timer of the real tokio", "real_tokio::time::sleep", "squall_rt::time"),
-        (
-            "real_socket",
-            "a socket, a child process or a signal of the real tokio",
-            "UdpSocket::bind",
-            "squall_rt::net",
-        ),
+        ("real_socket", "a socket of the real tokio", "real_tokio::net::UdpSocket::bind", "squall_rt::net"),
+        ("std_socket", "a socket of the operating system", "std::net::UdpSocket::bind", "squall_rt::net"),
+        ("lookup", "looked up a name", "to_socket_addrs", "squall_rt::net"),
     ] {
         let ended = played(trick).with(3);
         let all = format!("{}{}", ended.out, ended.err);
@@ -112,6 +109,80 @@ pub fn a_backtrace_comes_when_it_is_asked_for() {
         assert!(!asked.contains("async-task"), "{asked}");
     }
     assert!(!replay(&[], "0").contains(&format!("at {place}")));
+}
+
+/// Which of a node's tasks it is that does not come back.
+pub fn who_hangs_is_told_with_the_place_of_its_task() {
+    let hung = |trick: &str| {
+        let (_directory, spec) = spec(trick);
+        run(squall(&["run", &spec, "--no-shrink", "--run-timeout", "1s"])).with(1)
+    };
+    let place = line_of("drop(squall_rt::task::spawn(async {");
+    hung("receive_in_task").says(&format!("killed in the code of nodes[0], in the task spawned at {place}"));
+    // The first task of a process is the process's own.
+    let first = hung("receive").says("killed in the code of nodes[0]");
+    assert!(!first.out.contains("in the task spawned"), "{}", first.out);
+}
+
+pub fn tasks_that_nothing_can_wake_are_told() {
+    let place = line_of("drop(squall_rt::task::spawn(std::future::pending");
+    let says = format!(
+        "waited for what can never wake them, as nothing is left that could: 4 tasks of nodes, spawned at {place}"
+    );
+    // Nothing is quiet in it, so its second check is idle.
+    played("forgotten").with(5).says("note: at the end of 2 runs").says(&says);
+    let (_directory, spec) = spec("forgotten");
+    run(squall(&["replay", &spec, "--seed", "0"])).with(0).says("2 tasks of nodes, spawned at");
+}
+
+/// rand 0.8 seeds itself so. Once each run was another, and nothing said why.
+pub fn random_numbers_of_the_kernel_are_the_seed_s() {
+    // Its second check is idle, and that is all.
+    played("kernel").with(5);
+}
+
+/// Once it waited for itself for ever.
+pub fn an_invariant_that_reports_is_named() {
+    played("invariant_reports")
+        .with(3)
+        .says("an invariant or a condition reported an event of `gremlin`")
+        .says("Breach");
+}
+
+/// Nothing was left of it but that a panic cannot unwind.
+pub fn the_panic_that_ends_a_process_is_told() {
+    let place = line_of("panic!(\"it has to unwind\")");
+    let ended = played("cannot_unwind").with(1).says("signal 6 (SIGABRT)");
+    let told = ended
+        .out
+        .lines()
+        .find(|line| line.contains("it has to unwind"))
+        .unwrap_or_else(|| panic!("{}", ended.out));
+    assert!(told.contains(&place), "{told}");
+}
+
+/// The parent waited for ever for a thread that it was to wait for first.
+pub fn a_worker_that_has_itself_traced_can_be_ended() {
+    played("traced").with(1).says("a gremlin struck");
+}
+
+/// The signal that one spec had asked for struck another.
+pub fn what_a_run_leaves_in_its_process_is_no_other_specs() {
+    let (directory, alarm) = spec("alarm");
+    let calm = directory.path().join("calm.yaml");
+    let text = fs::read_to_string("fixtures/calm.yaml").expect("a fixture");
+    fs::write(&calm, format!("{text}\n")).expect("a file");
+    let calm = calm.to_str().expect("text");
+    let args = ["run", &alarm, calm, "--jobs", "1", "--seeds", "400", "--no-shrink", "--format", "json"];
+    let ended = run(squall(&args));
+    let specs = ended.of_kind("spec");
+    let [first, second] = &specs[..] else { panic!("two specs: {}", ended.out) };
+    assert_eq!(
+        (second["verdict"].as_str(), second["runs"].as_u64()),
+        (Some("passed"), Some(400)),
+        "{second}"
+    );
+    assert_ne!(first["runs"].as_u64(), Some(0), "{first}");
 }
 
 /// Once a violation that was reported next went unseen, and the run passed.

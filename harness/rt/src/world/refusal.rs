@@ -2,7 +2,7 @@
 //! asked, while the asking code is still on the stack.
 //!
 //! Threads are refused twice. Those of `std` fail in madsim's `pthread_attr_init`, and so as a panic of `std`; for all others, which come
-//! without attributes, `pthread_create` itself says no.
+//! without attributes, `pthread_create` itself says no. So does `socket`: what goes over the machine's own network is not in the run.
 
 use std::{cell::RefCell, panic::Location, rc::Rc};
 
@@ -11,6 +11,8 @@ use std::{cell::RefCell, panic::Location, rc::Rc};
 pub enum Refused {
     /// A thread of the operating system, through `pthread_create`.
     Thread,
+    /// A socket of the operating system, or to look up a name over one.
+    Socket,
     /// A task on the real tokio runtime, spawned there. Nothing runs it.
     Task(&'static Location<'static>),
 }
@@ -24,6 +26,7 @@ thread_local! {
 /// Has `tell` called with whatever is refused on this thread from now on.
 pub fn on_refusal(tell: impl Fn(Refused) + 'static) {
     thread::keep();
+    socket::keep();
     TOLD.with(|told| *told.borrow_mut() = Some(Rc::new(tell)));
 }
 
@@ -38,14 +41,12 @@ pub(super) fn refuse(what: Refused) {
 #[cfg(unix)]
 #[allow(unsafe_code, reason = "it stands in for a function of libc")]
 mod thread {
-    use std::{
-        ffi::{c_int, c_void},
-        sync::OnceLock,
-    };
+    use std::ffi::{c_int, c_void};
 
     use madsim::time::TimeHandle;
 
     use super::{Refused, refuse};
+    use crate::world::own::Own;
 
     type Main = extern "C" fn(*mut c_void) -> *mut c_void;
     type Create =
@@ -68,22 +69,85 @@ mod thread {
         main: Main,
         argument: *mut c_void,
     ) -> c_int {
-        static REAL: OnceLock<Create> = OnceLock::new();
+        static OWN: Own = Own::new(c"pthread_create");
         if TimeHandle::try_current().is_some() {
             refuse(Refused::Thread);
             return libc::EAGAIN;
         }
-        let real = REAL.get_or_init(|| {
-            // SAFETY: the name ends in a zero byte, and the next function of this name is libc's, which has this type.
-            unsafe {
-                let real = libc::dlsym(libc::RTLD_NEXT, c"pthread_create".as_ptr());
-                assert!(!real.is_null(), "libc has pthread_create");
-                std::mem::transmute::<*mut c_void, Create>(real)
-            }
-        });
-        // SAFETY: passed on as it came.
-        unsafe { real(thread, attributes, main, argument) }
+        // SAFETY: it has this type, and is called as this was.
+        unsafe {
+            std::mem::transmute::<*mut c_void, Create>(OWN.address())(thread, attributes, main, argument)
+        }
     }
+}
+
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "it stands in for functions of libc")]
+mod socket {
+    use std::ffi::{c_char, c_int, c_void};
+
+    use madsim::time::TimeHandle;
+
+    use super::{Refused, refuse};
+    use crate::world::own::Own;
+
+    type Socket = unsafe extern "C" fn(c_int, c_int, c_int) -> c_int;
+    type GetAddrInfo = unsafe extern "C" fn(
+        *const c_char,
+        *const c_char,
+        *const libc::addrinfo,
+        *mut *mut libc::addrinfo,
+    ) -> c_int;
+
+    /// Refers to both, so that a linker takes these.
+    pub(super) fn keep() {
+        std::hint::black_box((socket as Socket, getaddrinfo as GetAddrInfo));
+    }
+
+    /// In a simulation there is no permission for one. Elsewhere, libc's own.
+    ///
+    /// # Safety
+    /// As libc's.
+    #[unsafe(no_mangle)]
+    #[inline(never)]
+    unsafe extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
+        static OWN: Own = Own::new(c"socket");
+        if TimeHandle::try_current().is_some() {
+            refuse(Refused::Socket);
+            // SAFETY: the calling thread's own.
+            unsafe { *libc::__errno_location() = libc::EACCES };
+            return -1;
+        }
+        // SAFETY: it has this type, and is called as this was.
+        unsafe { std::mem::transmute::<*mut c_void, Socket>(OWN.address())(domain, kind, protocol) }
+    }
+
+    /// As [`socket`].
+    ///
+    /// # Safety
+    /// As libc's.
+    #[unsafe(no_mangle)]
+    #[inline(never)]
+    unsafe extern "C" fn getaddrinfo(
+        node: *const c_char,
+        service: *const c_char,
+        hints: *const libc::addrinfo,
+        found: *mut *mut libc::addrinfo,
+    ) -> c_int {
+        static OWN: Own = Own::new(c"getaddrinfo");
+        if TimeHandle::try_current().is_some() {
+            refuse(Refused::Socket);
+            return libc::EAI_FAIL;
+        }
+        // SAFETY: it has this type, and is called as this was.
+        unsafe { std::mem::transmute::<*mut c_void, GetAddrInfo>(OWN.address())(node, service, hints, found) }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod socket {
+    /// Sockets are not seen here.
+    pub(super) fn keep() {}
 }
 
 #[cfg(not(unix))]

@@ -2,7 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use crate::{explore::Pool, plan::RunId, run::RunReport, spec::Spec, worker::Prints};
+use crate::{explore::Pool, plan::RunId, run::RunReport, spec::Spec};
 
 /// Has runs done. What comes of it does not depend on how many at a time.
 pub(crate) struct Runner<'a> {
@@ -37,7 +37,7 @@ impl<'a> Runner<'a> {
             let mut done = Vec::new();
             for batch in share_of_it.chunks(AT_ONCE) {
                 let first = lane * share + done.len();
-                let reports = pool.run_apart(spec, batch, false, limit, Prints::Keep);
+                let reports = pool.run_apart(spec, batch, limit);
                 done.extend(reports.into_iter().enumerate().map(|(i, report)| f(first + i, report)));
             }
             done

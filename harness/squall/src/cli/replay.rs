@@ -10,10 +10,10 @@ use std::{
 use super::{Exit, ReplayArgs, load};
 use crate::{
     check::consistent,
-    explore::{Pool, is_expected},
+    explore::{Pool, is_expected, stuck},
     history::Record,
     inquiry::Inquiry,
-    log::{Filter, Logged},
+    log::{Filter, Level, Logged},
     plan::{RunId, Variation},
     report::{
         Style, failure, message,
@@ -25,7 +25,6 @@ use crate::{
     spec::{Spec, diagnostic::did_you_mean},
     system::Registry,
     trace::Traced,
-    worker::Prints,
 };
 
 pub(super) fn replay(inquiry: &Inquiry, registry: &Registry, args: &ReplayArgs) -> io::Result<Exit> {
@@ -49,9 +48,14 @@ pub(super) fn replay(inquiry: &Inquiry, registry: &Registry, args: &ReplayArgs) 
     let reports = pool.run_telling(
         &loaded.spec,
         std::slice::from_ref(&run),
-        ExecuteOptions { trace: args.messages, log: filter.most(), ..ExecuteOptions::default() },
+        // Somebody who watches wants to see how far it got.
+        ExecuteOptions {
+            trace: args.messages,
+            log: filter.most(),
+            follow: true,
+            ..ExecuteOptions::default()
+        },
         args.run_timeout,
-        Prints::PassOn,
     );
     let report = reports.first().expect("one seed makes one report");
     let mut out = screen::out();
@@ -100,6 +104,19 @@ pub(super) fn replay(inquiry: &Inquiry, registry: &Registry, args: &ReplayArgs) 
         writeln!(out, "  as the spec expects")?;
     }
     writeln!(out, "digest {}, {:?} of virtual time", report.digest, report.virtual_time)?;
+    if filter.most() > Level::Warn && !args.in_process {
+        let plain = pool.run_apart(&loaded.spec, std::slice::from_ref(&run), args.run_timeout);
+        if plain.first().is_some_and(|plain| plain.digest != report.digest) {
+            writeln!(
+                out,
+                "with these lines of the log it is another run than without: something is done where a line is put together, and a line that \
+                 nobody wants is not. Move it out of the arguments of the line"
+            )?;
+        }
+    }
+    if let Some(stuck) = stuck(&report.coverage, 1) {
+        writeln!(out, "{stuck}")?;
+    }
     if let Some(line) = as_recorded(&loaded.spec, report) {
         writeln!(out, "{line}")?;
     }

@@ -8,6 +8,7 @@ use std::{
     any::{Any, TypeId},
     cell::{Cell, RefCell},
     collections::VecDeque,
+    io::{self, Write},
     panic::{self, AssertUnwindSafe, PanicHookInfo},
     sync::OnceLock,
     time::Duration,
@@ -121,7 +122,8 @@ fn told(mut notes: VecDeque<Note>, payload: &(dyn Any + Send)) -> Panicked {
         },
         None => Panicked {
             message: format!(
-                "{message}\n(where is not known: the hook that notes it was taken away, by std::panic::take_hook or set_hook)"
+                "{message}\n(where is not known: it was raised by std::panic::resume_unwind, or the hook that notes panics was taken away by \
+                 std::panic::take_hook or set_hook)"
             ),
             location: String::new(),
             by: By::Harness,
@@ -182,12 +184,41 @@ fn put_hook(then: Option<Hook>) {
     CLEARING.set(before);
 }
 
+/// The panics after which the process aborts, and nobody is left to tell those before.
+const ENDS_THE_PROCESS: [&str; 2] =
+    ["panic in a destructor during cleanup", "panic in a function that cannot unwind"];
+
+/// Prints the panics that a process ends by, which is kept for the report of its death.
+fn say(notes: &VecDeque<Note>) {
+    for Note { payload, location, by, .. } in notes {
+        let message = match payload {
+            Payload::Text { text, .. } => text,
+            Payload::Other(_) => "a panic without a message",
+        };
+        let whose = match by {
+            By::Node(node) => format!("node {} of the world", node.index()),
+            By::Part(part) => part.clone(),
+            By::Harness => "code of no node".to_owned(),
+        };
+        let _ = writeln!(io::stderr(), "{whose} panicked in {location}: {message}");
+    }
+    let _ = writeln!(
+        io::stderr(),
+        "a panic while another is cleaned up, or one in a function that cannot unwind (extern \"C\"), ends the process: remove the last"
+    );
+}
+
 /// Notes a panic. Returns false if this is no thread of a run.
 fn note(info: &PanicHookInfo<'_>) -> bool {
     NOTES
         .try_with(|notes| {
             let Ok(mut notes) = notes.try_borrow_mut() else { return true };
             let Some(notes) = &mut *notes else { return false };
+            let message = text(info.payload()).unwrap_or_default();
+            if ENDS_THE_PROCESS.contains(&message) {
+                say(notes);
+                return true;
+            }
             // What panics while a run that panicked is cleaned up is a consequence.
             if world::is_ending() {
                 return true;
@@ -196,7 +227,7 @@ fn note(info: &PanicHookInfo<'_>) -> bool {
                 format!("{}:{}:{}", location.file(), location.line(), location.column())
             });
             let (node, at) = world::whereabouts();
-            refusal::look_at(info, text(info.payload()).unwrap_or_default());
+            refusal::look_at(info, message);
             notes.push_back(Note {
                 payload: Payload::of(info.payload()),
                 location,

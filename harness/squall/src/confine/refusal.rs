@@ -70,6 +70,20 @@ const THREAD: Unavailable = Unavailable {
     instead: "spawn a task with squall_rt::task::spawn instead: a run is one thread, so that it can be repeated",
 };
 
+/// Whoever opens a socket.
+const SOCKETS: &[Unavailable] = &[Unavailable {
+    functions: &["tokio::net::", "tokio::io::poll_evented"],
+    what: "used a socket of the real tokio",
+    instead: "use squall_rt::net, or madsim-tokio in place of tokio",
+}];
+
+/// Any other.
+const SOCKET: Unavailable = Unavailable {
+    functions: &[],
+    what: "opened a socket of the operating system, or looked up a name over one (std::net, or a library's own)",
+    instead: "use squall_rt::net: what goes over the machine's own network is in no run, and no fault acts there",
+};
+
 /// Messages of panics that mean something else in a run than they say.
 const MESSAGES: &[(&str, &str, &str)] = &[
     (
@@ -120,6 +134,7 @@ pub(crate) fn listen(name: impl Fn(world::NodeId) -> String + 'static, end: impl
     });
     world::refusal::on_refusal(|refused| match refused {
         Refused::Thread => refuse_thread(&Stack::here()),
+        Refused::Socket => refuse_one_of(SOCKETS, &SOCKET, &Stack::here()),
         Refused::Task(at) => {
             let stack = Stack::here();
             refuse(
@@ -152,9 +167,13 @@ pub(super) fn look_at(info: &PanicHookInfo<'_>, message: &str) {
 }
 
 fn refuse_thread(stack: &Stack) {
-    let on_stack = |thread: &&Unavailable| thread.functions.iter().any(|function| stack.has(function));
-    let thread = THREADS.iter().find(on_stack).unwrap_or(&THREAD);
-    refuse(stack, thread.what, thread.instead);
+    refuse_one_of(THREADS, &THREAD, stack);
+}
+
+fn refuse_one_of(known: &[Unavailable], any_other: &Unavailable, stack: &Stack) {
+    let on_stack = |known: &&Unavailable| known.functions.iter().any(|function| stack.has(function));
+    let found = known.iter().find(on_stack).unwrap_or(any_other);
+    refuse(stack, found.what, found.instead);
 }
 
 fn refuse(stack: &Stack, what: &str, instead: &str) {

@@ -98,12 +98,22 @@ impl Journal {
             ),
             _ => Error::io(path, "cannot be written", &error),
         };
-        let file = OpenOptions::new().read(true).append(true).create_new(true).open(path).map_err(failed)?;
-        lock(path, &file)?;
+        // To know the build takes a while, in which there had better be no file without a header.
         let header = Header { journal: FORMAT, build: shrink::build().to_owned(), asked: asked.clone() };
         let json = serde_json::to_string(&header).map_err(|error| {
             Error::io(path, "cannot be written", &io::Error::new(ErrorKind::InvalidInput, error))
         })?;
+        let mut options = OpenOptions::new();
+        options.read(true).append(true);
+        let file = match options.clone().create_new(true).open(path) {
+            // One that was killed before it wrote anything leaves nothing to lose.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && is_empty_file(path) => {
+                options.open(path)
+            }
+            opened => opened,
+        };
+        let file = file.map_err(failed)?;
+        lock(path, &file)?;
         let mut journal = Journal::new(path, file);
         journal.append(&json)?;
         journal.sync()?;
@@ -367,6 +377,14 @@ impl Header {
                     .to_owned(),
             )
         };
+        if line.is_empty() {
+            return Err(Error::new(
+                path,
+                Code::NoJournal,
+                "the journal holds nothing: its campaign was ended before it began".to_owned(),
+                "begin it again, with `--journal` and the same file".to_owned(),
+            ));
+        }
         let json = line::open(1, line).ok_or_else(|| none("this is no journal"))?;
         // The format and the build first: of others nothing more is known.
         #[derive(serde::Deserialize)]
@@ -390,6 +408,10 @@ impl Header {
         }
         serde_json::from_str(json).map_err(|error| none(&format!("this is no journal: {error}")))
     }
+}
+
+fn is_empty_file(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && there.len() == 0)
 }
 
 fn lock(path: &Path, file: &File) -> Result<(), Error> {

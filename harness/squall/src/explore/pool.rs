@@ -29,7 +29,7 @@ use crate::{
     run::{self, ExecuteOptions, RunReport, Verdict},
     spec::Spec,
     system::Registry,
-    worker::{Gone, Prints, Worker, fair_share},
+    worker::{Gone, Worker, fair_share},
 };
 
 /// Why no lock of this module is ever poisoned.
@@ -159,18 +159,9 @@ impl Pool {
         Ticket { pool: self, id, task }
     }
 
-    /// Executes these runs one after the other in one fresh process, with their histories and, if asked for, their traces, apart from all
-    /// explorations.
-    pub(crate) fn run_apart(
-        &self,
-        spec: &Spec,
-        runs: &[RunId],
-        trace: bool,
-        limit: Duration,
-        prints: Prints,
-    ) -> Vec<RunReport> {
-        let options = ExecuteOptions { trace, ..ExecuteOptions::default() };
-        self.run_telling(spec, runs, options, limit, prints)
+    /// Executes these runs one after the other in one fresh process, with their histories, apart from all explorations.
+    pub(crate) fn run_apart(&self, spec: &Spec, runs: &[RunId], limit: Duration) -> Vec<RunReport> {
+        self.run_telling(spec, runs, ExecuteOptions::default(), limit)
     }
 
     /// As [`run_apart`](Self::run_apart), with what these options say.
@@ -180,14 +171,11 @@ impl Pool {
         runs: &[RunId],
         options: ExecuteOptions,
         limit: Duration,
-        prints: Prints,
     ) -> Vec<RunReport> {
-        // Somebody who watches wants to see how far it got.
-        let follow = prints == Prints::PassOn;
-        let options = ExecuteOptions { keep_history: true, follow, ..options };
+        let options = ExecuteOptions { keep_history: true, ..options };
         let task = Arc::new(Task::new(spec, limit));
         let mut reports = Vec::new();
-        self.shared.run(&mut Lane::default(), &task, runs, options, prints, |report| reports.push(report));
+        self.shared.run(&mut Lane::default(), &task, runs, options, |report| reports.push(report));
         reports
     }
 
@@ -210,7 +198,7 @@ impl Apart {
         let mut done = None;
         let one = std::slice::from_ref(run);
         let options = ExecuteOptions { keep_history: true, log: Level::Warn, ..ExecuteOptions::default() };
-        self.shared.run(&mut self.lane, &task, one, options, Prints::Keep, |report| done = Some(report));
+        self.shared.run(&mut self.lane, &task, one, options, |report| done = Some(report));
         done.expect("one run makes one report")
     }
 }
@@ -316,6 +304,12 @@ struct Lane {
     knows: Option<Arc<Task>>,
 }
 
+impl Lane {
+    fn knows(&self, task: &Arc<Task>) -> bool {
+        self.knows.as_ref().is_some_and(|known| Arc::ptr_eq(known, task))
+    }
+}
+
 struct Driver {
     shared: Arc<Shared>,
     number: usize,
@@ -324,13 +318,19 @@ struct Driver {
 impl Driver {
     fn drive(self) {
         let mut lane = Lane::default();
+        let mut last = None;
         let mut state = self.shared.lock();
         while !state.closing {
-            let Some((id, task, work, follow)) = state.deal(self.number, self.shared.jobs) else {
+            let Some((id, task, work, follow)) = state.deal(self.number, self.shared.jobs, last) else {
                 state = self.shared.changed.wait(state).expect(UNPOISONED);
                 continue;
             };
             drop(state);
+            last = Some(id);
+            // What a run leaves behind in its process, an alarm or a child, is never another spec's.
+            if !lane.knows(&task) {
+                lane = Lane::default();
+            }
             let mut fresh = Lane::default();
             let (lane, runs) = match &work {
                 Work::Runs(_, runs) => (&mut lane, runs.clone()),
@@ -341,7 +341,7 @@ impl Driver {
             let log = if matches!(work, Work::Fresh(..)) { Level::Warn } else { Level::Off };
             let options = ExecuteOptions { log, follow, ..ExecuteOptions::default() };
             let mut done = 0;
-            self.shared.run(lane, &task, &runs, options, Prints::Keep, |report| {
+            self.shared.run(lane, &task, &runs, options, |report| {
                 if let Some(exploration) = self.shared.lock().explorations.get_mut(&id) {
                     match &work {
                         Work::Runs(first, _) => exploration.queue.store(first + done, report, self.number),
@@ -359,12 +359,12 @@ impl Driver {
 }
 
 impl State {
-    /// The next work for driver `me`, from the explorations in turn, and whether to follow it record by record.
-    fn deal(&mut self, me: usize, jobs: u64) -> Option<(u64, Arc<Task>, Work, bool)> {
+    /// The next work for driver `me`, from the exploration it had last or else from all in turn, and whether to follow it record by record.
+    fn deal(&mut self, me: usize, jobs: u64, last: Option<u64>) -> Option<(u64, Arc<Task>, Work, bool)> {
         let (before, after): (Vec<u64>, Vec<u64>) =
             self.explorations.keys().partition(|id| **id <= self.served);
-        for id in after.into_iter().chain(before) {
-            let exploration = self.explorations.get_mut(&id).expect("its key was just listed");
+        for id in last.into_iter().chain(after).chain(before) {
+            let Some(exploration) = self.explorations.get_mut(&id) else { continue };
             if let Some(work) = exploration.queue.deal(me, jobs) {
                 self.served = id;
                 // What is left of a run that took its process with it is seen when it does so again.
@@ -389,7 +389,6 @@ impl Shared {
         task: &Arc<Task>,
         mut runs: &[RunId],
         options: ExecuteOptions,
-        prints: Prints,
         mut deliver: impl FnMut(RunReport),
     ) {
         if let Some(registry) = &self.in_process {
@@ -402,7 +401,7 @@ impl Shared {
         while !runs.is_empty() && task.wanted() {
             if lane.worker.is_none() {
                 lane.knows = None;
-                match Worker::start(prints, self.memory.load(Ordering::Relaxed)) {
+                match Worker::start(self.memory.load(Ordering::Relaxed)) {
                     Ok(worker) => lane.worker = Some(worker),
                     Err(error) => {
                         let why = format!("no worker process could be started: {error}");
@@ -413,8 +412,8 @@ impl Shared {
                     }
                 }
             }
+            let known = lane.knows(task);
             let worker = lane.worker.as_mut().expect("it was just started");
-            let known = lane.knows.as_ref().is_some_and(|known| Arc::ptr_eq(known, task));
             let spec = (!known).then_some(task.json.as_str());
             let mut delivered = 0;
             let end = worker.run(spec, runs, options, task.limit, &|| task.wanted(), |report| {

@@ -17,9 +17,9 @@ use crate::{
 
 /// Of how many runs one is executed again in a fresh process, and one in a worker that has done others, besides those at the start.
 const SAMPLE: u64 = 50;
-/// How often the first run is executed in one fresh process. What differs from the first run of a process to the second, third or
-/// fourth then shows in it alone, whatever else was dealt to whom.
-const FIRST_AGAIN: u32 = 4;
+/// How often the first run is executed in one fresh process, where there are as many runs. What differs from the first run of a process
+/// to any up to the eighth then shows in it alone, whatever else was dealt to whom: one job or many, they find the same.
+const FIRST_AGAIN: u32 = 8;
 /// How often others are: as the first run of a process, and as one that is not.
 const AGAIN: u32 = 2;
 /// How far runs may get ahead of the first that is not done: bounds what a run that hangs makes us keep.
@@ -250,8 +250,7 @@ impl Queue {
     /// with any of its runs, so places are dense at the start, where few runs are all there are, and never end.
     fn sampled(&self, place: u64) -> u32 {
         match place {
-            0 if self.source.total() > 1 => FIRST_AGAIN,
-            0 => AGAIN,
+            0 => u32::try_from(self.source.total()).unwrap_or(u32::MAX).clamp(AGAIN, FIRST_AGAIN),
             _ if place.is_power_of_two() => AGAIN,
             _ if place.is_multiple_of(SAMPLE) || place + 1 == self.source.total() => AGAIN,
             _ => 0,
@@ -341,7 +340,7 @@ mod tests {
             let Some(Work::Fresh(again, _, times)) = queue.deal(1, 2) else {
                 panic!("{place} in a fresh process")
             };
-            assert_eq!((again, times), (place, if place == 0 { 4 } else { 2 }));
+            assert_eq!((again, times), (place, if place == 0 { 4 } else { AGAIN }));
             assert_eq!(handed_on(&mut queue), [0u64; 0]);
             (0..times).for_each(|_| queue.store_again(place, passed(3 + place)));
         }
@@ -391,12 +390,13 @@ mod tests {
 
     #[test]
     fn one_execution_that_differs_is_enough() {
-        for nth in 0..4 {
-            let mut queue = queue(Seeds::first(2), 1);
+        for nth in 0..FIRST_AGAIN {
+            let mut queue = queue(Seeds::first(20), 1);
             deal_all(&mut queue);
             queue.store(0, passed(0), 0);
             let odd = RunReport { digest: crate::run::Digest(7), ..passed(0) };
-            (0..4).for_each(|at| queue.store_again(0, if at == nth { odd.clone() } else { passed(0) }));
+            (0..FIRST_AGAIN)
+                .for_each(|at| queue.store_again(0, if at == nth { odd.clone() } else { passed(0) }));
             let HandOn::Run(run) = queue.hand_on() else { panic!("it is ready") };
             assert_eq!(run.again, Some(odd));
         }

@@ -208,6 +208,8 @@ impl<'a> Judge<'a> {
     /// The verdict, of `in_all` runs that there would have been.
     pub(super) fn finish(mut self, ended: &Ended, in_all: u64) -> Outcome {
         self.outcome.verdict = self.verdict(ended, in_all);
+        let stuck = stuck(&self.outcome.coverage, self.outcome.runs);
+        self.outcome.notes.extend(stuck);
         self.outcome
     }
 
@@ -326,7 +328,23 @@ pub(crate) fn count(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
+/// What is to be said of tasks that can never go on, if there are such.
+pub(crate) fn stuck(coverage: &Coverage, runs: u64) -> Option<String> {
+    let tasks: Vec<_> =
+        coverage.stuck.iter().map(|(whose, tasks)| format!("{} of {whose}", count(*tasks, "task"))).collect();
+    (!tasks.is_empty()).then(|| {
+        format!(
+            "at the end of {}, these waited for what can never wake them, as nothing is left that could: {}",
+            count(runs, "run"),
+            tasks.join("; ")
+        )
+    })
+}
+
 fn add(sum: &mut Coverage, run: &Coverage) {
+    for (whose, tasks) in &run.stuck {
+        *sum.stuck.entry(whose.clone()).or_default() += tasks;
+    }
     for (fault, count) in &run.faults {
         let sum = sum.faults.entry(fault.clone()).or_default();
         sum.struck += count.struck;
@@ -339,7 +357,9 @@ fn add(sum: &mut Coverage, run: &Coverage) {
     let faults = &sum.faults;
     sum.idle.retain(|fault, _| faults.get(fault).is_none_or(|count| count.touched == 0));
     for (check, n) in &run.exercised {
-        *sum.exercised.entry(check.clone()).or_default() += n;
+        let sum = sum.exercised.entry(check.clone()).or_default();
+        // What an invariant of the system says of itself may be any number.
+        *sum = sum.saturating_add(*n);
     }
     for (pattern, n) in &run.sometimes {
         *sum.sometimes.entry(pattern.clone()).or_default() += n;

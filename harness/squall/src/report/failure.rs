@@ -11,7 +11,7 @@ use super::{
 use crate::{
     explore::{Divergence, SpecVerdict, count},
     inquiry::Unread,
-    log::Level,
+    log::{Level, Logged},
     run::{RunReport, Verdict},
     shrink::{self, Shrunk},
     spec::model::Size,
@@ -83,6 +83,7 @@ fn write_block(
         SpecVerdict::Nondeterministic(divergence) => {
             writeln!(out, "{title} {path}: {divergence}")?;
             fork(out, divergence)?;
+            writeln!(out, "  {USUAL_CAUSES}")?;
             writeln!(out, "  replay: {}", report.replay(reproduce, &divergence.run))?;
         }
     }
@@ -91,6 +92,11 @@ fn write_block(
     }
     Ok(())
 }
+
+/// What makes two runs of one seed, where nothing of the world does.
+const USUAL_CAUSES: &str = "look for what outlives a run (a static, a cache, the real disk, real sockets, the environment), the machine's own time \
+                            (the counter of the processor, as quanta and minstant read it), addresses (a pointer in an event, a hash of one), \
+                            and random numbers of the machine (/dev/urandom)";
 
 /// How many faults and operations of a shrunk run are shown.
 const SMALL: usize = 12;
@@ -236,18 +242,18 @@ fn excerpt(out: &mut String, report: &RunReport) -> std::fmt::Result {
 /// How many lines of a failing run's log are shown.
 const LOGGED: usize = 6;
 
-/// The last that the service said before it failed.
-fn log(out: &mut String, report: &RunReport) -> std::fmt::Result {
+/// The last that the service said at warn and above, or printed, before it failed; and of how many lines.
+pub(crate) fn last_said(report: &RunReport) -> (Vec<&Logged>, usize) {
     let lines: Vec<_> = report.log.lines.iter().filter(|line| line.level <= Level::Warn).collect();
-    if lines.is_empty() {
+    (lines[lines.len().saturating_sub(LOGGED)..].to_vec(), lines.len())
+}
+
+fn log(out: &mut String, report: &RunReport) -> std::fmt::Result {
+    let (last, all) = last_said(report);
+    if last.is_empty() {
         return Ok(());
     }
-    let last = &lines[lines.len().saturating_sub(LOGGED)..];
-    let of = if last.len() < lines.len() {
-        format!(", the last {} of {}", last.len(), lines.len())
-    } else {
-        String::new()
-    };
+    let of = if last.len() < all { format!(", the last {} of {all}", last.len()) } else { String::new() };
     writeln!(out, "    its log at warn and above{of}:")?;
     for line in last {
         writeln!(out, "    {}", LogLine(line))?;
@@ -320,8 +326,7 @@ fn fork(out: &mut String, divergence: &Divergence) -> std::fmt::Result {
         if divergence.recurred == Some(false) {
             return writeln!(
                 out,
-                "  Look for what happens once in a while or but once: files and sockets outside of the world, real time, process-wide \
-                 state that other runs leave behind."
+                "  no two histories of it were seen that differ: look for what happens once in a while, or but once"
             );
         }
         return writeln!(

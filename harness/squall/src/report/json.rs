@@ -84,6 +84,7 @@ pub(crate) fn spec(report: &SpecReport<'_>, reproduce: &Reproduce) -> Value {
             "what": failure::headline(&run.verdict),
             "last_record": run.history.last(),
             "polled": run.polled,
+            "log": failure::last_said(run).0,
             "replay": report.replay(reproduce, &run.run),
         })
     };

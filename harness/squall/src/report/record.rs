@@ -37,8 +37,18 @@ impl fmt::Display for LogLine<'_> {
     }
 }
 
+/// How much of a text is shown, in bytes.
+const SHOWN: usize = 8 << 10;
+
 /// A text in one line, without what would command a terminal.
 fn printable(text: &str) -> String {
+    let mut shown = SHOWN.min(text.len());
+    while !text.is_char_boundary(shown) {
+        shown -= 1;
+    }
+    if shown < text.len() {
+        return format!("{} .. ({} bytes more)", printable(&text[..shown]), text.len() - shown);
+    }
     let mut printable = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

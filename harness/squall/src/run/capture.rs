@@ -24,7 +24,7 @@ use std::{
     },
 };
 
-use squall_rt::world::{self, World};
+use squall_rt::world::World;
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
@@ -32,15 +32,12 @@ use tracing::{
     subscriber::{DefaultGuard, Interest},
 };
 
-use self::{
-    lines::{Lines, Place},
-    spans::Spans,
-};
+use self::{lines::Lines, spans::Spans};
 use super::record::Recorder;
 use crate::{
     confine,
     history::Fields,
-    log::{Level, Log},
+    log::{Level, Log, Logged},
     system::EventKind,
 };
 
@@ -236,20 +233,11 @@ fn look_for_blindness() {
 impl Capture {
     /// Adds a line to the log, unless its process is dead.
     fn say(&self, level: Level, target: &str, text: String, parent: Option<&span::Id>) {
-        let (node, at) = world::whereabouts();
-        let life = self.world.here();
-        if node.is_some() && life.is_none() {
-            return;
-        }
-        let place = Place {
-            at,
-            after: self.recorder.count(),
-            node: life.map(|life| self.recorder.name_for_panic(life.node)).unwrap_or_default(),
-            incarnation: life.map_or(0, |life| life.incarnation),
-        };
+        let Some(place) = self.recorder.place() else { return };
         let spans = self.spans.borrow().told(parent);
-        let mut lines = self.log.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.push(place, level, target, text, spans);
+        let line = Logged::new(place, level, target, text, spans);
+        self.recorder.said(&line);
+        self.log.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 }
 
@@ -314,6 +302,14 @@ impl Subscriber for Router {
             with_current(|capture| capture.say(level, target, reading.told(), event.parent()));
             return;
         }
+        if recorder.is_judging() {
+            confine::refuse_by(
+                Some("an invariant or a condition"),
+                &format!("reported an event of `{target}`"),
+                "nodes and clients report, and invariants say what they find by a Breach",
+            );
+            return;
+        }
         // A dead process reports nothing.
         let Some(life) = world.here() else { return };
         let mut reading = Reading { fields: Fields::new(), name: String::from(target) };
@@ -360,6 +356,7 @@ impl Subscriber for Router {
             if IS_WATCHED.load(Ordering::Relaxed) {
                 POLLED_LAST.store(id.into_u64(), Ordering::Relaxed);
                 POLLS.fetch_add(1, Ordering::Relaxed);
+                with_current(|capture| capture.recorder.begin_poll(id.into_u64() - 1));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    panic::Location,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak},
     time::Duration,
 };
@@ -222,6 +223,11 @@ impl Cluster {
         for node in self.nodes() {
             self.start(node);
         }
+    }
+
+    /// Whether the task that was spawned there is the first of a process: it is started here.
+    pub fn is_first_task(spawned_at: &Location<'_>) -> bool {
+        spawned_at.file() == file!()
     }
 
     fn start(&self, node: NodeId) {

@@ -130,7 +130,11 @@ impl PollWatch {
                     && poll != told
                     && let (Some(recorder), Some(process)) = (shared.recorder.get(), process)
                 {
-                    follower(Followed::Polled(&recorder.name_of_process(process)));
+                    let mut polled = recorder.name_of_process(process);
+                    if let Some(at) = recorder.polled_task().filter(|at| !Cluster::is_first_task(at)) {
+                        polled += &format!(", in the task spawned at {at}");
+                    }
+                    follower(Followed::Polled(&polled));
                     told = poll;
                 }
                 last = poll;
@@ -424,6 +428,7 @@ async fn supervise(
             recorder.finish(phases.chaos.0);
         }
     }
+    let stuck = recorder.stuck_tasks();
     drop(guard);
     drop(tasks);
     if let Some(reason) = over_another_network(&cluster) {
@@ -442,6 +447,7 @@ async fn supervise(
         exercised: std::mem::take(&mut recorded.exercised),
         sometimes: std::mem::take(&mut recorded.sometimes),
         roles: recorder.roles_taken(),
+        stuck,
         ops: count_outcomes(&recorded),
     };
     *shared.done.lock().unwrap_or_else(PoisonError::into_inner) = Some((recorded, coverage, virtual_time));

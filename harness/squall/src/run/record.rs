@@ -4,14 +4,15 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    panic::Location,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use squall_rt::world::{Life, NodeId, World};
+use squall_rt::world::{self, Life, NodeId, World};
 use tokio::sync::Notify;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -24,6 +25,7 @@ use super::{
 use crate::{
     check::{End, Violation, judge::Judge},
     history::{Fields, Kind, Lifecycle, Phase, Record},
+    log::{Logged, Place},
 };
 
 /// Is shown what comes of a run while it is under way.
@@ -33,6 +35,10 @@ pub(crate) type Follower = Arc<dyn Fn(Followed<'_>) + Send + Sync>;
 pub(crate) enum Followed<'a> {
     /// This was recorded.
     Record(&'a Record),
+    /// This was said.
+    Logged(&'a Logged),
+    /// What is said from now on is said here.
+    Place(&'a Place),
     /// The code of this node runs, and has not let go of its thread for a while.
     Polled(&'a str),
 }
@@ -55,11 +61,17 @@ pub(crate) struct Recorder {
     state: Mutex<State>,
     /// How many records there are, for whoever cannot wait for the state.
     count: AtomicU64,
+    /// Whether invariants are being shown something.
+    judging: AtomicBool,
+    /// How many lines the log has.
+    lines: AtomicU64,
     stopped: Notify,
     engine: OnceLock<Weak<Engine>>,
     /// Whoever has to know how far the history is.
     watch: Option<Arc<Watch>>,
     follower: Option<Follower>,
+    /// What the follower was told last.
+    told: Mutex<Option<Place>>,
     /// The nodes' names. They are asked for while something is being recorded, too.
     names: Mutex<Vec<Arc<str>>>,
 }
@@ -84,10 +96,13 @@ impl Recorder {
                 undecided: None,
             }),
             count: AtomicU64::new(0),
+            judging: AtomicBool::new(false),
+            lines: AtomicU64::new(0),
             stopped: Notify::new(),
             engine: OnceLock::new(),
             watch,
             follower,
+            told: Mutex::default(),
             names: Mutex::default(),
         })
     }
@@ -114,10 +129,28 @@ impl Recorder {
         name.unwrap_or_else(|| self.world.name(node)).to_string()
     }
 
+    /// Tasks that can never go on, per group and place: see [`Coverage::stuck`](super::Coverage::stuck). The first task of a process may well wait for
+    /// nothing, while others serve.
+    pub fn stuck_tasks(&self) -> BTreeMap<String, u64> {
+        let mut stuck = BTreeMap::new();
+        for task in self.world.stuck_tasks().iter().filter(|task| !task.is_main) {
+            let Some(node) = task.node else { continue };
+            let node = self.name_for_panic(node);
+            let group = node.split('[').next().unwrap_or(&node);
+            *stuck.entry(format!("{group}, spawned at {}", task.spawned_at)).or_default() += 1;
+        }
+        stuck
+    }
+
     /// Whose process it is that madsim has under this number.
     pub fn name_of_process(&self, number: u64) -> String {
         let node = self.world.process(number);
         node.map_or_else(|| "the harness".to_owned(), |node| self.name_for_panic(node))
+    }
+
+    /// Where the task was spawned that is being polled.
+    pub fn polled_task(&self) -> Option<&'static Location<'static>> {
+        self.world.polled().spawned_at()
     }
 
     /// The process that was started last on a node.
@@ -152,7 +185,7 @@ impl Recorder {
         if let Some(follower) = &self.follower {
             follower(Followed::Record(&record));
         }
-        if let Some(violation) = state.judge.observe(&record) {
+        if let Some(violation) = self.judged(|| state.judge.observe(&record)) {
             state.violation = Some(violation);
             self.stopped.notify_one();
         }
@@ -161,6 +194,72 @@ impl Recorder {
         if let Some(watch) = &self.watch {
             watch.count_record();
         }
+        drop(state);
+        self.tell_place();
+    }
+
+    fn judged<T>(&self, judge: impl FnOnce() -> T) -> T {
+        self.judging.store(true, Ordering::Relaxed);
+        let judged = judge();
+        self.judging.store(false, Ordering::Relaxed);
+        judged
+    }
+
+    /// Whether it is an invariant or a condition whose code runs. What it would record, it would wait for itself.
+    pub fn is_judging(&self) -> bool {
+        self.judging.load(Ordering::Relaxed)
+    }
+
+    /// Where in the run we are; none for what a dead process does.
+    pub fn place(&self) -> Option<Place> {
+        let (node, _) = world::whereabouts();
+        let life = self.world.here();
+        (node.is_none() || life.is_some()).then(|| self.place_of(life))
+    }
+
+    fn place_of(&self, life: Option<Life>) -> Place {
+        Place {
+            at: self.world.now(),
+            after: self.count(),
+            line: self.lines.load(Ordering::Relaxed),
+            node: life.map(|life| self.name_for_panic(life.node)).unwrap_or_default(),
+            incarnation: life.map_or(0, |life| life.incarnation),
+        }
+    }
+
+    /// A poll begins, of a task of the process that madsim has under this number.
+    pub fn begin_poll(&self, process: u64) {
+        if self.follower.is_some() {
+            self.tell(self.place_of(self.world.process(process).map(|node| self.last_life(node))));
+        }
+    }
+
+    /// Tells whoever follows the run where it is now.
+    fn tell_place(&self) {
+        if self.follower.is_some()
+            && let Some(place) = self.place()
+        {
+            self.tell(place);
+        }
+    }
+
+    /// Tells whoever follows the run where it is, if that has changed.
+    fn tell(&self, place: Place) {
+        let Some(follower) = &self.follower else { return };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.as_ref() != Some(&place) {
+            follower(Followed::Place(&place));
+            *told = Some(place);
+        }
+    }
+
+    /// The log has one more line.
+    pub fn said(&self, line: &Logged) {
+        self.lines.fetch_add(1, Ordering::Relaxed);
+        if let Some(follower) = &self.follower {
+            follower(Followed::Logged(line));
+        }
+        self.tell_place();
     }
 
     /// How many records there are; while one is being added, how many there were.
@@ -263,7 +362,7 @@ impl Recorder {
         let mut state = self.state();
         if state.violation.is_none() {
             let last = state.records.len().saturating_sub(1) as u64;
-            state.violation = state.judge.finish(&End { healed_at, ended_at }, last);
+            state.violation = self.judged(|| state.judge.finish(&End { healed_at, ended_at }, last));
             if state.violation.is_none() && state.undecided.is_none() {
                 state.undecided = state.judge.undecided();
             }

@@ -12,7 +12,12 @@ use super::{
     model::{Dur, EventPattern, Scalar, Spanned},
     path::Step,
 };
-use crate::{EventKind, Registry, Transport, check::consistency, system::AnySystem, trace};
+use crate::{
+    EventKind, Registry, Transport,
+    check::consistency,
+    system::{AnySystem, Problem, problems_with},
+    trace,
+};
 
 mod check;
 mod fault;
@@ -72,6 +77,8 @@ pub(crate) struct Context<'a> {
 /// What a system has.
 struct Known {
     name: &'static str,
+    /// What is wrong with its declarations under the parameters of this spec.
+    problems: Vec<Problem>,
     /// Node groups and their sizes in this spec, the clients last. A size that is wrong in the spec is `None`.
     groups: Vec<(String, Option<u32>)>,
     operations: Vec<(&'static str, u32)>,
@@ -118,6 +125,7 @@ impl Known {
         groups.push(("clients".to_owned(), (!clients.is_damaged()).then_some(*spec.workload.clients)));
         Known {
             name: system.name(),
+            problems: problems_with(system, &params),
             groups,
             operations: system.operations(&params),
             events: system.events(),

@@ -43,28 +43,33 @@ impl Problem {
 /// What is wrong with a system's declarations; nothing if all is well. Calls everything that the system declares, so this belongs
 /// where code under test may run.
 pub fn problems(system: &dyn AnySystem) -> Vec<Problem> {
-    let mut check = Check { system, found: Vec::new() };
+    let mut check = Check { system, params: &Value::Null, found: Vec::new() };
     check.params();
-    check.groups();
-    check.operations();
+    check.with_params();
     check.events();
-    check.twins("invariants", &system.invariants(&Value::Null));
-    check.twins("conditions", &system.conditions(&Value::Null));
     check.twins("methods", system.methods());
     check.roles();
     check.flaws();
     check.found
 }
 
+/// What is wrong with its declarations under these parameters, of those that go by parameters.
+pub(crate) fn problems_with(system: &dyn AnySystem, params: &Value) -> Vec<Problem> {
+    let mut check = Check { system, params, found: Vec::new() };
+    check.with_params();
+    check.found
+}
+
 /// What is wrong with a system's operations as its strategies draw them. This calls the strategies, as each run does.
 pub fn operation_problems(system: &dyn AnySystem) -> Vec<Problem> {
-    let mut check = Check { system, found: Vec::new() };
+    let mut check = Check { system, params: &Value::Null, found: Vec::new() };
     check.drawn();
     check.found
 }
 
 struct Check<'a> {
     system: &'a dyn AnySystem,
+    params: &'a Value,
     found: Vec<Problem>,
 }
 
@@ -99,8 +104,17 @@ impl Check<'_> {
         }
     }
 
+    fn with_params(&mut self) {
+        self.groups();
+        self.operations();
+        let (invariants, conditions) =
+            (self.system.invariants(self.params), self.system.conditions(self.params));
+        self.twins("invariants", &invariants);
+        self.twins("conditions", &conditions);
+    }
+
     fn groups(&mut self) {
-        let groups = self.system.groups(&Value::Null);
+        let groups = self.system.groups(self.params);
         let names: Vec<_> = groups.iter().map(|group| group.name).collect();
         self.twins("groups", &names);
         for name in names {
@@ -115,7 +129,7 @@ impl Check<'_> {
     }
 
     fn operations(&mut self) {
-        let operations = self.system.operations(&Value::Null);
+        let operations = self.system.operations(self.params);
         let names: Vec<_> = operations.iter().map(|(name, _)| *name).collect();
         self.twins("operations", &names);
         if !operations.is_empty() && operations.iter().all(|(_, weight)| *weight == 0) {

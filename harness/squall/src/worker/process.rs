@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, waitid, waitpid};
 
 mod ask;
 
@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     history::Record,
+    log::{Log, Logged},
     plan::RunId,
     run::{ExecuteOptions, RunReport, Verdict},
 };
@@ -40,17 +41,8 @@ const TICK: Duration = Duration::from_millis(50);
 /// How long a worker whose socket is closed may take to die, and what a dead one has said may take to arrive.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
-/// How many records are kept of a run that is followed: one that hangs may make them for ever.
-const RECORDS: usize = 20_000;
-
-/// What becomes of what code under test prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Prints {
-    /// The end of it is kept for the report of a death.
-    Keep,
-    /// It goes to our standard error too.
-    PassOn,
-}
+/// How many records, and how many lines, are kept of a run that is followed: one that hangs may make them for ever.
+const KEPT: usize = 20_000;
 
 /// A worker process that waits for jobs, or does one.
 pub(crate) struct Worker {
@@ -102,7 +94,7 @@ impl Worker {
     ///
     /// # Panics
     /// In a worker: its `main` did not call [`enter_if_worker`](super::enter_if_worker).
-    pub(crate) fn start(prints: Prints, memory: u64) -> io::Result<Worker> {
+    pub(crate) fn start(memory: u64) -> io::Result<Worker> {
         assert!(
             std::env::var_os(MARK).is_none_or(|mark| mark != "1"),
             "a worker starts no workers: call squall::worker::enter_if_worker first thing in main"
@@ -133,7 +125,7 @@ impl Worker {
                 }
             }
         });
-        let tail = Tail::of(printed, key, prints == Prints::PassOn);
+        let tail = Tail::of(printed, key);
         Ok(Worker {
             child,
             key,
@@ -173,16 +165,16 @@ impl Worker {
         let mut running = runs.next();
         let mut since = Instant::now();
         let mut started = false;
-        // What it has recorded so far, if it is followed.
-        let mut history = VecDeque::new();
-        let mut polled = None;
+        let mut so_far = SoFar::default();
         while let Some(run) = running {
-            let mut end = |history: &mut VecDeque<Record>, polled: Option<String>, verdict| {
+            let number = self.next;
+            let mut end = |worker: &Worker, so_far: SoFar, verdict| {
                 let wall_us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
-                let history = Vec::from(std::mem::take(history));
-                let virtual_time = history.last().map_or(Duration::ZERO, |last| last.at);
-                let lost = RunReport::lost(run.clone(), verdict);
-                deliver(RunReport { wall_us, virtual_time, history, polled, ..lost });
+                let mut report = so_far.report(run.clone(), verdict);
+                if options.follow {
+                    worker.add_printed(&mut report, number);
+                }
+                deliver(RunReport { wall_us, ..report });
                 Err(Gone::Done)
             };
             match self.hear(since + limit, wanted) {
@@ -191,25 +183,23 @@ impl Worker {
                         started = true;
                         since = Instant::now();
                     }
-                    Ok(Reply::Polled(node)) => polled = Some(node),
-                    Ok(Reply::Recorded(record)) => {
-                        if history.len() == RECORDS {
-                            history.pop_front();
-                        }
-                        history.push_back(record);
+                    Ok(reply @ (Reply::Polled(_) | Reply::Recorded(_) | Reply::Logged(_))) => {
+                        so_far.add(reply);
                         // One that records for ever is never silent.
                         if since.elapsed() > limit || !wanted() {
                             self.kill();
                             return if wanted() {
-                                end(&mut history, polled, Verdict::Hung { after: limit })
+                                end(self, so_far, Verdict::Hung { after: limit })
                             } else {
                                 Err(Gone::Done)
                             };
                         }
                     }
-                    Ok(Reply::Done(report)) => {
-                        history.clear();
-                        polled = None;
+                    Ok(Reply::Done(mut report)) => {
+                        so_far = SoFar::default();
+                        if options.follow {
+                            self.add_printed(&mut report, number);
+                        }
                         deliver(*report);
                         self.next += 1;
                         started = false;
@@ -229,7 +219,7 @@ impl Worker {
                     }
                     Err(reason) => {
                         self.kill();
-                        return end(&mut history, None, Verdict::Undecided { reason });
+                        return end(self, so_far, Verdict::Undecided { reason });
                     }
                 },
                 Heard::Unwanted => {
@@ -238,28 +228,22 @@ impl Worker {
                 }
                 Heard::TooLong => {
                     self.kill();
-                    return end(&mut history, polled, Verdict::Hung { after: limit });
+                    return end(self, so_far, Verdict::Hung { after: limit });
                 }
                 Heard::TooMuchMemory => {
                     self.kill();
                     if self.next > 0 {
                         return Err(Gone::Swollen);
                     }
-                    return end(
-                        &mut history,
-                        polled,
-                        Verdict::OutOfMemory { limit: self.memory, asked: None },
-                    );
+                    let limit = self.memory;
+                    return end(self, so_far, Verdict::OutOfMemory { limit, asked: None });
                 }
                 Heard::Foreign => {
                     self.kill();
                     let what =
                         "it wrote to a descriptor that is not its own: the one its worker reports over";
-                    return end(
-                        &mut history,
-                        None,
-                        Verdict::Died { how: self.with_last_lines(what.to_owned()) },
-                    );
+                    let how = self.with_last_lines(what.to_owned());
+                    return end(self, so_far, Verdict::Died { how });
                 }
                 Heard::Silence => {
                     let death = self.death();
@@ -267,18 +251,15 @@ impl Worker {
                         if self.next > 0 {
                             return Err(Gone::Swollen);
                         }
-                        return end(
-                            &mut history,
-                            None,
-                            Verdict::OutOfMemory { limit: self.memory, asked: Some(asked) },
-                        );
+                        let limit = self.memory;
+                        return end(self, so_far, Verdict::OutOfMemory { limit, asked: Some(asked) });
                     }
                     let when = if death.exited { ", in the middle of the run" } else { "" };
                     let how = self.with_last_lines(death.how + when);
                     if death.from_outside || !started {
                         return Err(Gone::FromOutside(how));
                     }
-                    return end(&mut history, None, Verdict::Died { how });
+                    return end(self, so_far, Verdict::Died { how });
                 }
             }
         }
@@ -387,6 +368,13 @@ impl Worker {
         failed_allocation(&self.tail.text())
     }
 
+    /// Adds what was printed in the run of this number, which was followed. Unless that has ended, the worker must be dead.
+    fn add_printed(&self, report: &mut RunReport, number: u64) {
+        let (printed, dropped) = self.tail.lines(number);
+        report.log.put_in(printed);
+        report.log.dropped += dropped;
+    }
+
     /// Adds the last lines that it printed. It must be dead.
     fn with_last_lines(&self, how: String) -> String {
         let last = self.tail.last_lines();
@@ -410,7 +398,23 @@ fn pid(child: &Child) -> Pid {
 fn kill(child: &mut Child) {
     // Where it is gone already there is nothing to end, as we want it.
     let _ = kill_process_group(pid(child), Signal::KILL);
-    let _ = child.wait();
+    let since = Instant::now();
+    while matches!(child.try_wait(), Ok(None)) && since.elapsed() < LAST_WORDS {
+        reap_threads(child);
+        super::wait(Duration::from_millis(1));
+    }
+}
+
+/// Takes note of the end of threads that we trace, where the worker's code asked for that (PTRACE_TRACEME): they are not gone before.
+fn reap_threads(child: &Child) {
+    /// Waits for children of any kind, threads among them (Linux).
+    const WALL: u32 = 0x4000_0000;
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", child.id())) else { return };
+    let ids = threads.filter_map(|thread| thread.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    // The process itself is waited for as a child.
+    for thread in ids.filter(|id| i64::from(*id) != i64::from(child.id())).filter_map(Pid::from_raw) {
+        let _ = waitpid(Some(thread), WaitOptions::NOHANG | WaitOptions::from_bits_retain(WALL));
+    }
 }
 
 /// This very executable, even if the file has been replaced since: a campaign goes on while its program is built again, and with what it began.
@@ -424,6 +428,52 @@ pub(crate) fn executable() -> std::io::Result<PathBuf> {
     } else {
         std::env::current_exe()
     }
+}
+
+/// What a run that is followed has told so far.
+#[derive(Default)]
+struct SoFar {
+    history: VecDeque<Record>,
+    log: VecDeque<Logged>,
+    /// How many lines of the log are gone.
+    dropped: u64,
+    polled: Option<String>,
+}
+
+impl SoFar {
+    fn add(&mut self, reply: Reply) {
+        match reply {
+            Reply::Polled(node) => self.polled = Some(node),
+            Reply::Recorded(record) => {
+                keep(&mut self.history, record);
+            }
+            Reply::Logged(line) => self.dropped += keep(&mut self.log, line),
+            _ => unreachable!("others do not tell how far a run is"),
+        }
+    }
+
+    /// The report of a run that came to no end.
+    fn report(self, run: RunId, verdict: Verdict) -> RunReport {
+        let tells = matches!(verdict, Verdict::Hung { .. } | Verdict::OutOfMemory { .. });
+        let log = Log { lines: self.log.into(), unwanted: 0, dropped: self.dropped };
+        RunReport {
+            virtual_time: self.history.back().map_or(Duration::ZERO, |last| last.at),
+            history: self.history.into(),
+            log,
+            polled: self.polled.filter(|_| tells),
+            ..RunReport::lost(run, verdict)
+        }
+    }
+}
+
+/// Adds to what is kept, which is bounded: how many went for it.
+fn keep<T>(kept: &mut VecDeque<T>, new: T) -> u64 {
+    let full = kept.len() == KEPT;
+    if full {
+        kept.pop_front();
+    }
+    kept.push_back(new);
+    u64::from(full)
 }
 
 /// How a worker died, of which nobody here is guilty.

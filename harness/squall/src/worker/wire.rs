@@ -9,7 +9,10 @@ use std::{
     io::{self, Read, Write},
 };
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::log::Place;
 
 /// What a parent says first, so that a worker knows that it has one. Its last byte is the version of what follows.
 const GREETING: [u8; 8] = *b"squall\n\x01";
@@ -41,10 +44,63 @@ impl Key {
         Ok((said[..8] == GREETING).then_some((Key(number(8)), number(16))))
     }
 
-    /// Separates what one run printed from what the next one prints.
-    pub(super) fn mark(self, run: u64) -> Vec<u8> {
-        format!("\x1esquall {:016x} {run:016x}\x1e\n", self.0).into_bytes()
+    /// What stands among what is printed, for this.
+    pub(super) fn mark(self, mark: &Mark) -> Vec<u8> {
+        let told = serde_json::to_string(mark).expect("marks serialise into memory");
+        format!("{}{:04x} {told}{}", self.begins_mark(), told.len(), Mark::END).into_bytes()
     }
+
+    fn begins_mark(self) -> String {
+        format!("{}squall {:016x} ", char::from(Mark::FIRST), self.0)
+    }
+
+    /// What begins with `bytes`, the first of which is [`Mark::FIRST`].
+    pub(super) fn mark_at(self, bytes: &[u8]) -> Marked {
+        const DIGITS: usize = 4;
+        let begins = self.begins_mark().into_bytes();
+        let known = bytes.len().min(begins.len());
+        if bytes[..known] != begins[..known] {
+            return Marked::Not;
+        }
+        let Some(len) = bytes.get(begins.len()..begins.len() + DIGITS) else { return Marked::Perhaps };
+        let len = std::str::from_utf8(len).ok().and_then(|digits| usize::from_str_radix(digits, 16).ok());
+        let Some(len) = len else { return Marked::Not };
+        let from = begins.len() + DIGITS + 1;
+        let Some(rest) = bytes.get(from..from + len + Mark::END.len()) else { return Marked::Perhaps };
+        match serde_json::from_slice(&rest[..len]) {
+            Ok(mark) if rest[len..] == *Mark::END.as_bytes() => {
+                Marked::Is(mark, from + len + Mark::END.len())
+            }
+            _ => Marked::Not,
+        }
+    }
+}
+
+/// What a worker tells among what code under test prints: it is in order with that, as nothing that goes over the socket is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Mark {
+    /// What follows is printed here.
+    Place(Place),
+    /// The run of this number has ended: what follows is another's.
+    Ended(u64),
+}
+
+impl Mark {
+    /// What every mark begins with.
+    pub(super) const FIRST: u8 = 0x1e;
+    /// What every mark ends with.
+    const END: &str = "\x1e\n";
+}
+
+/// What [`Key::mark_at`] found.
+pub(super) enum Marked {
+    /// No mark of ours.
+    Not,
+    /// There is not enough of it to say.
+    Perhaps,
+    /// This one, so many bytes long.
+    Is(Mark, usize),
 }
 
 /// A message about a run.

@@ -1,8 +1,8 @@
 //! The log of a run as it comes: bounded, the oldest lines going first.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
-use crate::log::{Level, Log, Logged};
+use crate::log::{Log, Logged};
 
 /// How many bytes of text are kept, in lines of any number.
 const ROOM: usize = 32 << 20;
@@ -18,18 +18,8 @@ pub(super) struct Lines {
     dropped: u64,
 }
 
-/// Where and when a line was said.
-pub(super) struct Place {
-    pub at: Duration,
-    pub after: u64,
-    pub node: String,
-    pub incarnation: u32,
-}
-
 impl Lines {
-    pub fn push(&mut self, place: Place, level: Level, target: &str, text: String, spans: String) {
-        let Place { at, after, node, incarnation } = place;
-        let line = Logged { at, after, node, incarnation, level, target: target.to_owned(), text, spans };
+    pub fn push(&mut self, line: Logged) {
         self.bytes += size(&line);
         self.lines.push_back(line);
         while self.bytes > ROOM
@@ -52,14 +42,17 @@ fn size(line: &Logged) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::log::{Level, Place};
 
     #[test]
     fn a_service_that_never_stops_talking_fills_no_memory() {
         let mut lines = Lines::default();
         for n in 0..40 {
-            let place = Place { at: Duration::ZERO, after: n, node: String::new(), incarnation: 1 };
-            lines.push(place, Level::Warn, "t", "x".repeat(1 << 20), String::new());
+            let place = Place { at: Duration::ZERO, after: n, line: n, node: String::new(), incarnation: 1 };
+            lines.push(Logged::new(place, Level::Warn, "t", "x".repeat(1 << 20), String::new()));
         }
         let log = lines.take();
         assert!(log.lines.len() < 32 && log.dropped == 40 - log.lines.len() as u64, "{}", log.lines.len());

@@ -33,9 +33,15 @@ impl Context<'_> {
             self.report(top.key("system").error(Code::UnknownSystem, message, help));
             return;
         };
-        for problem in registry.problems(&spec.system) {
-            self.report(problem.at(system.name(), top.key("system").span()));
-        }
+        let problems = registry.problems(&spec.system);
+        let others = self.system.as_ref().map_or(&[][..], |known| &known.problems);
+        let others = others.iter().filter(|problem| !problems.contains(problem));
+        let told: Vec<_> = problems
+            .iter()
+            .chain(others)
+            .map(|problem| problem.at(system.name(), top.key("system").span()))
+            .collect();
+        told.into_iter().for_each(|problem| self.report(problem));
         let Some(variant) = &spec.variant else { return };
         let known: Vec<_> =
             std::iter::once("hardened").chain(system.flaws().iter().map(|flaw| flaw.name)).collect();

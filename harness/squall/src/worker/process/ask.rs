@@ -125,7 +125,13 @@ impl Worker {
                         break Silence::Panicked { message, location };
                     }
                     Ok(Reply::Refused(told)) => break Silence::Refused(told),
-                    Ok(Reply::Start | Reply::Recorded(_) | Reply::Polled(_) | Reply::Done(_)) => {
+                    Ok(
+                        Reply::Start
+                        | Reply::Recorded(_)
+                        | Reply::Logged(_)
+                        | Reply::Polled(_)
+                        | Reply::Done(_),
+                    ) => {
                         break Silence::Garbled("it made a run".to_owned());
                     }
                     Err(error) => break Silence::Garbled(error.to_string()),
