@@ -3,10 +3,12 @@
 
 mod panics;
 mod refusal;
+mod sight;
 mod stack;
 
 pub use self::stack::Backtrace;
 pub(crate) use self::{
     panics::{By, Panicked, as_part, catch},
     refusal::{listen, look_at_new_subscriber, refuse_by, take_refused},
+    sight::Sight,
 };

@@ -115,10 +115,15 @@ pub fn a_backtrace_comes_when_it_is_asked_for() {
 pub fn who_hangs_is_told_with_the_place_of_its_task() {
     let hung = |trick: &str| {
         let (_directory, spec) = spec(trick);
-        run(squall(&["run", &spec, "--no-shrink", "--run-timeout", "1s"])).with(1)
+        run(squall(&["run", &spec, "--no-shrink", "--run-timeout", "5s", "--seeds", "1"])).with(1)
     };
     let place = line_of("drop(squall_rt::task::spawn(async {");
-    hung("receive_in_task").says(&format!("killed in the code of nodes[0], in the task spawned at {place}"));
+    let waits =
+        format!("Receiver::recv`, called at {}", place_of("let _ = std::sync::mpsc::channel::<()>().1.recv"));
+    hung("receive_in_task")
+        .says(&format!("killed in the code of nodes[0], in the task spawned at {place}"))
+        .says(&waits)
+        .says("`.await` instead");
     // The first task of a process is the process's own.
     let first = hung("receive").says("killed in the code of nodes[0]");
     assert!(!first.out.contains("in the task spawned"), "{}", first.out);

@@ -39,13 +39,16 @@ impl Backtrace {
     pub(crate) fn here() -> Backtrace {
         let mut addresses = Vec::new();
         backtrace::trace(|frame| {
-            let relative = (frame.ip() as usize as i64).wrapping_sub(anchor());
-            if (-FAR..FAR).contains(&relative) {
-                addresses.push(relative);
-            }
+            addresses.push(frame.ip() as usize);
             true
         });
-        Backtrace(addresses)
+        Backtrace::of(addresses)
+    }
+
+    /// That of the thread on whose stack these addresses of code were.
+    pub(super) fn of(addresses: impl IntoIterator<Item = usize>) -> Backtrace {
+        let relative = addresses.into_iter().map(|address| (address as i64).wrapping_sub(anchor()));
+        Backtrace(relative.filter(|relative| (-FAR..FAR).contains(relative)).collect())
     }
 
     /// Whether there is none.
@@ -84,7 +87,7 @@ impl Stack {
         Stack::of(&Backtrace::here())
     }
 
-    fn of(backtrace: &Backtrace) -> Stack {
+    pub(super) fn of(backtrace: &Backtrace) -> Stack {
         let mut frames = Vec::new();
         for relative in &backtrace.0 {
             let address = anchor().wrapping_add(*relative) as usize;
@@ -127,6 +130,12 @@ impl Stack {
         place.map(Place::to_string)
     }
 
+    /// The function of std's or of a package's that the user's code called; none if it runs by itself.
+    pub fn called(&self) -> Option<String> {
+        let others = self.0.iter().take_while(|frame| !frame.place.as_ref().is_some_and(Place::is_users));
+        others.last().map(|frame| frame.function.clone())
+    }
+
     /// The package, with its version, whose code the user's code called, or that runs by itself.
     pub fn package(&self) -> Option<String> {
         let places = self.0.iter().filter_map(|frame| frame.place.as_ref());
@@ -156,14 +165,30 @@ impl Frame {
     }
 }
 
-/// A function's name without its type arguments, which may be many times as long.
+/// A function's name without its type arguments, which may be many times as long. What a path begins with, as in `<T as Trait>::f`, stays.
 fn without_types(function: &str) -> String {
-    match function.find('<') {
-        Some(at) if at > 0 && !function[..at].ends_with("::") && !function[..at].ends_with(' ') => {
-            function[..at].to_owned()
+    let mut short = String::with_capacity(function.len());
+    let (mut depth, mut before) = (0, ' ');
+    for c in function.chars() {
+        match c {
+            // The `>` of an arrow closes nothing.
+            '>' if before == '-' => {}
+            '<' if depth > 0 || !(short.is_empty() || short.ends_with(['<', ' ', '&', '(', ','])) => {
+                depth += 1
+            }
+            '>' if depth > 0 => {
+                depth -= 1;
+                before = c;
+                continue;
+            }
+            _ => {}
         }
-        _ => function.to_owned(),
+        if depth == 0 {
+            short.push(c);
+        }
+        before = c;
     }
+    short.replace("::::", "::").trim_end_matches("::").to_owned()
 }
 
 impl Place {
@@ -237,6 +262,19 @@ mod tests {
     }
 
     #[test]
+    fn type_arguments_are_left_out_and_nothing_else() {
+        for (whole, short) in [
+            ("std::sync::mpsc::Receiver<alloc::vec::Vec<u8>>::recv", "std::sync::mpsc::Receiver::recv"),
+            ("core::option::expect_failed", "core::option::expect_failed"),
+            ("core::panicking::panic_display::<&str>", "core::panicking::panic_display"),
+            ("<alloc::boxed::Box<dyn Fn(u8) -> bool> as Fn<(u8,)>>::call", "<alloc::boxed::Box as Fn>::call"),
+            ("a::f::<fn(u8) -> u8>::{{closure}}", "a::f::{{closure}}"),
+        ] {
+            assert_eq!(without_types(whole), short);
+        }
+    }
+
+    #[test]
     fn whose_code_it_is() {
         let registry = |package| place(&format!("/home/u/.cargo/registry/src/index-0a/{package}/src/lib.rs"));
         assert_eq!(registry("rayon-core-1.12.1").package().as_deref(), Some("rayon-core 1.12.1"));
@@ -261,6 +299,6 @@ mod tests {
         assert!(!stack.has("squall::run::stack"), "{stack}");
         assert!(stack.has("std::thread::") || stack.has("test::"), "{stack}");
         assert_eq!(without_types("poll<alloc::boxed::Box<T>>"), "poll");
-        assert_eq!(without_types("<T as a::B<u8>>::c"), "<T as a::B<u8>>::c");
+        assert_eq!(without_types("<T as a::B<u8>>::c"), "<T as a::B>::c");
     }
 }

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     check::judge::Judge,
-    confine::{self, Backtrace, By, Panicked, as_part},
+    confine::{self, Backtrace, By, Panicked, Sight, as_part},
     fault::target::{self, Among},
     history::{Kind, Phase},
     plan::{Drawn, Plan, PlannedFault, RunId, Start},
@@ -74,6 +74,7 @@ pub(crate) fn execute_followed(
     let shared = Arc::new(Shared {
         log: RunLog::new(options.log),
         recorder: OnceLock::new(),
+        thread: OnceLock::new(),
         watch: OnceLock::new(),
         done: Mutex::default(),
     });
@@ -87,6 +88,7 @@ pub(crate) fn execute_followed(
     let outcome = plan.and_then(|plan| {
         on_fresh_thread(|| {
             let _listening = capture::listen(options.log);
+            let _ = shared.thread.set(Sight::of_this_thread());
             let schedule = spec.plan.as_ref().and_then(|plan| plan.schedule);
             world::run_scheduled(plan.seed, schedule, |world| {
                 supervise(world, system.clone(), spec, plan, shared.clone(), options.trace, follower)
@@ -117,22 +119,31 @@ struct PollWatch {
 impl PollWatch {
     /// How long is long.
     const LONG: Duration = Duration::from_millis(50);
+    /// After how many times that it is looked at what the code is doing.
+    const PATIENCE: u32 = 8;
 
     fn start(shared: Arc<Shared>, follower: Follower) -> Self {
         let (over, is_over) = mpsc::channel();
         // From the run's first poll on: it may be over, or hang, before the thread looks for the first time.
         let (mut last, _) = capture::polled();
         let mut told = last;
+        let mut times = 0;
         let thread = thread::spawn(move || {
             while is_over.recv_timeout(Self::LONG) == Err(mpsc::RecvTimeoutError::Timeout) {
                 let (poll, process) = capture::polled();
+                times = if poll == last { times + 1 } else { 0 };
+                let looks = times == Self::PATIENCE;
                 if poll == last
-                    && poll != told
+                    && (poll != told || looks)
                     && let (Some(recorder), Some(process)) = (shared.recorder.get(), process)
                 {
                     let mut polled = recorder.name_of_process(process);
                     if let Some(at) = recorder.polled_task().filter(|at| !Cluster::is_first_task(at)) {
                         polled += &format!(", in the task spawned at {at}");
+                    }
+                    if let Some(seen) = shared.thread.get().filter(|_| looks).and_then(|thread| thread.look())
+                    {
+                        polled += &format!(", {seen}");
                     }
                     follower(Followed::Polled(&polled));
                     told = poll;
@@ -268,6 +279,8 @@ fn on_fresh_thread<T: Send>(f: impl FnOnce() -> T + Send) -> Result<T, Ended> {
 struct Shared {
     log: Arc<RunLog>,
     recorder: OnceLock<Arc<Recorder>>,
+    /// The thread of the run.
+    thread: OnceLock<Sight>,
     watch: OnceLock<Arc<Watch>>,
     done: Mutex<Option<(Recorded, Coverage, Duration)>>,
 }
