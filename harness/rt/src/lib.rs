@@ -8,7 +8,7 @@
 //! | [`disk`] | a simulated disk that loses what was not synced when the node crashes | `std::fs` |
 //! | [`clock`] | the node's own wall clock | `SystemTime::now` |
 //! | [`process`] | the supervisor asks a process to end | SIGTERM, ctrl-c |
-//! | [`time`], [`task`] | madsim's virtual time and scheduler | tokio |
+//! | [`time`], [`task`] | virtual time to the nanosecond, and tasks as tokio has them, on madsim's scheduler | tokio |
 //! | [`rng`] | a stream of its own for each node, drawn from the seed | `fastrand` |
 //! | [`http`] | HTTP/1.1 over [`net`]: axum routers and a pooled client, the same code in both | |
 //! | [`rpc`] | the same typed request / reply protocol over [`net`] in both | |

@@ -6,20 +6,44 @@
 #[cfg(madsim)]
 mod join;
 #[cfg(madsim)]
+mod join_set;
+#[cfg(madsim)]
+mod local;
+#[cfg(madsim)]
 mod running;
 
 #[cfg(madsim)]
-use std::{future::Future, panic::Location, sync::Arc};
+use std::{future::Future, panic::Location};
 
 #[cfg(madsim)]
-pub use self::join::{AbortHandle, Id, JoinError, JoinHandle};
+pub use real_tokio::{
+    task::{
+        LocalKey,
+        coop::{self, consume_budget, unconstrained},
+        yield_now,
+    },
+    task_local,
+};
+#[cfg(not(madsim))]
+pub use tokio::{
+    task::{
+        AbortHandle, Id, JoinError, JoinHandle, JoinSet, LocalEnterGuard, LocalKey, LocalSet,
+        coop::{self, consume_budget, unconstrained},
+        id, spawn, spawn_local, try_id, yield_now,
+    },
+    task_local,
+};
+
 #[cfg(madsim)]
 pub(crate) use self::running::Running;
 #[cfg(madsim)]
+pub use self::{
+    join::{AbortHandle, Id, JoinError, JoinHandle},
+    join_set::JoinSet,
+    local::{LocalEnterGuard, LocalSet, spawn_local},
+};
+#[cfg(madsim)]
 use crate::world::tasks::{self, Tasks};
-pub use tokio::task::yield_now;
-#[cfg(not(madsim))]
-pub use tokio::task::{AbortHandle, Id, JoinError, JoinHandle, id, spawn, try_id};
 
 /// Starts a task that runs beside the one that calls.
 ///
@@ -32,9 +56,9 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let running = Tasks::current().wrap_here(future, Location::caller());
-    let abort = AbortHandle::new(running.task().id, Arc::downgrade(running.task()));
-    JoinHandle::new(madsim::task::spawn(running), abort)
+    let (task, handle) = Tasks::current().wrap_here(future, Location::caller());
+    drop(madsim::task::spawn(task));
+    handle
 }
 
 /// The id of the task that calls.

@@ -1,17 +1,30 @@
-//! Monotonic time: tokio's timers in production, virtual time in the simulation. Both round a sleep up to the next
-//! millisecond.
+//! Monotonic time: tokio's timers in production, virtual time in the simulation, with the same interface.
+//!
+//! In the simulation a sleep ends at its deadline, to the nanosecond. tokio's end at a millisecond after it.
 
-use std::future::Future;
+#[cfg(madsim)]
+mod instant;
+#[cfg(madsim)]
+mod interval;
+#[cfg(madsim)]
+mod sleep;
+#[cfg(madsim)]
+mod timeout;
+
 pub use std::time::Duration;
+
+#[cfg(madsim)]
+pub use real_tokio::time::MissedTickBehavior;
+#[cfg(not(madsim))]
 pub use tokio::time::{
-    Instant, Interval, MissedTickBehavior, Sleep, error::Elapsed, interval, interval_at, sleep, sleep_until,
-    timeout,
+    Instant, Interval, MissedTickBehavior, Sleep, Timeout, error::Elapsed, interval, interval_at, sleep,
+    sleep_until, timeout, timeout_at,
 };
 
-/// Requires `future` to complete before `deadline`.
-///
-/// # Errors
-/// [`Elapsed`] when the deadline passes first; the future is dropped then.
-pub async fn timeout_at<F: Future>(deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
-    timeout(deadline.saturating_duration_since(Instant::now()), future).await
-}
+#[cfg(madsim)]
+pub use self::{
+    instant::Instant,
+    interval::{Interval, interval, interval_at},
+    sleep::{Sleep, sleep, sleep_until},
+    timeout::{Elapsed, Timeout, timeout, timeout_at},
+};

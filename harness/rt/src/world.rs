@@ -11,7 +11,7 @@
 //!   adding a fault or a node leaves all other draws as they were. madsim's own generator orders the scheduler.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     future::Future,
     ops::{Index, IndexMut},
     panic::{self, AssertUnwindSafe, Location},
@@ -27,7 +27,7 @@ use madsim::{
     rand::GlobalRng,
     runtime::Runtime,
     task::NodeId as MadsimNode,
-    time::{Sleep, TimeHandle},
+    time::TimeHandle,
 };
 use spin::Mutex;
 
@@ -44,6 +44,7 @@ pub mod rpc;
 mod stream;
 mod syscall;
 pub(crate) mod tasks;
+pub(crate) mod timers;
 pub mod watch;
 
 pub(crate) use self::clock::wall_clock;
@@ -56,12 +57,13 @@ use self::{
     refusal::Refused,
     rpc::Calls,
     tasks::Tasks,
+    timers::Timers,
     watch::Watch,
 };
 pub use self::{
     disk::DiskFate,
     stream::Stream,
-    tasks::{Panics, Polled, StuckTask},
+    tasks::{Panics, Polled, StuckTask, panic_ends_the_run},
 };
 
 /// A node of the simulated world: a machine with an address and a disk, on which a process may run.
@@ -149,6 +151,7 @@ pub struct World {
     calls: Calls,
     clocks: Clocks,
     tasks: Arc<Tasks>,
+    timers: Arc<Timers>,
     watch: Watch,
 }
 
@@ -165,10 +168,20 @@ impl Simulator for World {
             calls: Calls::default(),
             clocks: Clocks::new(time.clone()),
             tasks: Tasks::new(time.clone()),
+            timers: Timers::new(time.clone()),
             watch: Watch::default(),
         }
     }
 }
+
+thread_local! {
+    /// The world of the run on this thread.
+    static CURRENT: RefCell<Option<Arc<World>>> = const { RefCell::new(None) };
+}
+
+/// What is asked of the world has no answer.
+const NO_RUN: &str =
+    "no simulation runs on this thread: call it in a task of one, which `squall_rt::world::run` starts";
 
 /// Tasks were found on the real tokio runtime after a run: some dependency calls `tokio::spawn` itself rather than
 /// through this crate (or madsim-tokio), so its work never ran.
@@ -231,13 +244,14 @@ pub fn run_scheduled<F: Future>(
     ENDING.set(false);
     // By its handle: inside its scheduler tokio's `yield_now` would put off the wake-up until the runtime is idle, which is never.
     // Unconstrained: the whole run is one poll to tokio, whose budget would otherwise run out once and for all.
-    outer.handle().block_on(real_tokio::task::unconstrained(async move {
+    outer.handle().block_on(tasks::with_budgets(real_tokio::task::unconstrained(async move {
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
             runtime.block_on(async {
-                let world = World::current();
+                let world = plugin::simulator::<World>();
+                CURRENT.set(Some(world.clone()));
                 world.seed.set(seed).expect("a world is seeded once");
                 world.draws.store(seed, Ordering::Relaxed);
-                Tasks::enter(Some(world.tasks.clone()));
+                world.timers.start_pump();
                 world.net.init(seed);
                 world.bridge.set_default(LinkPolicy::default()).expect("a local network is uniform");
                 let output = main(world.clone()).await;
@@ -251,16 +265,16 @@ pub fn run_scheduled<F: Future>(
             let shut_down = || runtime.block_on(async { World::current().shut_down().await });
             // What panics while it is dropped is a consequence of the first panic, which is the one to tell.
             let _ = panic::catch_unwind(AssertUnwindSafe(shut_down));
-            Tasks::enter(None);
+            CURRENT.set(None);
             panic::resume_unwind(cause)
         });
         drop(runtime);
-        Tasks::enter(None);
+        CURRENT.set(None);
         match real_tokio::runtime::Handle::current().metrics().num_alive_tasks() {
             0 => Ok(output),
             n => Err(StrayTasks(n)),
         }
-    }))
+    })))
 }
 
 impl World {
@@ -268,8 +282,15 @@ impl World {
     ///
     /// # Panics
     /// Outside of [`run`].
+    #[track_caller]
     pub fn current() -> Arc<World> {
-        plugin::simulator::<World>()
+        CURRENT.with_borrow(Clone::clone).expect(NO_RUN)
+    }
+
+    /// Something of the world of the running simulation.
+    #[track_caller]
+    pub(crate) fn of_current<T>(part: impl FnOnce(&World) -> T) -> T {
+        CURRENT.with_borrow(|world| world.as_deref().map(part)).expect(NO_RUN)
     }
 
     /// The seed of this run.
@@ -373,7 +394,7 @@ impl World {
     #[track_caller]
     pub fn start<F>(&self, node: NodeId, main: impl FnOnce(Life) -> F) -> Life
     where
-        F: Future<Output = ()> + Send + 'static,
+        F: Future<Output = ()> + 'static,
     {
         let (madsim, life, still) = {
             let mut nodes = self.nodes.lock();
@@ -397,7 +418,7 @@ impl World {
         if still {
             handle.pause(madsim);
         }
-        let main = self.tasks.wrap(main(life), Location::caller(), madsim, true);
+        let (main, _) = self.tasks.wrap(main(life), Location::caller(), madsim, true);
         handle.get_node(madsim).expect("the node was created by add_node").spawn(main);
         life
     }
@@ -438,15 +459,11 @@ impl World {
         handle.kill(madsim);
     }
 
-    /// Waits until exactly `at`, to the nanosecond, since the start of the run. (madsim's and tokio's sleeps round up to
-    /// a millisecond.) Returns at once if that is past.
+    /// Waits until exactly `at`, to the nanosecond, since the start of the run. Returns at once if that is past.
     pub async fn sleep_until(&self, at: Duration) {
         let now = self.time.elapsed();
         if at > now {
-            let deadline = self.time.now_instant() + (at - now);
-            let mut sleep: std::pin::Pin<Box<Sleep>> = Box::pin(self.time.sleep(Duration::ZERO));
-            sleep.as_mut().reset(deadline);
-            sleep.await;
+            crate::time::sleep(at - now).await;
         }
     }
 
@@ -464,6 +481,7 @@ impl World {
         self.tasks.abort_all();
         madsim::time::sleep(Duration::from_millis(1)).await;
         self.net.shut_down();
+        self.timers.close();
     }
 }
 
@@ -471,9 +489,9 @@ impl World {
 /// answer is none, and zero.
 pub fn whereabouts() -> (Option<NodeId>, Duration) {
     let Some(time) = TimeHandle::try_current() else { return (None, Duration::ZERO) };
-    let world = World::current();
+    let world = CURRENT.with_borrow(Clone::clone);
     // A panic may come from within the list's lock.
-    let node = world.nodes.try_lock().and_then(|nodes| nodes.whose(plugin::node()));
+    let node = world.and_then(|world| world.nodes.try_lock()?.whose(plugin::node()));
     (node, time.elapsed())
 }
 

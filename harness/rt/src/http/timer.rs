@@ -1,7 +1,6 @@
 //! Time-outs for what is polled often.
 //!
-//! A `Sleep` of the simulation sets a new timer each time it is polled, and no timer is ever taken back. That is nothing
-//! for one that is polled twice, and a leak for one that stands beside a busy connection for half a minute. An [`Alarm`]
+//! To set a timer and to take it back each time is much for one that stands beside a busy connection for half a minute. An [`Alarm`]
 //! sets one timer and has it serve all deadlines that come to lie behind it.
 
 use std::{
@@ -20,7 +19,7 @@ pub(super) struct Alarm(Option<Set>);
 
 struct Set {
     at: Instant,
-    /// Dropping it takes the timer back, in production.
+    /// Dropping it takes the timer back.
     _sleep: Pin<Box<Sleep>>,
     waker: Waker,
 }

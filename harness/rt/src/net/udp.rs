@@ -9,6 +9,7 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
+use real_tokio::task::coop::cooperative;
 use tokio::io::ReadBuf;
 
 use super::addr::{ToSocketAddrs, resolve};
@@ -87,7 +88,7 @@ impl UdpSocket {
     /// EDESTADDRREQ if there is none; `ConnectionRefused` if an earlier one found no socket, or a link turned it down;
     /// EMSGSIZE if it is longer than 65,507 bytes.
     pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.try_send(buf)
+        cooperative(async { self.try_send(buf) }).await
     }
 
     /// Like [`UdpSocket::send`], at once.
@@ -109,7 +110,8 @@ impl UdpSocket {
     /// `NetworkUnreachable` if no node has the address; `InvalidInput` for port 0; EMSGSIZE if it is longer than 65,507
     /// bytes; on a connected socket `ConnectionRefused`, as [`UdpSocket::send`].
     pub async fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], target: A) -> io::Result<usize> {
-        self.try_send_to(buf, resolve(&target)?)
+        let target = resolve(&target)?;
+        cooperative(async { self.try_send_to(buf, target) }).await
     }
 
     /// Like [`UdpSocket::send_to`], at once.
@@ -135,7 +137,7 @@ impl UdpSocket {
     /// # Errors
     /// `ConnectionRefused` if what was sent to the connected peer found no socket there, or a link turned it down.
     pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        poll_fn(|cx| self.net.udp_receive(self.key, cx, buf, false)).await
+        cooperative(poll_fn(|cx| self.net.udp_receive(self.key, cx, buf, false))).await
     }
 
     /// Receives a datagram from the connected peer.
@@ -151,7 +153,7 @@ impl UdpSocket {
     /// # Errors
     /// As [`UdpSocket::recv_from`].
     pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        poll_fn(|cx| self.net.udp_receive(self.key, cx, buf, true)).await
+        cooperative(poll_fn(|cx| self.net.udp_receive(self.key, cx, buf, true))).await
     }
 
     /// Receives a datagram that is there already.

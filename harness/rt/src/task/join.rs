@@ -6,10 +6,13 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     task::{Context, Poll, ready},
 };
 
+use real_tokio::sync::oneshot;
+
+use super::running::ignoring_panics;
 use crate::world::tasks::Task;
 
 /// Names a task among all of a run.
@@ -31,13 +34,14 @@ impl fmt::Display for Id {
 
 /// Awaits the end of a task. To drop it leaves the task alone.
 pub struct JoinHandle<T> {
-    output: madsim::task::JoinHandle<Result<T, JoinError>>,
+    /// There is one until it is dropped.
+    output: Option<oneshot::Receiver<Result<T, JoinError>>>,
     abort: AbortHandle,
 }
 
 impl<T> JoinHandle<T> {
-    pub(super) fn new(output: madsim::task::JoinHandle<Result<T, JoinError>>, abort: AbortHandle) -> Self {
-        JoinHandle { output, abort }
+    pub(super) fn new(output: oneshot::Receiver<Result<T, JoinError>>, task: &Arc<Task>) -> Self {
+        JoinHandle { output: Some(output), abort: AbortHandle { id: task.id, task: Arc::downgrade(task) } }
     }
 
     /// Has the task end where it waits: its future is dropped at its next turn. Does nothing to one that has ended.
@@ -47,7 +51,7 @@ impl<T> JoinHandle<T> {
 
     /// Whether the task has ended. One that was aborted has not before its future is dropped.
     pub fn is_finished(&self) -> bool {
-        self.output.is_finished()
+        self.abort.is_finished()
     }
 
     /// To abort the task from elsewhere.
@@ -65,9 +69,18 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let id = self.id();
+        let output = self.output.as_mut().expect("there is one until it is dropped");
         // A task that is gone without an output belonged to a process that is dead.
-        let output = ready!(Pin::new(&mut self.output).poll(cx));
-        Poll::Ready(output.unwrap_or_else(|_| Err(JoinError::cancelled(self.abort.id))))
+        let output = ready!(Pin::new(output).poll(cx));
+        Poll::Ready(output.unwrap_or_else(|_| Err(JoinError::cancelled(id))))
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        // An output that nobody took goes with it.
+        ignoring_panics(|| self.output = None);
     }
 }
 
@@ -85,10 +98,6 @@ pub struct AbortHandle {
 }
 
 impl AbortHandle {
-    pub(super) fn new(id: Id, task: Weak<Task>) -> Self {
-        AbortHandle { id, task }
-    }
-
     /// As [`JoinHandle::abort`].
     pub fn abort(&self) {
         if let Some(task) = self.task.upgrade() {

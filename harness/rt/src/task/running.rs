@@ -1,28 +1,29 @@
-//! A task as madsim runs it: what was spawned, and around it what tokio does for a task of its own.
+//! A task as it is run: what was spawned, and around it what tokio does for a task of its own.
 
 use std::{
-    any::Any,
     future::Future,
     panic::{self, AssertUnwindSafe},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
 use pin_project_lite::pin_project;
+use real_tokio::sync::oneshot;
 
-use super::join::JoinError;
+use super::{JoinHandle, join::JoinError};
 use crate::world::{
     is_ending,
     tasks::{Task, Tasks},
 };
 
 pin_project! {
-    /// A task that was spawned. It gives what a [`JoinHandle`](super::JoinHandle) does.
+    /// A task that was spawned. Its output goes to its [`JoinHandle`].
     pub(crate) struct Running<F: Future> {
         // None once it has ended.
         #[pin]
         future: Option<F>,
+        output: Option<oneshot::Sender<Result<F::Output, JoinError>>>,
         task: Arc<Task>,
         waker: Waker,
         key: usize,
@@ -32,27 +33,41 @@ pin_project! {
     impl<F: Future> PinnedDrop for Running<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            // The process is dead, and has no destructors that could fail.
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
+            // What still has a future belongs to a dead process, or to a local set that was dropped.
+            ignoring_panics(|| this.future.set(None));
             this.tasks.remove(this.task, *this.key);
         }
     }
 }
 
-impl<F: Future> Running<F> {
-    pub(crate) fn new(future: F, task: Arc<Task>, key: usize, tasks: Arc<Tasks>) -> Self {
-        Running { future: Some(future), waker: task.clone().into(), task, key, tasks }
-    }
+#[allow(unsafe_code, reason = "madsim asks for it also where a future need not be sent, and none ever is")]
+// SAFETY: a run is one thread, and async_task, which polls and drops it for madsim, checks that it is the one that spawned it.
+unsafe impl<F: Future> Send for Running<F> {}
 
-    pub(super) fn task(&self) -> &Arc<Task> {
-        &self.task
+/// Calls `f`, which drops something whose destructor nobody can do anything about.
+pub(super) fn ignoring_panics(f: impl FnOnce()) {
+    let _ = panic::catch_unwind(AssertUnwindSafe(f));
+}
+
+impl<F: Future> Running<F> {
+    /// A task, to be polled by a scheduler, and its handle.
+    pub(crate) fn new(
+        future: F,
+        task: Arc<Task>,
+        key: usize,
+        tasks: Arc<Tasks>,
+    ) -> (Self, JoinHandle<F::Output>) {
+        let (output, receiver) = oneshot::channel();
+        let handle = JoinHandle::new(receiver, &task);
+        let waker = task.clone().into();
+        (Running { future: Some(future), output: Some(output), waker, task, key, tasks }, handle)
     }
 }
 
 impl<F: Future> Future for Running<F> {
-    type Output = Result<F::Output, JoinError>;
+    type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         // The run has panicked: nothing of it goes on.
         if is_ending() {
@@ -71,14 +86,19 @@ impl<F: Future> Future for Running<F> {
             }
             polled.map(Ok)
         });
-        polled.unwrap_or_else(|panic| {
+        let polled = polled.unwrap_or_else(|panic| {
             if !this.tasks.continues_after_panic(task) {
                 panic::resume_unwind(panic);
             }
-            // What panics while it is dropped after a panic is a consequence of that one.
-            let _: Result<(), Box<dyn Any + Send>> =
-                panic::catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
+            ignoring_panics(|| this.future.set(None));
             Poll::Ready(Err(JoinError::panicked(task.id, panic)))
-        })
+        });
+        let output = ready!(polled);
+        task.end();
+        if let Some(handle) = this.output.take() {
+            // If nobody waits for it, it is dropped.
+            ignoring_panics(|| drop(handle.send(output)));
+        }
+        Poll::Ready(())
     }
 }

@@ -4,25 +4,27 @@
 //! madsim schedules them; each is wrapped in [`Running`](crate::task), which tells this module when it is polled and when it is gone.
 
 use std::{
-    cell::{Cell, RefCell},
-    future::Future,
+    cell::Cell,
+    future::{Future, poll_fn},
     panic::{self, AssertUnwindSafe, Location},
+    pin::pin,
     ptr,
     sync::{
         Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering},
     },
-    task::{Wake, Waker},
+    task::{Context, Poll, Wake, Waker},
     thread,
     time::Duration,
 };
 
 use madsim::{plugin, runtime::Handle, task::NodeId as MadsimNode, time::TimeHandle};
+use real_tokio::task::coop::{self, RestoreOnPending};
 use slab::Slab;
 use spin::Mutex;
 
 use super::{NodeId, World, net::nanos};
-use crate::task::{Id, Running};
+use crate::task::{Id, JoinHandle, Running};
 
 /// A place in code.
 type Place = &'static Location<'static>;
@@ -34,7 +36,7 @@ pub enum Panics {
     #[default]
     EndTheRun,
     /// Whoever awaits the task gets a [`JoinError`](crate::task::JoinError), and the process goes on, as in production. In the first task of a
-    /// process it ends the run all the same: in production that is the end of the process.
+    /// process it ends the run all the same: in production that is the end of the process. So it does in the supervisor's tasks.
     Continue,
 }
 
@@ -104,7 +106,7 @@ pub(crate) struct Task {
     /// Whether its next poll is on its way.
     is_scheduled: AtomicBool,
     is_aborted: AtomicBool,
-    /// Whether its future is gone. Its wakers may outlive it.
+    /// Whether it has an output, or never will. Its wakers may outlive it.
     has_ended: AtomicBool,
     /// When it was last polled, in nanoseconds.
     since: AtomicU64,
@@ -142,16 +144,58 @@ impl Task {
         self.is_aborted.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn end(&self) {
+        self.has_ended.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         self.has_ended.load(Ordering::Relaxed)
     }
 }
 
 thread_local! {
-    /// The tasks of the run on this thread.
-    static TASKS: RefCell<Option<Arc<Tasks>>> = const { RefCell::new(None) };
     /// The task that is being polled.
     static CURRENT: Cell<Option<Id>> = const { Cell::new(None) };
+    /// Whether a panic is under way that ends the run in any case.
+    static ENDS_THE_RUN: Cell<bool> = const { Cell::new(false) };
+    /// To drop it gives what is polled the budget of a task. None outside of a run.
+    static BUDGET: Cell<Option<RestoreOnPending>> = const { Cell::new(None) };
+}
+
+/// Runs `run` with a budget in store for each poll of a task.
+///
+/// tokio gives each poll of a task so many operations, after which they all say that they are not ready, and the task gives way to
+/// others. The whole simulation is one poll of one task, and has no limit; to count for each poll of ours, with what tokio has for the public,
+/// one operation is begun here within a budget, and never ended: to drop it restores the budget there was before it. The next is begun
+/// at once, so that our tasks have one operation less than tokio's, 127.
+pub(super) async fn with_budgets<F: Future>(run: F) -> F::Output {
+    poll_fn(|cx| coop::poll_proceed(cx).map(|full| BUDGET.set(Some(full)))).await;
+    let output = run.await;
+    BUDGET.set(None);
+    output
+}
+
+/// Calls `f` with the budget of one poll of a task. Around it there is what there was before.
+fn within_budget<T>(f: impl FnOnce() -> T) -> T {
+    let mut f = Some(f);
+    let limited = poll_fn(|cx| {
+        drop(BUDGET.take());
+        if let Poll::Ready(full) = coop::poll_proceed(cx) {
+            BUDGET.set(Some(full));
+        }
+        Poll::Ready(f.take().map(|f| f()))
+    });
+    let called = pin!(coop::unconstrained(limited)).poll(&mut Context::from_waker(Waker::noop()));
+    match called {
+        Poll::Ready(Some(output)) => output,
+        _ => unreachable!("it is polled once and always ready"),
+    }
+}
+
+/// The panic that is under way on this thread ends the run, also where tasks [continue](Panics::Continue): it is of a part of the harness, which
+/// happened to run in a task of a process.
+pub fn panic_ends_the_run() {
+    ENDS_THE_RUN.set(true);
 }
 
 /// The id of the task that is being polled, if it was spawned through this crate.
@@ -175,23 +219,19 @@ impl Tasks {
     ///
     /// # Panics
     /// Outside of a run.
+    #[track_caller]
     pub(crate) fn current() -> Arc<Tasks> {
-        TASKS.with_borrow(Clone::clone).expect("there is a run of squall_rt::world on this thread")
+        World::of_current(|world| world.tasks.clone())
     }
 
-    /// Makes `tasks` those of the run on this thread; none when it is over.
-    pub(super) fn enter(tasks: Option<Arc<Tasks>>) {
-        TASKS.set(tasks);
-    }
-
-    /// A task around `future`, for madsim to run on `process`.
+    /// A task around `future`, to be run on `process`, and its handle.
     pub(super) fn wrap<F: Future>(
         self: &Arc<Self>,
         future: F,
         spawned_at: Place,
         process: MadsimNode,
         is_main: bool,
-    ) -> Running<F> {
+    ) -> (Running<F>, JoinHandle<F::Output>) {
         self.sweep();
         let task = Arc::new(Task {
             id: Id::nth(self.last_id.fetch_add(1, Ordering::Relaxed) + 1),
@@ -209,7 +249,11 @@ impl Tasks {
     }
 
     /// As [`wrap`](Tasks::wrap), on the process of the task that calls it.
-    pub(crate) fn wrap_here<F: Future>(self: &Arc<Self>, future: F, spawned_at: Place) -> Running<F> {
+    pub(crate) fn wrap_here<F: Future>(
+        self: &Arc<Self>,
+        future: F,
+        spawned_at: Place,
+    ) -> (Running<F>, JoinHandle<F::Output>) {
         self.wrap(future, spawned_at, plugin::node(), false)
     }
 
@@ -232,7 +276,7 @@ impl Tasks {
         task.scheduled_by.get_or_init(|| scheduled_by.clone());
         task.is_scheduled.store(false, Ordering::Relaxed);
         let around = (CURRENT.replace(Some(task.id)), self.polled.replace(Some(task.spawned_at)));
-        let polled = panic::catch_unwind(AssertUnwindSafe(poll));
+        let polled = panic::catch_unwind(AssertUnwindSafe(|| within_budget(poll)));
         CURRENT.set(around.0);
         self.polled.replace(around.1);
         task.since.store(nanos(self.time.elapsed()), Ordering::Relaxed);
@@ -241,12 +285,16 @@ impl Tasks {
 
     /// A task is gone.
     pub(crate) fn remove(&self, task: &Task, key: usize) {
-        task.has_ended.store(true, Ordering::Relaxed);
+        task.end();
         self.live.lock().remove(key);
     }
 
     pub(crate) fn continues_after_panic(&self, task: &Task) -> bool {
-        !task.is_main && self.continues_after_panic.load(Ordering::Relaxed)
+        let may_continue = self.continues_after_panic.load(Ordering::Relaxed) && !ENDS_THE_RUN.get();
+        // The supervisor is no code under test.
+        may_continue
+            && !task.is_main
+            && World::of_current(|world| world.nodes.lock().whose(task.process).is_some())
     }
 
     /// Has all tasks that are left end. Those of dead processes do anyway.

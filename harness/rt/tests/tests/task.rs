@@ -60,7 +60,7 @@ mod told_to_the_harness {
 
     use squall_rt::{
         task::{self, id},
-        world::{Death, DiskFate, Panics, StuckTask},
+        world::{Death, DiskFate, Panics, StuckTask, World, panic_ends_the_run},
     };
     use squall_rt_tests::in_a_world;
     use tokio::sync::{Notify, oneshot};
@@ -214,15 +214,30 @@ mod told_to_the_harness {
     }
 
     #[test]
-    fn a_panic_of_the_first_task_ends_the_run_whatever_the_harness_says() {
-        let run = std::thread::spawn(|| {
-            in_a_world(1, async |world| {
-                world.set_panics(Panics::Continue);
-                world.start(world.add_node("a"), |_| async { panic!("in main") });
-                world.sleep(MS).await;
+    fn some_panics_end_the_run_whatever_the_harness_says() {
+        let ends = |panics: fn(&World)| {
+            let run = std::thread::spawn(move || {
+                in_a_world(1, async move |world| {
+                    world.set_panics(Panics::Continue);
+                    panics(&world);
+                    world.sleep(MS).await;
+                });
+            });
+            assert_eq!(*run.join().unwrap_err().downcast::<&str>().unwrap(), "the end");
+        };
+        // In the first task of a process, in one of the supervisor's, and in a part of the harness that a process happens to call.
+        ends(|world| {
+            world.start(world.add_node("a"), |_| async { panic!("the end") });
+        });
+        ends(|_| drop(task::spawn(async { panic!("the end") })));
+        ends(|world| {
+            world.start(world.add_node("a"), |_| async {
+                drop(task::spawn(async {
+                    panic_ends_the_run();
+                    panic!("the end");
+                }));
             });
         });
-        assert_eq!(*run.join().unwrap_err().downcast::<&str>().unwrap(), "in main");
     }
 
     #[test]

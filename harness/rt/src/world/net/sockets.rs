@@ -4,9 +4,10 @@ use std::{
     io::{self, IoSlice},
     net::SocketAddr,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
+use real_tokio::task::coop;
 use tokio::io::ReadBuf;
 
 use super::{
@@ -24,6 +25,19 @@ pub(crate) fn here() -> io::Result<(Arc<Net>, Life)> {
     let world = World::current();
     let life = world.here().ok_or_else(dead)?;
     Ok((world.net().clone(), life))
+}
+
+/// One operation of the budget that a task has, unless it is only tried: a task whose budget is used up gives way to others even if the
+/// operation is ready.
+#[inline]
+fn budgeted<T>(waker: Option<&Waker>, operation: impl FnOnce() -> Poll<T>) -> Poll<T> {
+    let Some(waker) = waker else { return operation() };
+    let turn = ready!(coop::poll_proceed(&mut Context::from_waker(waker)));
+    let polled = operation();
+    if polled.is_ready() {
+        turn.made_progress();
+    }
+    polled
 }
 
 impl Net {
@@ -104,7 +118,8 @@ impl Net {
     }
 
     pub(crate) fn tcp_accept(&self, key: Key, cx: &mut Context<'_>) -> Poll<io::Result<Ends>> {
-        self.with(|fabric| fabric.tcp_accept(key, cx))
+        let waker = cx.waker();
+        budgeted(Some(waker), || self.with(|fabric| fabric.tcp_accept(key, &mut Context::from_waker(waker))))
     }
 
     pub(crate) fn tcp_unlisten(&self, key: Key) {
@@ -136,7 +151,7 @@ impl Net {
         waker: Option<&Waker>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.with(|fabric| fabric.tcp_write(key, waker, buffers))
+        budgeted(waker, || self.with(|fabric| fabric.tcp_write(key, waker, buffers)))
     }
 
     #[inline]
@@ -146,7 +161,7 @@ impl Net {
         waker: Option<&Waker>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.with(|fabric| fabric.tcp_read(key, waker, buffer))
+        budgeted(waker, || self.with(|fabric| fabric.tcp_read(key, waker, buffer)))
     }
 
     pub(crate) fn tcp_peek(

@@ -1,8 +1,8 @@
-//! What sockets do, asked of real ones on the loopback interface and of the simulated ones: the answers must be the same.
+//! What sockets, timers and tasks do, asked of real ones and of the simulated ones: the answers must be the same.
 //!
-//! A behaviour is a function that does something with sockets and writes down what it saw. Its text stands once and is
-//! compiled twice, against `squall_rt::net` of the simulation and against `tokio::net`. A transcript has no times and no
-//! port numbers in it, and a behaviour is written so that Linux has but one answer: what takes effect later is
+//! A behaviour is a function that does something and writes down what it saw. Its text stands once and is compiled twice, against
+//! `squall_rt` in the simulation and against tokio, with sockets on the loopback interface. A transcript has no times and no port
+//! numbers in it, and a behaviour is written so that Linux has but one answer: what takes effect later is
 //! waited for by its effect.
 //!
 //! Not asked, because `squall_rt::net` has no such thing: sizes of buffers, `SO_LINGER` that waits, `SO_REUSEPORT`,
@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use squall_rt::world::{self, World};
+use squall_rt::world::{self, Panics, World};
 
 /// What a behaviour saw.
 type Log = Vec<String>;
@@ -36,11 +36,13 @@ const SOON: Duration = Duration::from_millis(300);
 /// The sockets of the simulation.
 #[path = "."]
 mod simulated {
-    use squall_rt::{net, time};
+    use squall_rt::{net, task, time};
 
     pub mod datagrams;
     pub mod listening;
     pub mod streams;
+    pub mod tasks;
+    pub mod timing;
 }
 
 /// The sockets of the machine.
@@ -49,15 +51,22 @@ mod simulated {
 mod real {
     use real_tokio::{net, time};
 
+    pub mod task {
+        pub use real_tokio::{task::*, task_local};
+    }
+
     pub mod datagrams;
     pub mod listening;
     pub mod streams;
+    pub mod tasks;
+    pub mod timing;
 }
 
 /// Runs a behaviour on a node of its own, which talks to itself.
-fn simulate<F: Future<Output = Log> + Send + 'static>(behaviour: fn() -> F) -> Log {
+fn simulate<F: Future<Output = Log> + 'static>(behaviour: fn() -> F) -> Log {
     let run = std::thread::spawn(move || {
         world::run(1, async |world: Arc<World>| {
+            world.set_panics(Panics::Continue);
             let node = world.add_node("node");
             let (log, written) = tokio::sync::oneshot::channel();
             world.start(node, |_| async move { log.send(behaviour().await).expect("the test waits") });
@@ -203,5 +212,61 @@ agree! {
         choosing_another_keeps_the_address
         one_may_wait_until_there_is_something_to_receive
         version_six_is_another_family
+    }
+    timing {
+        past_deadlines_do_not_hold_up
+        as_long_as_can_be_is_no_error
+        sleeps_end_in_order
+        a_sleep_has_not_ended_before_it_is_polled
+        a_sleep_that_has_ended_stays_so_until_it_is_reset
+        a_sleep_that_is_put_off_does_not_end_before
+        a_sleep_that_is_brought_forward_wakes_whoever_waits
+        what_is_ready_is_in_time
+        what_is_not_ready_is_too_late
+        the_inner_deadline_comes_first
+        what_was_too_late_is_dropped_with_its_deadline
+        a_future_survives_its_deadline
+        ticks_are_at_equal_distances_from_the_start
+        the_first_tick_is_at_once_or_when_it_is_said
+        missed_ticks_come_all_at_once
+        missed_ticks_put_off_the_next
+        missed_ticks_are_skipped
+        ticks_that_are_missed_burst_by_default
+        a_tick_that_is_dropped_is_not_lost
+        an_interval_is_put_off_and_brought_forward
+        instants_before_others_are_no_time_apart
+    }
+    tasks {
+        a_panic_is_an_error_of_the_one_who_awaits
+        what_it_panicked_with_can_be_had
+        a_panic_does_not_touch_the_others
+        an_aborted_task_ends_where_it_waits
+        a_task_that_is_aborted_at_once_never_runs
+        to_abort_what_has_ended_does_nothing
+        a_task_that_aborts_itself_goes_on_until_it_waits
+        a_destructor_that_panics_is_an_error
+        a_task_without_a_handle_runs_on
+        a_task_knows_its_id
+        a_loop_over_what_is_ready_gives_way
+        a_loop_over_sleeps_of_nothing_gives_way
+        a_loop_that_sends_gives_way
+        a_loop_that_reads_gives_way
+        a_loop_over_what_is_ready_sees_its_deadline
+        a_task_has_a_budget
+        a_task_may_do_without_a_budget
+        tasks_that_yield_take_turns
+        a_value_of_a_task_is_its_own
+        a_set_gives_its_tasks_as_they_end
+        a_set_is_asked_without_waiting
+        a_set_aborts_its_tasks_when_it_is_dropped
+        a_set_is_awaited_as_a_whole
+        local_tasks_need_not_be_sent
+        a_local_set_ends_with_its_last_task
+        a_local_set_drops_its_tasks
+        a_local_task_panics_and_is_aborted_as_any
+        a_local_task_has_a_budget_of_its_own
+        local_tasks_are_spawned_within_a_set_only
+        a_set_joins_local_tasks
+        a_handle_is_polled_before_its_task_ends
     }
 }
