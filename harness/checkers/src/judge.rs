@@ -25,7 +25,10 @@ use crate::{
 };
 
 mod objects;
+mod property;
 mod transactions;
+
+pub use self::property::{Finding, Heard, Property, Stage, Terms, Trouble, Watch};
 
 /// What kind of thing the calls of a history are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,11 +58,13 @@ pub enum Model {
     RwRegister,
     /// As `rw-register`, each key written once: did two readers see two writes in opposite orders?
     LongFork,
+    /// What one of the cheap checkers watches.
+    Property(Property),
 }
 
 impl Model {
     /// All of them, with their names.
-    pub const ALL: [(&'static str, Model); 12] = [
+    pub const ALL: [(&'static str, Model); 19] = [
         ("register", Model::Register),
         ("kv", Model::Kv),
         ("set", Model::Set),
@@ -72,6 +77,13 @@ impl Model {
         ("list-append", Model::ListAppend),
         ("rw-register", Model::RwRegister),
         ("long-fork", Model::LongFork),
+        ("unique-ids", Model::Property(Property::UniqueIds)),
+        ("growing-set", Model::Property(Property::GrowingSet)),
+        ("total-queue", Model::Property(Property::TotalQueue)),
+        ("counter-bounds", Model::Property(Property::CounterBounds)),
+        ("bank", Model::Property(Property::Bank)),
+        ("mutual-exclusion", Model::Property(Property::MutualExclusion)),
+        ("convergence", Model::Property(Property::Convergence)),
     ];
 
     /// Its name.
@@ -81,7 +93,8 @@ impl Model {
 
     /// The model of a name; `cas-register` and a few other common names are understood too.
     pub fn of(name: &str) -> Option<Model> {
-        let name = match name {
+        let name = name.replace('_', "-");
+        let name = match &*name {
             "cas-register" | "rw" => "register",
             "key-value" => "kv",
             "fifo-queue" => "queue",
@@ -91,9 +104,10 @@ impl Model {
         Model::ALL.iter().find(|(known, _)| *known == name).map(|(_, model)| *model)
     }
 
-    /// What can be asked of it, by the usual names.
+    /// What can be asked of an object, by the usual names. What a [property](Property::verbs) is about, it says itself.
     pub fn verbs(self) -> &'static [&'static str] {
         match self {
+            Model::Property(_) => &[],
             Model::Register => &["read", "write", "cas"],
             Model::Kv => &["get", "read", "put", "write", "append", "delete", "remove"],
             Model::Set => &["add", "remove", "contains"],
@@ -110,6 +124,11 @@ impl Model {
     pub fn is_of_transactions(self) -> bool {
         matches!(self, Model::ListAppend | Model::RwRegister | Model::LongFork)
     }
+
+    /// Whether its calls are on an object, of which one can ask whether they are linearizable.
+    pub fn is_of_objects(self) -> bool {
+        !self.is_of_transactions() && !matches!(self, Model::Property(_))
+    }
 }
 
 /// What is promised.
@@ -123,6 +142,8 @@ pub enum Consistency {
     Level(Level),
     /// What each session is sure to see.
     Session(Guarantee),
+    /// What a cheap checker watches. No name asks for it, as the model does.
+    Property(Property),
 }
 
 impl Consistency {
@@ -158,6 +179,7 @@ impl fmt::Display for Consistency {
             Consistency::Sequential => "sequential",
             Consistency::Level(level) => level.name(),
             Consistency::Session(guarantee) => guarantee.name(),
+            Consistency::Property(property) => property.name(),
         })
     }
 }
@@ -201,6 +223,8 @@ pub enum Explanation {
     Transactions(Vec<Anomaly>),
     /// Two readers that saw two writes in opposite orders.
     LongFork(LongFork),
+    /// What a cheap checker found.
+    Property(Finding),
 }
 
 impl fmt::Display for Explanation {
@@ -214,6 +238,7 @@ impl fmt::Display for Explanation {
                 Ok(())
             }
             Explanation::LongFork(fork) => f.write_str(&fork.about),
+            Explanation::Property(finding) => finding.fmt(f),
         }
     }
 }
@@ -260,10 +285,10 @@ pub fn judge(recorded: &Recorded, question: &Question) -> Result<Judgement, Form
         let place = Place { line: 1, column: 1 };
         return Err(FormatError::at(place, "there is nothing to judge: no call took effect or may have", ""));
     }
-    let answer = if question.model.is_of_transactions() {
-        transactions::judge(recorded, question)?
-    } else {
-        objects::judge(recorded, question)?
+    let answer = match question.model {
+        Model::Property(property) => Watch::whole(property, recorded, question)?,
+        model if model.is_of_transactions() => transactions::judge(recorded, question)?,
+        _ => objects::judge(recorded, question)?,
     };
     Ok(Judgement { counts, ..answer })
 }

@@ -9,6 +9,7 @@
 //! | [`CounterBounds`] | a read below what is surely counted or above what can be |
 //! | [`Bank`] | money that appeared or disappeared |
 //! | [`MutualExclusion`] | two holders, a fencing token that did not grow, a holder of old that is still listened to |
+//! | [`LongFork`] | two reads that saw two writes in opposite orders |
 //! | [`Convergence`] | replicas that do not agree in the end |
 //!
 //! The first three and the counter go back to the checkers of Jepsen (`unique-ids`, `total-queue`, `set-full`, `counter`).
@@ -18,6 +19,7 @@ mod bank;
 mod convergence;
 mod counter_bounds;
 mod growing_set;
+mod long_fork;
 mod mutual_exclusion;
 mod total_queue;
 mod unique_ids;
@@ -27,6 +29,7 @@ pub use self::{
     convergence::{Convergence, Diverged},
     counter_bounds::{Addition, CounterBounds, OutOfBounds, Reading},
     growing_set::{GrowingSet, GrowingSetReport, SetFinding},
+    long_fork::{Forked, LongFork},
     mutual_exclusion::{MutualExclusion, MutualExclusionFinding},
     total_queue::{QueueFinding, TotalQueue, TotalQueueReport},
     unique_ids::{Duplicate, UniqueIds},

@@ -5,6 +5,7 @@ pub mod consistency;
 pub(crate) mod consistent;
 pub(crate) mod judge;
 pub(crate) mod pattern;
+pub(crate) mod specific;
 
 use std::time::Duration;
 

@@ -81,9 +81,13 @@ pub fn load_case(path: &Path, case: Option<&str>, registry: &Registry) -> Result
 /// # Errors
 /// Everything that is wrong with it, or why it cannot be read.
 pub fn load_cases(path: &Path, registry: &Registry) -> Result<Vec<Loaded>, Diagnostics> {
-    let draft = Draft::read(path)?;
-    let judged = judge(draft.tree.clone(), registry);
-    let cases = draft.complete(judged)?;
+    judged(Draft::read(path)?, registry)
+}
+
+/// Has a draft judged, with all that its system may be found wrong with.
+fn judged(draft: Draft, registry: &Registry) -> Result<Vec<Loaded>, Diagnostics> {
+    let found = judge(draft.tree.clone(), registry);
+    let cases = draft.complete(found)?;
     match cases.first() {
         Some(first) => {
             refuse_problems(first, registry.operation_problems(&first.spec.system)).map(|()| cases)
@@ -127,15 +131,7 @@ pub(crate) fn only(mut cases: Vec<Loaded>, wanted: Option<&str>) -> Result<Loade
 /// # Errors
 /// Everything that is wrong with any of them.
 pub fn parse_cases(name: &str, text: &str, registry: &Registry) -> Result<Vec<Loaded>, Diagnostics> {
-    let draft = Draft::parse(name, text)?;
-    let judged = judge(draft.tree.clone(), registry);
-    let cases = draft.complete(judged)?;
-    match cases.first() {
-        Some(first) => {
-            refuse_problems(first, registry.operation_problems(&first.spec.system)).map(|()| cases)
-        }
-        None => Ok(cases),
-    }
+    judged(Draft::parse(name, text)?, registry)
 }
 
 /// Refuses a spec whose system's operations are not declared as they should be.

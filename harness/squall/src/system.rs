@@ -233,6 +233,7 @@ pub struct Operations<Op> {
 pub(crate) struct OperationKind<Op> {
     pub(crate) name: &'static str,
     pub(crate) weight: u32,
+    pub(crate) fields: &'static [&'static str],
     pub(crate) strategy: BoxedStrategy<Op>,
 }
 
@@ -250,7 +251,16 @@ impl<Op: Debug + 'static> Operations<Op> {
         weight: u32,
         strategy: impl Strategy<Value = Op> + 'static,
     ) -> Self {
-        self.kinds.push(OperationKind { name, weight, strategy: strategy.boxed() });
+        self.kinds.push(OperationKind { name, weight, fields: &[], strategy: strategy.boxed() });
+        self
+    }
+
+    /// Says which fields the operation that was added last has: its arguments, and what its results return. Checks that name another
+    /// one are then refused before anything runs, and editors offer these. Without it specs may name any.
+    pub fn fields(mut self, fields: &'static [&'static str]) -> Self {
+        if let Some(last) = self.kinds.last_mut() {
+            last.fields = fields;
+        }
         self
     }
 }

@@ -30,6 +30,35 @@ pub fn a_history_is_legal_illegal_or_unknown() {
     .says("the strongest levels that hold: strong-snapshot-isolation");
 }
 
+pub fn a_single_property_is_judged() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (file, svg) = (directory.path().join("history"), directory.path().join("why.svg"));
+    let path = file.to_str().expect("a plain path");
+    let line = |process: u32, kind: &str, value: &str| {
+        format!("{{\"process\": {process}, \"type\": \"{kind}\", \"f\": \"give\", \"value\": {value}}}\n")
+    };
+    let given = |process, id| line(process, "invoke", "null") + &line(process, "ok", id);
+    let judged = |text: String, more: &[&str]| {
+        fs::write(&file, text).expect("a file");
+        // As it is called in a spec.
+        let args: Vec<&str> = ["judge", path, "--model", "unique_ids"].iter().chain(more).copied().collect();
+        run(squall(&args))
+    };
+    judged(given(0, "1") + &given(1, "2"), &[]).with(0).says("legal: unique-ids");
+    let twice = given(0, "1") + &given(1, "1");
+    let svg = svg.to_str().expect("a plain path");
+    judged(twice.clone(), &["--svg", svg])
+        .with(1)
+        .says("seen: 1 was given to process 0, and then to process 1")
+        .says("nothing is drawn");
+    let ended = judged(twice.clone(), &["--format", "json"]).with(1);
+    assert_eq!(ended.of_kind("judgement")[0]["explanation"]["property"]["class"], "given_twice");
+    assert!(judged(twice, &["--consistency", "causal"]).with(2).err.contains("no consistency goes with it"));
+    assert!(
+        judged(line(0, "invoke", "null") + &line(0, "ok", "null"), &[]).with(2).err.contains("history:1:")
+    );
+}
+
 pub fn an_illegal_history_is_explained_and_drawn() {
     let directory = tempfile::tempdir().expect("a directory");
     let svg = directory.path().join("why.svg");

@@ -82,6 +82,7 @@ fn main() -> ExitCode {
         },
         judge::{
             a_history_is_legal_illegal_or_unknown,
+            a_single_property_is_judged,
             an_illegal_history_is_explained_and_drawn,
             what_cannot_be_read_is_2_with_its_place,
             what_clients_saw_in_a_run_is_drawn,

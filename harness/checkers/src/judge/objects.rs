@@ -60,8 +60,8 @@ pub(super) fn judge(recorded: &Recorded, question: &Question) -> Result<Judgemen
         Model::Counter => asked.by_key(Counter, counter),
         Model::Mutex => asked.by_key(Mutex::new(), mutex),
         Model::FencedMutex => asked.by_key(Mutex::fenced(), mutex),
-        Model::ListAppend | Model::RwRegister | Model::LongFork => {
-            unreachable!("transactions are judged elsewhere")
+        Model::ListAppend | Model::RwRegister | Model::LongFork | Model::Property(_) => {
+            unreachable!("transactions and properties are judged elsewhere")
         }
     }
 }

@@ -66,7 +66,9 @@ fn answer(history: &History, question: &Question, timed: bool) -> Result<Judgeme
         notes,
     };
     match consistency {
-        Consistency::Linearizable | Consistency::Sequential => Err(goes_with(consistency, question.model)),
+        Consistency::Linearizable | Consistency::Sequential | Consistency::Property(_) => {
+            Err(goes_with(consistency, question.model))
+        }
         Consistency::Level(_) if question.model == Model::LongFork => {
             Ok(of(transactions::long_fork(history, question.budget).map(Explanation::LongFork), notes))
         }

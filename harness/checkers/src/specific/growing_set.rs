@@ -25,7 +25,8 @@ pub struct GrowingSet<V> {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Element {
-    attempted: bool,
+    /// How many additions succeeded or may have.
+    attempts: u64,
     /// Since when all reads must show it.
     known: Option<u64>,
     /// The latest invocation of a read that showed it.
@@ -98,13 +99,19 @@ impl<V: Clone + Ord> GrowingSet<V> {
 
     /// Somebody tries to add an element.
     pub fn adding(&mut self, element: V) {
-        self.elements.entry(element).or_default().attempted = true;
+        self.elements.entry(element).or_default().attempts += 1;
+    }
+
+    /// An element was not added: the attempt failed for certain.
+    pub fn refused(&mut self, element: V) {
+        let element = self.elements.entry(element).or_default();
+        element.attempts = element.attempts.saturating_sub(1);
     }
 
     /// An element was added; the addition returned at this position.
     pub fn added(&mut self, element: V, returned: u64) {
         let element = self.elements.entry(element).or_default();
-        element.attempted = true;
+        element.attempts = element.attempts.max(1);
         element.known = Some(element.known.map_or(returned, |known| known.min(returned)));
     }
 
@@ -129,7 +136,7 @@ impl<V: Clone + Ord> GrowingSet<V> {
         for name in shown {
             let element = self.elements.entry(name.clone()).or_default();
             element.seen = element.seen.max(Some(invoked));
-            if element.attempted {
+            if element.attempts > 0 {
                 element.known = Some(element.known.map_or(returned, |known| known.min(returned)));
             } else {
                 findings.push(SetFinding::Unexpected { element: name });
@@ -148,7 +155,7 @@ impl<V: Clone + Ord> GrowingSet<V> {
             lost: which(|element| element.missed.is_some() && element.seen <= element.missed),
             stale: which(|element| element.missed.is_some() && element.seen > element.missed),
             never_read: which(|element| element.known.is_some() && element.seen.or(element.missed).is_none()),
-            unexpected: which(|element| !element.attempted),
+            unexpected: which(|element| element.attempts == 0 && element.seen.is_some()),
         }
     }
 }

@@ -22,11 +22,15 @@ use squall_checkers::{
     transactions::{self, Assume, History, HistoryError, Level, Txn},
 };
 
-use super::{Breach, End, Invariant, judge::label};
+use super::{
+    Breach, End, Invariant,
+    judge::label,
+    specific::{Told, datum, datum_of},
+};
 use crate::{
-    history::{Fields, Kind, Record, Value},
+    history::{Fields, Kind, Record},
     run::{self, RunReport},
-    spec::model::{Check, Consistent as Spec, Scalar},
+    spec::model::{Check, Consistent as Spec, FieldNames, Scalar},
 };
 
 /// How many steps stand for a second of budget; a step is about 100 ns.
@@ -85,7 +89,7 @@ pub(crate) struct Consistent {
 
 enum By {
     Versions,
-    Model { model: Model, key: Option<String>, value: String, initial: Datum, verbs: Vec<(String, String)> },
+    Model { model: Model, key: Vec<String>, initial: Datum, told: Told },
 }
 
 /// What a client asked and was told.
@@ -107,8 +111,7 @@ impl Consistent {
             None => By::Versions,
             Some(model) => By::Model {
                 model: Model::of(&model.value).expect("a valid spec names known models"),
-                key: spec.of.key.as_ref().map(|key| key.value.clone()),
-                value: spec.of.value.as_ref().map_or_else(|| "value".to_owned(), |value| value.value.clone()),
+                key: spec.of.key.as_ref().map_or_else(Vec::new, FieldNames::names),
                 initial: match &spec.of.initial {
                     None => Datum::Nil,
                     Some(Scalar::Bool(b)) => Datum::Bool(*b),
@@ -116,12 +119,10 @@ impl Consistent {
                     Some(Scalar::Float(x)) => Datum::Float(*x),
                     Some(Scalar::Text(text)) => Datum::Text(text.as_str().into()),
                 },
-                verbs: spec
-                    .of
-                    .ops
-                    .iter()
-                    .map(|(name, verb)| (name.value.clone(), verb.value.clone()))
-                    .collect(),
+                told: Told::new(
+                    spec.of.ops.iter().map(|(name, meaning)| (name.as_str(), meaning)),
+                    spec.of.value.as_ref(),
+                ),
             },
         };
         let steps =
@@ -157,24 +158,26 @@ impl Consistent {
             let _ = self.observe(record);
         }
         let bands = bands(history);
-        match self.judge().ok()?.verdict {
+        match self.judge().ok()? {
             Verdict::Illegal(Explanation::Object(violation)) => Some(draw::violation(&violation, &bands)),
             Verdict::Illegal(Explanation::Transactions(anomalies)) => {
                 Some(draw::anomaly(anomalies.first()?, &bands))
             }
             Verdict::Illegal(Explanation::LongFork(fork)) => Some(draw::long_fork(&fork)),
-            Verdict::Legal { .. } | Verdict::Unknown { .. } => None,
+            Verdict::Illegal(Explanation::Property(_)) | Verdict::Legal { .. } | Verdict::Unknown { .. } => {
+                None
+            }
         }
     }
 
-    fn judge(&mut self) -> Result<Judged, Breach> {
+    fn judge(&mut self) -> Result<Verdict<Explanation>, Unjudged> {
         match &self.by {
             By::Versions => self.by_versions(),
-            By::Model { model, key, value, initial, verbs } => {
-                let calls = self.calls(key.as_deref(), value, verbs);
+            By::Model { model, key, initial, told } => {
+                let calls = self.calls(key, told);
                 self.exercised = calls.iter().filter(|call| call.ended == Ended::Ok).count() as u64;
                 if calls.is_empty() {
-                    return Ok(Judged { verdict: Verdict::Legal { by: "nothing to judge" } });
+                    return Ok(Verdict::Legal { by: "nothing to judge" });
                 }
                 let question = Question {
                     consistency: Some(self.promise),
@@ -183,17 +186,17 @@ impl Consistent {
                     ..Question::new(*model)
                 };
                 match judge::judge(&Recorded::Calls(calls), &question) {
-                    Ok(judgement) => Ok(Judged { verdict: judgement.verdict }),
-                    // The place of a call is the record of its invocation.
+                    Ok(judgement) => Ok(judgement.verdict),
                     Err(error) => {
                         let help =
-                            if error.help.is_empty() { String::new() } else { format!("; {}", error.help) };
-                        Err(Breach::of(
-                            "malformed_operation",
-                            format!("calls on a {}{help}", model.name()),
-                            error.message,
-                        )
-                        .with_evidence([error.place.line]))
+                            if error.help.is_empty() { String::new() } else { format!(". {}", error.help) };
+                        // The place of a call is the record of its invocation.
+                        let which = self.operations.iter().find(|one| one.invoked == error.place.line);
+                        let of = which.map_or_else(String::new, |one| format!(" `{}`", one.name));
+                        Err(Unjudged::Malformed(format!(
+                            "`{}` cannot judge{of}: {}{help}",
+                            self.label, error.message
+                        )))
                     }
                 }
             }
@@ -201,24 +204,28 @@ impl Consistent {
     }
 
     /// The operations as calls on an object.
-    fn calls(&self, key: Option<&str>, value: &str, verbs: &[(String, String)]) -> Vec<Call> {
-        let datum = |fields: &Fields, name: &str| fields.get(name).map(datum);
-        let of_result = |operation: &Operation, name: &str| {
-            operation.answer.as_ref().and_then(|(_, _, fields)| datum(fields, name))
+    fn calls(&self, key: &[String], told: &Told) -> Vec<Call> {
+        let of_input = |operation: &Operation, names: &[String]| {
+            datum_of(names, |name| operation.input.get(name).map(datum))
+        };
+        let of_result = |operation: &Operation, names: &[String]| {
+            let (_, _, fields) = operation.answer.as_ref()?;
+            datum_of(names, |name| fields.get(name).map(datum))
         };
         let mut calls = Vec::new();
         for operation in &self.operations {
-            let verb = match verbs.iter().find(|(name, _)| *name == operation.name) {
-                Some((_, verb)) => &**verb,
-                None if verbs.is_empty() => &*operation.name,
+            let verb = match told.verb(&operation.name, &operation.input) {
+                Some(verb) => verb,
+                None if told.is_all() => &*operation.name,
                 None => continue,
             };
+            let value = told.value_of(&operation.name);
             if operation.answer.as_ref().is_some_and(|(_, _, fields)| fields.bool("stale") == Some(true)) {
                 continue;
             }
-            let asked = datum(&operation.input, value).unwrap_or(Datum::Nil);
+            let asked = of_input(operation, &value).unwrap_or(Datum::Nil);
             // A swap is asked with what it expects and what it puts there.
-            let input = match datum(&operation.input, "expected") {
+            let input = match operation.input.get("expected").map(datum) {
                 Some(expected) if verb == "cas" => Datum::List(vec![expected, asked]),
                 _ => asked,
             };
@@ -226,8 +233,10 @@ impl Consistent {
             calls.push(Call {
                 process: operation.client.into(),
                 f: verb.into(),
-                key: key.and_then(|key| datum(&operation.input, key).or_else(|| of_result(operation, key))),
-                output: of_result(operation, value).unwrap_or(Datum::Nil),
+                key: (!key.is_empty())
+                    .then(|| of_input(operation, key).or_else(|| of_result(operation, key)))
+                    .flatten(),
+                output: of_result(operation, &value).unwrap_or(Datum::Nil),
                 input,
                 ended: operation.ended,
                 invoked: operation.invoked,
@@ -240,7 +249,7 @@ impl Consistent {
     }
 
     /// The operations as transactions of one access, the order of whose versions is known.
-    fn by_versions(&mut self) -> Result<Judged, Breach> {
+    fn by_versions(&mut self) -> Result<Verdict<Explanation>, Unjudged> {
         let mut builder = History::builder();
         let mut made: BTreeMap<(String, i64), Txn> = BTreeMap::new();
         let mut unwritten: Vec<(String, i64)> = Vec::new();
@@ -276,8 +285,8 @@ impl Consistent {
         unwritten.retain(|version| !made.contains_key(version));
         for (nth, (name, version)) in unwritten.into_iter().enumerate() {
             let key = builder.key(&name);
-            // Of a session of its own: nothing orders it but its version.
-            let txn = builder.begin(u32::MAX - nth as u32).write(key, version).unknown();
+            // Of a session of its own, and begun before all else: nothing orders it but its version.
+            let txn = builder.begin(u32::MAX - nth as u32).at(0).write(key, version).unknown();
             made.insert((name, version), txn);
         }
         let mut versions: BTreeMap<transactions::Key, Vec<Txn>> = BTreeMap::new();
@@ -293,12 +302,14 @@ impl Consistent {
                     Consistency::Linearizable => Level::StrictSerializable,
                     Consistency::Sequential => Level::StrongSessionSerializable,
                     Consistency::Level(level) => level,
-                    Consistency::Session(_) => unreachable!("judged above"),
+                    Consistency::Session(_) | Consistency::Property(_) => {
+                        unreachable!("sessions are judged above, and no promise is a property")
+                    }
                 };
                 transactions::check(&history, level, &assume, self.budget)
             }
         };
-        Ok(Judged { verdict: verdict.map(Explanation::Transactions) })
+        Ok(verdict.map(Explanation::Transactions))
     }
 
     /// Two operations that both made one version.
@@ -346,6 +357,9 @@ impl Consistent {
                 None => Breach::new(self.class(), expected),
             },
             Explanation::LongFork(fork) => Breach::of(self.class(), expected, fork.about.clone()),
+            Explanation::Property(finding) => {
+                Breach::of(finding.class, finding.expected.clone(), finding.seen.clone())
+            }
         }
     }
 
@@ -353,22 +367,22 @@ impl Consistent {
         match self.promise {
             Consistency::Linearizable => "not_linearizable",
             Consistency::Sequential => "not_sequential",
-            Consistency::Level(_) | Consistency::Session(_) => "inconsistent",
+            Consistency::Level(_) | Consistency::Session(_) | Consistency::Property(_) => "inconsistent",
         }
     }
 }
 
-/// What came out.
-struct Judged {
-    verdict: Verdict<Explanation>,
+/// Why there is no verdict.
+enum Unjudged {
+    /// It is wrong before any checker looks at it.
+    Broken(Breach),
+    /// It says nothing to the checker.
+    Malformed(String),
 }
 
-fn datum(value: &Value) -> Datum {
-    match value {
-        Value::Bool(b) => Datum::Bool(*b),
-        Value::Int(i) => Datum::Int(*i),
-        Value::Float(x) => Datum::Float(*x),
-        Value::Text(text) => Datum::Text(text.as_str().into()),
+impl From<Breach> for Unjudged {
+    fn from(breach: Breach) -> Self {
+        Unjudged::Broken(breach)
     }
 }
 
@@ -426,7 +440,15 @@ impl Invariant for Consistent {
     }
 
     fn finish(&mut self, _end: &End) -> Result<(), Breach> {
-        match self.judge()?.verdict {
+        let verdict = match self.judge() {
+            Ok(verdict) => verdict,
+            Err(Unjudged::Broken(breach)) => return Err(breach),
+            Err(Unjudged::Malformed(why)) => {
+                self.undecided = Some(why);
+                return Ok(());
+            }
+        };
+        match verdict {
             Verdict::Legal { .. } => Ok(()),
             Verdict::Illegal(explanation) => Err(self.breach(&explanation)),
             Verdict::Unknown { reason } => {

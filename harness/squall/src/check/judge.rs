@@ -8,11 +8,12 @@ use super::{
     consistency,
     consistent::Consistent,
     pattern::Pattern,
+    specific::{self, Specific},
 };
 use crate::{
     confine::as_part,
     history::Record,
-    spec::model::{Check, EventuallyThat, Spec},
+    spec::model::{Check, Consistent as Consistency, EventuallyThat, Spec},
     system::AnySystem,
 };
 
@@ -88,6 +89,7 @@ impl Judge {
                     judged: 0,
                 }),
                 Check::Consistent(consistent) => Box::new(Consistent::new(label, consistent)),
+                Check::Specific(specific) => Box::new(Specific::new(label, specific)),
             };
             judge.invariants.push(invariant);
         }
@@ -181,9 +183,13 @@ pub(crate) fn label(check: &Check) -> String {
                 None => format!("count {pattern}"),
             }
         }
-        Check::Consistent(consistent) => match &consistent.of.model {
-            Some(model) => format!("{} {}", consistent.promise, model.value),
-            None => consistent.promise.clone(),
+        Check::Specific(one) => {
+            one.of.name.as_ref().map_or_else(|| specific::name(one.property), |name| name.value.clone())
+        }
+        Check::Consistent(Consistency { promise, of }) => match (&of.name, &of.model) {
+            (Some(name), _) => name.value.clone(),
+            (None, Some(model)) => format!("{promise} {}", model.value),
+            (None, None) => promise.clone(),
         },
         Check::Order(order) => {
             format!("order {} before {}", Pattern::new(&order.first), Pattern::new(&order.then))

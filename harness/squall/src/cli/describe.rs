@@ -6,12 +6,13 @@ use std::{
 };
 
 use serde_json::Value;
+use squall_checkers::judge::Property;
 
 mod fault;
 
 use super::{Exit, load};
 use crate::{
-    check::consistency,
+    check::{consistency, specific},
     inquiry::{Inquiry, NotLoaded},
     report::Style,
     screen,
@@ -130,8 +131,9 @@ fn describe_system(name: &str, about: &str, facts: &Facts) -> io::Result<Exit> {
         writeln!(out, "\n{} (targets: role(NAME))\n  {}", heading("Roles"), facts.roles.join(", "))?;
     }
     writeln!(out, "\n{} (workload.mix), with their weights", heading("Operations"))?;
-    for (name, weight) in &facts.operations {
-        writeln!(out, "  {}: {weight}", Style::Strong.paint(name))?;
+    for ((name, weight), fields) in facts.operations.iter().zip(&facts.operation_fields) {
+        let fields = if fields.is_empty() { String::new() } else { format!(" {{{}}}", fields.join(", ")) };
+        writeln!(out, "  {}{fields}: {weight}", Style::Strong.paint(name))?;
     }
     writeln!(out, "\n{} (when, check), with their fields", heading("Events"))?;
     for event in &facts.events {
@@ -144,6 +146,17 @@ fn describe_system(name: &str, about: &str, facts: &Facts) -> io::Result<Exit> {
     }
     for (name, about) in consistency::builtins() {
         writeln!(out, "  {}: {about} (of squall itself)", Style::Strong.paint(name))?;
+    }
+    for property in Property::all() {
+        let verbs: Vec<&str> = property.verbs().collect();
+        let name = specific::name(property);
+        writeln!(
+            out,
+            "  {}: {{ ops: .. }}: {}; verbs: {} (of squall itself)",
+            Style::Strong.paint(name),
+            property.about(),
+            verbs.join(", ")
+        )?;
     }
     writeln!(out, "\n{} (check: eventually: that)", heading("Conditions"))?;
     for name in &facts.conditions {

@@ -60,7 +60,8 @@ pub(super) fn judge(args: &JudgeArgs) -> io::Result<Exit> {
     match answer(args) {
         Ok(judgement) => {
             if let (Some(path), Verdict::Illegal(explanation)) = (&args.svg, &judgement.verdict)
-                && let Err(error) = std::fs::write(path, picture(explanation))
+                && let Some(picture) = picture(explanation)
+                && let Err(error) = std::fs::write(path, picture)
             {
                 screen::say(format_args!(
                     "error: the picture cannot be written to {}: {error}",
@@ -155,14 +156,13 @@ fn answer(args: &JudgeArgs) -> Result<Judgement, Refusal> {
     judge::judge(&recorded, &question).map_err(Refusal::Wrong)
 }
 
-/// The first thing that is wrong, drawn.
-fn picture(explanation: &Explanation) -> String {
+/// The first thing that is wrong, drawn. None of a property, which is told in a sentence.
+fn picture(explanation: &Explanation) -> Option<String> {
     match explanation {
-        Explanation::Object(violation) => draw::violation(violation, &[]),
-        Explanation::Transactions(anomalies) => {
-            anomalies.first().map_or_else(String::new, |anomaly| draw::anomaly(anomaly, &[]))
-        }
-        Explanation::LongFork(fork) => draw::long_fork(fork),
+        Explanation::Object(violation) => Some(draw::violation(violation, &[])),
+        Explanation::Transactions(anomalies) => anomalies.first().map(|anomaly| draw::anomaly(anomaly, &[])),
+        Explanation::LongFork(fork) => Some(draw::long_fork(fork)),
+        Explanation::Property(_) => None,
     }
 }
 
@@ -199,8 +199,11 @@ fn for_people(out: &mut impl Write, args: &JudgeArgs, judgement: &Judgement) -> 
     for note in notes {
         writeln!(out, "  note: {note}")?;
     }
-    if let (Some(path), Verdict::Illegal(_)) = (&args.svg, verdict) {
-        writeln!(out, "  drawn in {}", path.display())?;
+    if let (Some(path), Verdict::Illegal(explanation)) = (&args.svg, verdict) {
+        match explanation {
+            Explanation::Property(_) => writeln!(out, "  nothing is drawn: there is no more to it")?,
+            _ => writeln!(out, "  drawn in {}", path.display())?,
+        }
     }
     Ok(())
 }

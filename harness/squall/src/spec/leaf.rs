@@ -17,6 +17,7 @@ mod clock;
 mod duration;
 mod network;
 mod quantity;
+mod specific;
 mod strategy;
 mod target;
 

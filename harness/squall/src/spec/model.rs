@@ -7,6 +7,10 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod specific;
+
+pub(crate) use self::specific::OPTIONS;
+pub use self::specific::{Consistent, ConsistentOf, FieldNames, Meaning, Specific, SpecificOf};
 pub use super::spanned::{Span, Spanned};
 pub use crate::fault::{
     Cancel, ClockDrift, ClockJump, ClockSkew, ClockStrobe, Corrupt, Crash, Delay, DiskCorrupt, DiskError,
@@ -506,6 +510,8 @@ pub enum Check {
     Order(Order),
     /// `linearizable: { model, .. }`, `causal: {}` and so on: what clients saw is what is promised.
     Consistent(Consistent),
+    /// `unique_ids: { ops: { take: give } }` and so on: one property of what clients saw or nodes report.
+    Specific(Specific),
 }
 
 /// Events by name and fields: `saga.completed`, or `{ event: saga.step_done, where: { step: charge } }`.
@@ -569,41 +575,6 @@ pub struct Count {
     /// At most so many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_most: Option<u64>,
-}
-
-/// A promise of consistency about what clients asked and were told, judged by a general checker.
-#[derive(Clone, Debug)]
-pub struct Consistent {
-    /// What is promised, as `linearizable` or `snapshot_isolation`.
-    pub promise: String,
-    /// Of what.
-    pub of: ConsistentOf,
-}
-
-/// What the operations of a system are to a consistency checker.
-///
-/// Without a model: reads and writes of versioned keys, by the fields `read`, `wrote` and `version` of results.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ConsistentOf {
-    /// Calls on an object: register, kv, set, queue, stack, priority-queue, counter, mutex or fenced-mutex.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<Spanned<String>>,
-    /// The field that names the object, among many.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key: Option<Spanned<String>>,
-    /// The field that holds the value, in arguments and results. Default: `value`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<Spanned<String>>,
-    /// What each operation is called by the model, as `{ look: read, set: write }`; others are left out. Default: by their own names.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub ops: IndexMap<Spanned<String>, Spanned<String>>,
-    /// What a register holds at first. Default: nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub initial: Option<Scalar>,
-    /// How much may be spent, as time on a machine that takes ten million steps a second. Default: 5s.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub budget: Option<Spanned<Dur>>,
 }
 
 /// A precedence: no `then` without an earlier `first`.

@@ -21,6 +21,7 @@ use crate::{
 
 mod check;
 mod fault;
+mod general;
 mod netsim;
 mod place;
 mod plan;
@@ -82,6 +83,8 @@ struct Known {
     /// Node groups and their sizes in this spec, the clients last. A size that is wrong in the spec is `None`.
     groups: Vec<(String, Option<u32>)>,
     operations: Vec<(&'static str, u32)>,
+    /// None where an operation does not say.
+    operation_fields: Vec<(&'static str, &'static [&'static str])>,
     events: &'static [EventKind],
     /// Its own, and those of the harness.
     invariants: Vec<String>,
@@ -128,6 +131,7 @@ impl Known {
             problems: problems_with(system, &params),
             groups,
             operations: system.operations(&params),
+            operation_fields: system.operation_fields(&params),
             events: system.events(),
             invariants,
             conditions: system.conditions(&params),

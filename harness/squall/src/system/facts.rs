@@ -16,6 +16,8 @@ pub(crate) struct Facts {
     pub groups: Vec<(String, u32)>,
     /// The operations with their weights.
     pub operations: Vec<(String, u32)>,
+    /// Their fields, where they say.
+    pub operation_fields: Vec<Vec<String>>,
     pub events: Vec<EventFacts>,
     pub invariants: Vec<String>,
     pub conditions: Vec<String>,
@@ -52,6 +54,11 @@ impl Facts {
                 .operations(&params)
                 .into_iter()
                 .map(|(name, weight)| (name.to_owned(), weight))
+                .collect(),
+            operation_fields: system
+                .operation_fields(&params)
+                .into_iter()
+                .map(|(_, fields)| texts(fields))
                 .collect(),
             events: system
                 .events()

@@ -88,6 +88,10 @@ impl AnySystem for Observed {
         self.tell("`operations`");
         self.inner.operations(params)
     }
+    fn operation_fields(&self, params: &Value) -> Vec<(&'static str, &'static [&'static str])> {
+        self.tell("`operations`");
+        self.inner.operation_fields(params)
+    }
     fn check_operation(&self, operation: &Value) -> Result<(), Error> {
         self.tell("`Op` (its Deserialize)");
         self.inner.check_operation(operation)

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::AnySystem;
 use crate::{
-    check::{consistency, consistent::promise},
+    check::{consistency, consistent::promise, specific},
     run::CLIENTS,
     spec::{Code, Diagnostic, Span, diagnostic::name_help},
     trace,
@@ -173,6 +173,18 @@ impl Check<'_> {
                 ),
             );
         }
+        let declared = self.system.operation_fields(&Value::Null);
+        let declared: &[&str] =
+            declared.iter().find(|(known, _)| *known == name).map_or(&[], |(_, fields)| fields);
+        let undeclared = op[name].as_object().into_iter().flat_map(|arguments| arguments.keys());
+        let undeclared =
+            undeclared.filter(|_| !declared.is_empty()).find(|field| !declared.contains(&field.as_str()));
+        if let Some(field) = undeclared {
+            return problem(
+                format!("its operation `{name}` has the argument `{field}`, and does not say so"),
+                format!("add it to the `fields` of `{name}` in System::operations, or leave them all out"),
+            );
+        }
         let help =
             "what Op serialises to must be what it is read from: compare the serde attributes of its fields";
         match self.system.reread_operation(op) {
@@ -244,9 +256,10 @@ impl Check<'_> {
             let mut known = self.system.invariants(&params);
             known.extend(consistency::builtins().map(|(name, _)| name.to_owned()));
             // What a spec makes of events has the name that it gives it, as `eventually saga.completed`.
-            let of_a_spec = flaw.violates.split_once(' ').is_some_and(|(kind, _)| {
-                ["never", "eventually", "count", "order"].contains(&kind) || promise(kind).is_some()
-            });
+            let of_a_spec = specific::property(flaw.violates).is_some()
+                || flaw.violates.split_once(' ').is_some_and(|(kind, _)| {
+                    ["never", "eventually", "count", "order"].contains(&kind) || promise(kind).is_some()
+                });
             if !of_a_spec && !known.iter().any(|invariant| invariant == flaw.violates) {
                 let known: Vec<_> = known.iter().map(String::as_str).collect();
                 let what =

@@ -46,6 +46,8 @@ pub trait AnySystem: Send + Sync {
     fn groups(&self, params: &serde_json::Value) -> Vec<Group>;
     /// The names of the operations, with their default weights.
     fn operations(&self, params: &serde_json::Value) -> Vec<(&'static str, u32)>;
+    /// The names of the operations, with the [fields](Operations::fields) that they say to have; none where one does not say.
+    fn operation_fields(&self, params: &serde_json::Value) -> Vec<(&'static str, &'static [&'static str])>;
     /// Checks that this is an operation of the system, as data.
     ///
     /// # Errors
@@ -163,6 +165,9 @@ impl<S: System> AnySystem for Erased<S> {
     }
     fn operations(&self, params: &serde_json::Value) -> Vec<(&'static str, u32)> {
         S::operations(&typed::<S>(params)).kinds.iter().map(|k| (k.name, k.weight)).collect()
+    }
+    fn operation_fields(&self, params: &serde_json::Value) -> Vec<(&'static str, &'static [&'static str])> {
+        S::operations(&typed::<S>(params)).kinds.iter().map(|k| (k.name, k.fields)).collect()
     }
     fn check_operation(&self, operation: &serde_json::Value) -> Result<(), serde_json::Error> {
         serde_json::from_value::<S::Op>(operation.clone()).map(drop)

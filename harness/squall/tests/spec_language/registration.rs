@@ -96,6 +96,7 @@ impl<const WRONG: usize> System for Odd<WRONG> {
             9 => good.with("put", 2, Just(Op::Put { value: 2 })),
             10 => good.with("one_way", 1, Just(Op::OneWay(7))),
             11 => Operations::new().with("get", 0, Just(Op::Get)),
+            26 => Operations::new().with("put", 1, Just(Op::Put { value: 1 })).fields(&["valeu"]),
             _ => good,
         }
     }
@@ -201,6 +202,7 @@ fn each_wrong_declaration_is_named() {
         23: "a flaw is named `hardened`",
         24: "`put` is twice among its methods",
         25: "a role is named `The Leader`",
+        26: "its operation `put` has the argument `value`, and does not say so",
     }
 }
 

@@ -91,11 +91,11 @@ impl System for Shop {
         ]
     }
     fn operations(_: &Params) -> Operations<Op> {
-        Operations::new().with("place", 5, Just(Op::Place)).with("cancel", 1, Just(Op::Cancel)).with(
-            "read",
-            4,
-            Just(Op::Read),
-        )
+        Operations::new()
+            .with("place", 5, Just(Op::Place))
+            .with("cancel", 1, Just(Op::Cancel))
+            .fields(&["order", "amount"])
+            .with("read", 4, Just(Op::Read))
     }
     fn events() -> &'static [EventKind] {
         &[

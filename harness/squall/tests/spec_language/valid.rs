@@ -84,7 +84,7 @@ fn every_entry_is_read() {
     assert_eq!(pause.lasts.as_deref(), Some(&DurationRange { min: ms(1500), max: ms(1500) }));
 
     assert_eq!(spec.phases.settle.0, ms(20_000));
-    assert_eq!(spec.check.len(), 8);
+    assert_eq!(spec.check.len(), 17);
     let Check::Eventually(eventually) = &*spec.check[3] else { panic!("eventually") };
     assert_eq!((eventually.within.0, eventually.after), (ms(10_000), After::Heal));
     assert_eq!((spec.expect, *spec.explore.seeds), (Expect::Pass, 200));

@@ -10,16 +10,18 @@ use serde::{
     ser::SerializeMap,
 };
 
+use squall_checkers::judge::Property;
+
 use crate::{
-    check::consistent::PROMISES,
+    check::{consistent::PROMISES, specific},
     spec::model::{
-        Check, Consistent, ConsistentOf, Count, EventPattern, Eventually, EventuallyThat, Expect, Order,
-        Scalar, Spanned,
+        Check, Consistent, ConsistentOf, Count, EventPattern, Eventually, EventuallyThat, Expect, OPTIONS,
+        Order, Scalar, Spanned, Specific, SpecificOf,
     },
 };
 
 /// Text, or a mapping of a derived type.
-enum TextOr<T> {
+pub(super) enum TextOr<T> {
     Text(String),
     Map(T),
 }
@@ -42,7 +44,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for TextOrVisitor<T> {
     }
 }
 
-fn text_or<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+pub(super) fn text_or<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
     what: &'static str,
 ) -> Result<TextOr<T>, D::Error> {
@@ -221,6 +223,7 @@ enum CheckKind {
     Count,
     Order,
     Consistent(String),
+    Specific(Property),
 }
 
 /// Their names, but for the promises of consistency.
@@ -234,6 +237,14 @@ const CHECK_KINDS: &[&str] = &[
     "sequential",
     "serializable",
     "causal",
+    "unique_ids",
+    "growing_set",
+    "total_queue",
+    "counter_bounds",
+    "bank",
+    "long_fork",
+    "mutual_exclusion",
+    "convergence",
 ];
 
 impl<'de> Deserialize<'de> for CheckKind {
@@ -246,7 +257,10 @@ impl<'de> Deserialize<'de> for CheckKind {
             "count" => CheckKind::Count,
             "order" => CheckKind::Order,
             promise if PROMISES.iter().any(|(known, _)| *known == promise) => CheckKind::Consistent(name),
-            _ => return Err(de::Error::unknown_field(&name, CHECK_KINDS)),
+            _ => match specific::property(&name) {
+                Some(property) => CheckKind::Specific(property),
+                None => return Err(de::Error::unknown_field(&name, CHECK_KINDS)),
+            },
         })
     }
 }
@@ -290,6 +304,9 @@ impl<'de> Deserialize<'de> for Check {
                     CheckKind::Consistent(promise) => {
                         Check::Consistent(Consistent { promise, of: map.next_value()? })
                     }
+                    CheckKind::Specific(property) => {
+                        Check::Specific(Specific { property, of: map.next_value()? })
+                    }
                 };
                 if map.next_key::<OneKeyOnly>()?.is_some() {
                     map.next_value::<IgnoredAny>()?;
@@ -315,6 +332,7 @@ impl Serialize for Check {
             Check::Count(count) => map.serialize_entry("count", count)?,
             Check::Order(order) => map.serialize_entry("order", order)?,
             Check::Consistent(consistent) => map.serialize_entry(&consistent.promise, &consistent.of)?,
+            Check::Specific(one) => map.serialize_entry(&specific::name(one.property), &one.of)?,
         }
         map.end()
     }
@@ -337,7 +355,27 @@ impl JsonSchema for Check {
         let of = generator.subschema_for::<ConsistentOf>();
         let promises: serde_json::Map<String, serde_json::Value> =
             PROMISES.iter().map(|(name, _)| ((*name).to_owned(), of.clone().into())).collect();
-        json_schema!({
+        let property = |property: Property| {
+            let unwanted: serde_json::Map<String, serde_json::Value> = OPTIONS
+                .iter()
+                .filter(|(_, of)| !of.contains(&property))
+                .map(|(option, _)| ((*option).to_owned(), false.into()))
+                .collect();
+            let verbs: Vec<&str> = property.verbs().collect();
+            let arguments = json_schema!({
+                "allOf": [generator.subschema_for::<SpecificOf>(), {
+                    "required": ["ops"],
+                    "properties": { "ops": { "minProperties": 1, "additionalProperties": {
+                        "if": { "type": "string" },
+                        "then": { "enum": verbs },
+                        "else": { "properties": { "verb": { "enum": verbs } } },
+                    } } },
+                }, { "properties": unwanted }],
+            });
+            long(&specific::name(property), property.about(), arguments)
+        };
+        let mut forms: Vec<Schema> = Property::all().map(property).collect();
+        let mut schema = json_schema!({
             "description": "Something that must hold.",
             "anyOf": [
                 {
@@ -359,7 +397,11 @@ impl JsonSchema for Check {
                 long("count", "So many such events in each run.", generator.subschema_for::<Count>()),
                 long("order", "Every `then` has a `first` before it.", generator.subschema_for::<Order>()),
             ],
-        })
+        });
+        if let Some(serde_json::Value::Array(all)) = schema.get_mut("anyOf") {
+            all.extend(forms.drain(..).map(Into::into));
+        }
+        schema
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Names {
     /// Groups of nodes, without the clients.
     groups: Set,
     operations: Set,
+    /// The fields of operations; none if one does not say.
+    operation_fields: Option<Set>,
     /// Events with their fields.
     events: BTreeMap<String, Set>,
     /// Its own, and those of the harness.
@@ -50,11 +52,18 @@ impl Names {
                 declared => declared,
             },
             begun: true,
+            operation_fields: Some(Set::new()),
             ..Names::default()
         };
         for params in params {
             names.groups.extend(system.groups(&params).iter().map(|group| group.name.to_owned()));
             names.operations.extend(system.operations(&params).iter().map(|(name, _)| (*name).to_owned()));
+            for (_, fields) in system.operation_fields(&params) {
+                match &mut names.operation_fields {
+                    Some(known) if !fields.is_empty() => known.extend(set(fields)),
+                    unknown => *unknown = None,
+                }
+            }
             names.invariants.extend(system.invariants(&params));
             names.conditions.extend(system.conditions(&params));
         }
@@ -72,6 +81,7 @@ impl Names {
         };
         self.methods = either(self.methods.take(), other.methods, self.begun);
         self.roles = either(self.roles.take(), other.roles, self.begun);
+        self.operation_fields = either(self.operation_fields.take(), other.operation_fields, self.begun);
         self.begun = true;
         self.groups.extend(other.groups);
         self.operations.extend(other.operations);
@@ -113,6 +123,22 @@ impl Names {
             "EventPattern" => json!({ "allOf": [text(&self.events.keys().cloned().collect()), events] }),
             "EventuallyThat" => json!({ "allOf": [text(&self.conditions), events] }),
             "Count" => events,
+            "ConsistentOf" => {
+                json!({ "properties": { "ops": { "propertyNames": { "enum": self.operations } } } })
+            }
+            "SpecificOf" => {
+                let known: Vec<&String> = self.operations.iter().chain(self.events.keys()).collect();
+                json!({ "properties": { "ops": { "propertyNames": { "enum": known } } } })
+            }
+            "FieldNames" => {
+                let known: Set = self.operation_fields.as_ref()? | &self.fields();
+                let known: Vec<&str> = known.iter().map(String::as_str).chain(["client", "node"]).collect();
+                json!({
+                    "if": { "type": "string" },
+                    "then": { "enum": known },
+                    "else": { "items": { "enum": known } },
+                })
+            }
             "Order" => json!({ "properties": { "per": { "enum": self.fields() } } }),
             "Trigger" => self.trigger(whose),
             "Rpc" => json!({ "properties": { "method": { "enum": self.methods.as_ref()? } } }),

@@ -2,15 +2,13 @@
 
 use std::collections::HashMap;
 
-use squall_checkers::judge::{Consistency, Model};
-
 use super::{Context, Place, shown};
 use crate::{
-    check::{consistent::promise, judge},
+    check::{judge, specific},
     spec::{
         Code, Spec,
         diagnostic::{did_you_mean, listed, name_help},
-        model::{After, Check, Consistent, Count, EventPattern, Eventually, EventuallyThat, Expect, Order},
+        model::{After, Check, Count, EventPattern, Eventually, EventuallyThat, Expect, Order},
         spanned::Span,
     },
 };
@@ -23,6 +21,7 @@ fn implies(one: &EventPattern, other: &EventPattern) -> bool {
 impl Context<'_> {
     pub(super) fn checks(&mut self, spec: &Spec, top: &Place<'_>) {
         let mut seen: HashMap<String, Span> = HashMap::new();
+        let mut named: HashMap<String, Span> = HashMap::new();
         for (check, at) in spec.check.iter().zip(top.key("check").items()) {
             let written = serde_json::to_string(&check.value).expect("a check can be written");
             if let Some(first) = seen.insert(written, at.span()) {
@@ -31,6 +30,14 @@ impl Context<'_> {
                     at.error(Code::DuplicateName, message, "keep one of them").related(first, "first here");
                 self.report(error);
                 continue;
+            }
+            if !matches!(check.value, Check::Sometimes(_))
+                && let Some(first) = named.insert(judge::label(check), at.span())
+                && matches!(check.value, Check::Consistent(_) | Check::Specific(_))
+            {
+                let message = format!("two checks are called `{}`", judge::label(check));
+                let help = "tell them apart with `name`: verdicts go by it";
+                self.report(at.error(Code::DuplicateName, message, help).related(first, "first here"));
             }
             match &check.value {
                 Check::Named(name) => self.invariant(name, &at),
@@ -51,6 +58,7 @@ impl Context<'_> {
                 Check::Count(count) => self.count(count, &at.key("count")),
                 Check::Order(order) => self.order(order, &at.key("order")),
                 Check::Consistent(consistent) => self.consistent(consistent, &at.key(&consistent.promise)),
+                Check::Specific(one) => self.specific(one, &at.key(&specific::name(one.property))),
             }
         }
     }
@@ -64,6 +72,11 @@ impl Context<'_> {
         let conditions = system.conditions.iter().map(String::as_str);
         let help = if conditions.clone().any(|condition| condition == name) {
             format!("it is a condition: write `- eventually: {{ within: 10s, that: {name} }}`")
+        } else if let Some(property) = specific::property(name) {
+            let verb = property.verbs().next().unwrap_or_default();
+            format!(
+                "say what operations or events are to it: write `- {name}: {{ ops: {{ OPERATION: {verb} }} }}`"
+            )
         } else if system.events.iter().any(|event| event.name == name) {
             format!("it is an event: write `- never: {name}` or `- sometimes: [{name}]`")
         } else if did_you_mean(name, known.iter().copied()).is_none()
@@ -158,94 +171,6 @@ impl Context<'_> {
             for event in ends.into_iter().flatten() {
                 self.field_named(event, per, &at.key("per"));
             }
-        }
-    }
-
-    fn consistent(&mut self, consistent: &Consistent, at: &Place<'_>) {
-        let of = &consistent.of;
-        if let Some(budget) = &of.budget
-            && budget.0.is_zero()
-        {
-            let help = "leave it out for 5s";
-            self.report(at.key("budget").error(
-                Code::OutOfRange,
-                "a budget of nothing decides nothing",
-                help,
-            ));
-        }
-        let Some(name) = &of.model else {
-            for (field, given) in
-                [("key", of.key.is_some()), ("value", of.value.is_some()), ("ops", !of.ops.is_empty())]
-            {
-                if given {
-                    let message =
-                        format!("`{field}` says how operations are calls on a model, and none is named");
-                    let help = "add `model: register` (or kv, set, queue, ..), or leave it out: versioned keys are judged by what \
-                                operations return as `read`, `wrote` and `version`";
-                    self.report(at.key(field).error(Code::Conflict, message, help));
-                }
-            }
-            return;
-        };
-        let Some(model) = Model::of(name).filter(|model| !model.is_of_transactions()) else {
-            let known: Vec<&str> = Model::ALL
-                .iter()
-                .filter(|(_, model)| !model.is_of_transactions())
-                .map(|(name, _)| *name)
-                .collect();
-            let message = format!("there is no model `{}`", name.value);
-            self.report(at.key("model").error(
-                Code::OutOfRange,
-                message,
-                name_help(name, "the models", &known),
-            ));
-            return;
-        };
-        if !matches!(promise(&consistent.promise), Some(Consistency::Linearizable | Consistency::Sequential))
-        {
-            let message = format!(
-                "`{}` is a promise about transactions, and a {} is an object",
-                consistent.promise,
-                model.name()
-            );
-            let help = "ask for `linearizable` or `sequential`, or leave `model` out to judge versioned keys";
-            self.report(at.key("model").error(Code::Conflict, message, help));
-        }
-        let verbs = model.verbs();
-        for (operation, verb) in &of.ops {
-            let entry = at.key("ops").key(operation);
-            if let Some(system) = &self.system
-                && !system.operations.iter().any(|(known, _)| known == &operation.value)
-            {
-                let known: Vec<&str> = system.operations.iter().map(|(name, _)| &**name).collect();
-                let message = format!("`{}` has no operation `{}`", system.name, operation.value);
-                self.report(entry.error(
-                    Code::UnknownOperation,
-                    message,
-                    name_help(operation, "its operations", &known),
-                ));
-            }
-            if !verbs.contains(&verb.as_str()) {
-                let message = format!("a {} has no `{}`", model.name(), verb.value);
-                self.report(entry.error(
-                    Code::OutOfRange,
-                    message,
-                    name_help(verb, "what can be asked of it", verbs),
-                ));
-            }
-        }
-        if of.ops.is_empty()
-            && let Some(system) = &self.system
-            && let Some((stranger, _)) =
-                system.operations.iter().find(|(operation, _)| !verbs.contains(&&**operation))
-        {
-            let message = format!("a {} does not know the operation `{stranger}`", model.name());
-            let help = format!(
-                "say what the operations are to it, as `ops: {{ {stranger}: {} }}`: {}",
-                verbs[0],
-                listed(verbs.iter().copied())
-            );
-            self.report(at.error(Code::MissingKey, message, help));
         }
     }
 
