@@ -139,6 +139,8 @@ pub enum Op {
         /// Which, from 0.
         account: u32,
     },
+    /// Look at all balances at once, at some replica.
+    Audit,
     /// Have a replica fold its rows anew.
     Rebuild {
         /// Which, from 0, modulo their number.
@@ -166,18 +168,26 @@ impl System for AccountsCqrs {
                 1,
                 (account(), 0i64..=100).prop_map(|(account, amount)| Op::Open { account, amount }),
             )
+            .fields(COMMAND)
             .with(
                 "deposit",
                 6,
                 (account(), 1i64..=100).prop_map(|(account, amount)| Op::Deposit { account, amount }),
             )
+            .fields(COMMAND)
             .with(
                 "withdraw",
                 4,
                 (account(), 1i64..=80).prop_map(|(account, amount)| Op::Withdraw { account, amount }),
             )
+            .fields(COMMAND)
             .with("read", 8, account().prop_map(|account| Op::Read { account }))
+            .fields(&["account", "read", "version", "balance", "position", "replica", "stale", "reason"])
+            // For specs that ask for it.
+            .with("audit", 0, Just(Op::Audit))
+            .fields(&["versions", "balances", "position", "replica", "stale", "reason"])
             .with("rebuild", 1, (0u32..8).prop_map(|replica| Op::Rebuild { replica }))
+            .fields(&["replica", "position", "rows", "reason"])
     }
 
     fn events() -> &'static [EventKind] {
@@ -193,7 +203,7 @@ impl System for AccountsCqrs {
     }
 
     fn methods() -> &'static [&'static str] {
-        &["submit", "get", "rebuild", "ship", "read_log"]
+        &["submit", "get", "audit", "rebuild", "ship", "read_log"]
     }
 
     fn flaws() -> &'static [Flaw] {
@@ -219,6 +229,9 @@ impl System for AccountsCqrs {
         session.perform(op).await
     }
 }
+
+/// The fields of commands.
+const COMMAND: &[&str] = &["account", "amount", "wrote", "version", "position", "command", "reason"];
 
 const fn event(name: &'static str, fields: &'static [&'static str], about: &'static str) -> EventKind {
     EventKind { name, fields, about }

@@ -157,8 +157,11 @@ impl System for CheckoutSaga {
                 });
         Operations::new()
             .with("place", 8, place)
+            .fields(&["item", "quantity", "cents", "card", "remote", "wrote", "version", "saga", "reason"])
             .with("cancel", 2, (0..2u8).prop_map(|back| Op::Cancel { back }))
+            .fields(&["back", "saga", "reason"])
             .with("read", 4, (0..3u8).prop_map(|back| Op::Read { back }))
+            .fields(&["back", "read", "version", "state", "saga", "reason"])
     }
 
     fn events() -> &'static [EventKind] {

@@ -86,6 +86,10 @@ pub enum WriterFlaw {
     LeaseIgnored,
     /// A writer that is elected again goes on with what it knew of the register when it was elected before.
     TrustsMemory,
+    /// A writer answers a write from its memory, and the store hears of it afterwards.
+    AnswersFirst,
+    /// A client sends a write again that was not answered, as if it had not been made.
+    RepeatsWrites,
 }
 
 const FLAWS: &[Flaw] = &[
@@ -99,6 +103,16 @@ const FLAWS: &[Flaw] = &[
         name: "trusts_memory",
         about: "a writer that is elected again does not look at what others have written since",
         violates: "reads_current",
+    },
+    Flaw {
+        name: "answers_first",
+        about: "a writer answers a write before the store has it, and what the store then does not take is lost",
+        violates: "linearizable register",
+    },
+    Flaw {
+        name: "repeats_writes",
+        about: "a client makes a write again that was not answered, over what others have written since",
+        violates: "linearizable register",
     },
 ];
 
@@ -171,7 +185,9 @@ impl System for ElectedWriter {
     fn operations(_params: &Params) -> Operations<Op> {
         Operations::new()
             .with("write", 1, (0..8u32, 1..1_000u64).prop_map(|(via, value)| Op::Write { via, value }))
+            .fields(&["via", "value", "wrote", "version", "reason"])
             .with("read", 3, (0..8u32).prop_map(|via| Op::Read { via }))
+            .fields(&["via", "value", "read", "version", "reason"])
     }
 
     fn events() -> &'static [EventKind] {
@@ -198,6 +214,8 @@ impl System for ElectedWriter {
             "unfenced" => WriterFlaw::Unfenced,
             "lease_ignored" => WriterFlaw::LeaseIgnored,
             "trusts_memory" => WriterFlaw::TrustsMemory,
+            "answers_first" => WriterFlaw::AnswersFirst,
+            "repeats_writes" => WriterFlaw::RepeatsWrites,
             _ => panic!("the harness applies only the variants it was given, and {flaw:?} is none"),
         });
     }

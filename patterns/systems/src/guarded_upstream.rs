@@ -31,7 +31,7 @@ mod observed;
 mod upstream;
 mod wire;
 
-pub use self::flaws::FlawedBreaker;
+pub use self::{flaws::FlawedBreaker, upstream::FlawedUpstream};
 
 /// The system. See the [module](self).
 pub struct GuardedUpstream;
@@ -69,6 +69,8 @@ pub struct Params {
     pub refresh_every: Dur,
     /// Which breaker: none for the production one. Set by `variant`.
     pub flaw: Option<FlawedBreaker>,
+    /// What is wrong with the upstream: nothing in the good implementation. Set by `variant`.
+    pub flawed_upstream: Option<FlawedUpstream>,
 }
 
 /// Which calls the rates are taken over.
@@ -104,6 +106,7 @@ impl Default for Params {
             call_timeout: ms(300),
             refresh_every: ms(1000),
             flaw: None,
+            flawed_upstream: None,
         }
     }
 }
@@ -278,6 +281,7 @@ impl System for GuardedUpstream {
         let degradation = prop_oneof![2 => (50..=100u32, Just(0)), 1 => (Just(0), timeout / 2 + 1..timeout), 1 => (Just(0), timeout..2 * timeout)];
         Operations::new()
             .with("call", 10, caller().prop_map(|(caller, upstream)| Op::Call { caller, upstream }))
+            .fields(&["caller", "upstream", "counter", "count", "reason"])
             .with(
                 "hurried_call",
                 3,
@@ -287,6 +291,7 @@ impl System for GuardedUpstream {
                     patience,
                 }),
             )
+            .fields(&["caller", "upstream", "patience", "counter", "count", "reason"])
             .with(
                 "burst",
                 4,
@@ -296,7 +301,9 @@ impl System for GuardedUpstream {
                     calls,
                 }),
             )
+            .fields(&["caller", "upstream", "calls", "done", "failed", "unknown", "reason"])
             .with("bad_call", 1, caller().prop_map(|(caller, upstream)| Op::BadCall { caller, upstream }))
+            .fields(&["caller", "upstream", "reason"])
             .with(
                 "degrade",
                 3,
@@ -304,7 +311,9 @@ impl System for GuardedUpstream {
                     Op::Degrade { upstream, errors, slow, lasting }
                 }),
             )
+            .fields(&["upstream", "errors", "slow", "lasting", "reason"])
             .with("restore", 2, (0..8u32).prop_map(|upstream| Op::Restore { upstream }))
+            .fields(&["upstream", "reason"])
     }
 
     fn events() -> &'static [EventKind] {
@@ -333,13 +342,16 @@ impl System for GuardedUpstream {
     }
 
     fn apply_variant(params: &mut Params, flaw: &'static str) {
-        params.flaw = Some(FlawedBreaker::named(flaw));
+        match FlawedUpstream::named(flaw) {
+            Some(upstream) => params.flawed_upstream = Some(upstream),
+            None => params.flaw = Some(FlawedBreaker::named(flaw)),
+        }
     }
 
     async fn run_node(node: Node, params: Params) -> Result<(), BoxError> {
         match node.group() {
             "callers" => caller::run(node, params).await,
-            "upstream" => upstream::run(node).await,
+            "upstream" => upstream::run(node, params.flawed_upstream).await,
             group => Err(format!("no node of group {group:?} here").into()),
         }
     }

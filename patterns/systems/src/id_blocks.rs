@@ -115,11 +115,15 @@ impl System for IdBlocks {
     }
 
     fn operations(_params: &Params) -> Operations<Op> {
-        Operations::new().with("take", 3, (0..8u32).prop_map(|allocator| Op::Take { allocator })).with(
-            "take_many",
-            1,
-            (0..8u32, 2..=10u32).prop_map(|(allocator, count)| Op::TakeMany { allocator, count }),
-        )
+        Operations::new()
+            .with("take", 3, (0..8u32).prop_map(|allocator| Op::Take { allocator }))
+            .fields(&["allocator", "id", "reason"])
+            .with(
+                "take_many",
+                1,
+                (0..8u32, 2..=10u32).prop_map(|(allocator, count)| Op::TakeMany { allocator, count }),
+            )
+            .fields(&["allocator", "count", "ids", "reason"])
     }
 
     fn events() -> &'static [EventKind] {

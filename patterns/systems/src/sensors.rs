@@ -144,6 +144,7 @@ impl System for Sensors {
         let at = || (0..12u32, 0..12u32);
         Operations::new()
             .with("latest", 4, at().prop_map(|(sensor, collector)| Op::Latest { sensor, collector }))
+            .fields(&["sensor", "collector", "read", "version", "of", "readings", "reason"])
             .with(
                 "history",
                 2,
@@ -153,7 +154,9 @@ impl System for Sensors {
                     count,
                 }),
             )
+            .fields(&["sensor", "collector", "count", "read", "version", "of", "readings", "reason"])
             .with("adjust", 4, (0..12u32, 1..=99i64).prop_map(|(sensor, by)| Op::Adjust { sensor, by }))
+            .fields(&["sensor", "by", "offset", "of", "intent", "reason"])
     }
 
     fn events() -> &'static [EventKind] {

@@ -49,6 +49,25 @@ impl Method for Get {
     type Reply = View<Balance>;
 }
 
+/// Reads all balances at once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Audit {
+    /// Which accounts.
+    pub accounts: Vec<String>,
+    /// What the session has seen.
+    pub token: Token,
+    /// How long to wait for it.
+    pub wait: Duration,
+    /// What to do when that was in vain.
+    pub behind: WhenBehind,
+}
+
+impl Method for Audit {
+    const NAME: &'static str = "audit";
+    /// A view of each account, all at one moment.
+    type Reply = Vec<View<Balance>>;
+}
+
 /// Folds a replica's rows anew.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rebuild;

@@ -16,7 +16,7 @@ use squall_rt::{
 use super::{
     Params,
     flaws::{AckFirst, BareModel, FlawKind},
-    protocol::{Get, PORT, Rebuild, RebuildDone},
+    protocol::{Audit, Get, PORT, Rebuild, RebuildDone},
 };
 
 /// At most so many events in one answer of the log: few, so that a rebuild has many steps for faults to come between.
@@ -40,7 +40,7 @@ pub async fn run(node: Node, params: Params) -> Result<(), BoxError> {
 }
 
 fn server(model: impl ReadModel<AccountEvent, Row = Balance>) -> Server {
-    let filled = model.clone();
+    let (filled, audited) = (model.clone(), model.clone());
     Server::new()
         .on(move |ship: Ship<AccountEvent>, _: Call| {
             let model = filled.clone();
@@ -48,13 +48,29 @@ fn server(model: impl ReadModel<AccountEvent, Row = Balance>) -> Server {
         })
         .on(move |get: Get, _: Call| {
             let model = model.clone();
+            async move { model.read(&get.account, get.token, get.wait, get.behind).await.map_err(unread) }
+        })
+        .on(move |audit: Audit, _: Call| {
+            let model = audited.clone();
             async move {
-                model.read(&get.account, get.token, get.wait, get.behind).await.map_err(|e| match e {
-                    ReadError::Behind { .. } => Status::new(Code::Unavailable, e.to_string()),
-                    ReadError::Log(_) => Status::new(Code::Internal, e.to_string()),
-                })
+                let Audit { accounts, token, wait, behind } = audit;
+                let Some((first, others)) = accounts.split_first() else { return Ok(Vec::new()) };
+                let mut views = vec![model.read(first, token, wait, behind).await.map_err(unread)?];
+                // From here on there is no await, so all are of one moment.
+                for account in others {
+                    views.push(model.view(account).map_err(|e| unread(ReadError::Log(e)))?);
+                }
+                Ok(views)
             }
         })
+}
+
+fn unread(e: ReadError) -> Status {
+    let code = match e {
+        ReadError::Behind { .. } => Code::Unavailable,
+        ReadError::Log(_) => Code::Internal,
+    };
+    Status::new(code, e.to_string())
 }
 
 fn with_rebuild(server: Server, projector: Projector<Balances>, log: Client, params: &Params) -> Server {

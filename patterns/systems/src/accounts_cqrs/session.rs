@@ -3,17 +3,20 @@
 use std::time::Duration;
 
 use squall::{Node, Outcome};
-use squall_patterns::cqrs::{Token, account::AccountCommand};
+use squall_patterns::cqrs::{
+    Token, View,
+    account::{AccountCommand, Balance},
+};
 use squall_rt::{
     rng,
-    rpc::{CallError, Client, Code},
+    rpc::{CallError, Client, Code, Method},
     time::{Instant, sleep},
 };
 
 use super::{
     Op, Params,
     flaws::FlawKind,
-    protocol::{Get, PORT, Rebuild, Submit},
+    protocol::{Audit, Get, PORT, Rebuild, Submit},
 };
 
 /// The wait before the second attempt; it doubles with each further one. A random half of it is taken off.
@@ -50,6 +53,7 @@ impl Session {
                 self.submit(account, AccountCommand::Withdraw { amount }).await
             }
             Op::Read { account } => self.read(account).await,
+            Op::Audit => self.audit().await,
             Op::Rebuild { replica } => self.rebuild(replica).await,
         }
     }
@@ -96,41 +100,78 @@ impl Session {
         }
     }
 
+    /// What a read says that the session has seen.
+    fn seen(&self) -> Token {
+        match self.params.flaw {
+            Some(FlawKind::NoSessionToken) => Token::default(),
+            _ => self.token,
+        }
+    }
+
+    /// Asks each replica once: where one is behind or out of reach, another may not be. A read has no effect, so there is nothing
+    /// unknown about one that did not return.
+    async fn ask<M: Method>(&self, request: &M) -> Result<(usize, M::Reply), Outcome> {
+        let count = self.replicas.len();
+        if count == 0 {
+            return Err(Outcome::failed("there are no replicas"));
+        }
+        let first = rng::range(0..count as u64) as usize;
+        let mut reason = String::new();
+        for replica in (0..count).map(|n| (first + n) % count) {
+            match self.replicas[replica].call(request, self.params.call_timeout.0).await {
+                Ok(reply) => return Ok((replica, reply)),
+                Err(e) => reason = e.to_string(),
+            }
+        }
+        Err(Outcome::failed(reason))
+    }
+
     async fn read(&mut self, account: u32) -> Outcome {
         let account = account_name(account);
         let get = Get {
             account: account.clone(),
-            token: match self.params.flaw {
-                Some(FlawKind::NoSessionToken) => Token::default(),
-                _ => self.token,
-            },
+            token: self.seen(),
             wait: self.params.read_wait.0,
             behind: self.params.when_behind.into(),
         };
-        let count = self.replicas.len();
-        if count == 0 {
-            return Outcome::failed("there are no replicas");
-        }
-        let first = rng::range(0..count as u64) as usize;
-        let mut reason = String::new();
-        // Each replica once: where one is behind or out of reach, another may not be.
-        for replica in (0..count).map(|n| (first + n) % count) {
-            match self.replicas[replica].call(&get, self.params.call_timeout.0).await {
-                Ok(view) => {
-                    self.token.raise(view.position);
-                    let outcome = Outcome::ok()
-                        .with("read", account)
-                        .with("version", view.row.version)
-                        .with("balance", view.row.balance)
-                        .with("position", view.position)
-                        .with("replica", replica);
-                    return if view.stale { outcome.with("stale", true) } else { outcome };
-                }
-                Err(e) => reason = e.to_string(),
-            }
-        }
-        // A read has no effect, so there is nothing unknown about one that did not return.
-        Outcome::failed(reason)
+        let (replica, view) = match self.ask(&get).await {
+            Ok(read) => read,
+            Err(outcome) => return outcome,
+        };
+        self.token.raise(view.position);
+        let outcome = Outcome::ok()
+            .with("read", account)
+            .with("version", view.row.version)
+            .with("balance", view.row.balance)
+            .with("position", view.position)
+            .with("replica", replica);
+        if view.stale { outcome.with("stale", true) } else { outcome }
+    }
+
+    async fn audit(&mut self) -> Outcome {
+        let accounts: Vec<String> = (0..self.params.accounts).map(account_name).collect();
+        let audit = Audit {
+            accounts: accounts.clone(),
+            token: self.seen(),
+            wait: self.params.read_wait.0,
+            behind: self.params.when_behind.into(),
+        };
+        let (replica, views) = match self.ask(&audit).await {
+            Ok(read) => read,
+            Err(outcome) => return outcome,
+        };
+        let position = views.first().map_or(0, |view| view.position);
+        self.token.raise(position);
+        let all = |of: fn(&Balance) -> i128| {
+            let one = |(account, view): (&String, &View<Balance>)| format!("{account}:{}", of(&view.row));
+            accounts.iter().zip(&views).map(one).collect::<Vec<_>>().join(" ")
+        };
+        let outcome = Outcome::ok()
+            .with("versions", all(|row| row.version.into()))
+            .with("balances", all(|row| row.balance.into()))
+            .with("position", position)
+            .with("replica", replica);
+        if views.iter().any(|view| view.stale) { outcome.with("stale", true) } else { outcome }
     }
 
     async fn rebuild(&mut self, replica: u32) -> Outcome {

@@ -8,7 +8,7 @@ use tonic::{
 };
 
 use super::{
-    Op, PORT, Params,
+    Op, PORT, Params, WriterFlaw,
     proto::{ReadRequest, Register, WriteRequest, writer_client::WriterClient},
 };
 
@@ -17,9 +17,13 @@ const ROUNDS: usize = 3;
 /// How long to wait between rounds, for an election to be over.
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(200);
 
+/// The key of the only register there is, in what operations return.
+const REGISTER: &str = "register";
+
 /// A client's connections.
 pub struct Session {
     writers: Vec<WriterClient<Channel>>,
+    flaw: Option<WriterFlaw>,
 }
 
 impl Session {
@@ -29,13 +33,14 @@ impl Session {
             let endpoint = endpoint.expect("a host name makes a URI").timeout(params.patience.0);
             WriterClient::new(endpoint.connect_lazy())
         };
-        Session { writers: client.hosts("writers").into_iter().map(connect).collect() }
+        Session { writers: client.hosts("writers").into_iter().map(connect).collect(), flaw: params.flaw }
     }
 
     pub(super) async fn perform(&mut self, op: Op) -> Outcome {
         let (Op::Write { via, .. } | Op::Read { via }) = op;
         let count = self.writers.len();
         let mut last = String::new();
+        let mut in_doubt = false;
         for turn in 0..ROUNDS * count {
             if turn > 0 && turn % count == 0 {
                 time::sleep(BETWEEN_ROUNDS).await;
@@ -48,15 +53,20 @@ impl Session {
             match (answer, &op) {
                 (Ok(register), _) => {
                     let Register { version, value } = register.into_inner();
-                    return Outcome::ok().with("version", version).with("value", value);
+                    let did = if matches!(op, Op::Write { .. }) { "wrote" } else { "read" };
+                    return Outcome::ok().with(did, REGISTER).with("version", version).with("value", value);
                 }
                 // The writer that is asked does nothing, or the store it asked.
                 (Err(status), _) if status.code() == Code::FailedPrecondition => last = tell(&status),
                 (Err(status), Op::Read { .. }) => last = tell(&status),
+                // Flawed: the first one may have been made, and others after it.
+                (Err(status), Op::Write { .. }) if self.flaw == Some(WriterFlaw::RepeatsWrites) => {
+                    (in_doubt, last) = (true, tell(&status));
+                }
                 (Err(status), Op::Write { .. }) => return Outcome::unknown(tell(&status)),
             }
         }
-        Outcome::failed(last)
+        if in_doubt { Outcome::unknown(last) } else { Outcome::failed(last) }
     }
 }
 

@@ -153,12 +153,40 @@ impl Desk {
     }
 }
 
+impl Desk {
+    /// Answers a write from memory. Flawed: the store hears of it later, or never.
+    async fn write_behind(self: Arc<Self>, value: u64) -> Result<Register, Status> {
+        let token = self.in_office()?.0;
+        let answer = {
+            let mut term = self.term();
+            let term = term.as_mut().ok_or_else(|| Status::failed_precondition("not elected"))?;
+            term.register = Register { version: term.register.version + 1, value };
+            term.register
+        };
+        task::spawn(async move {
+            let _one = self.one_write.lock().await;
+            let request = StoreRequest { token, writer: self.name.clone(), value };
+            if self.store.clone().write(request).await.is_err()
+                && self.term().as_ref().is_some_and(|term| term.token == token)
+            {
+                self.lay_down();
+            }
+        });
+        Ok(answer)
+    }
+}
+
 struct AtDesk(Arc<Desk>);
 
 #[tonic::async_trait]
 impl Writer for AtDesk {
     async fn write(&self, request: Request<WriteRequest>) -> Result<Response<Register>, Status> {
-        self.0.write(request.into_inner().value).await.map(Response::new)
+        let value = request.into_inner().value;
+        match self.0.params.flaw {
+            Some(WriterFlaw::AnswersFirst) => self.0.clone().write_behind(value).await,
+            _ => self.0.write(value).await,
+        }
+        .map(Response::new)
     }
 
     async fn read(&self, _: Request<ReadRequest>) -> Result<Response<Register>, Status> {

@@ -108,7 +108,7 @@ impl Upstream {
             ticket.record(outcome);
         }
         match result {
-            Ok(_) => Relayed::Done,
+            Ok(count) => Relayed::Done(count),
             Err(error) if error.is_unknown() => Relayed::Unknown(error.to_string()),
             Err(error) => Relayed::Failed(error.to_string()),
         }

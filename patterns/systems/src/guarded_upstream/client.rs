@@ -55,7 +55,15 @@ impl Session {
     }
 
     async fn relay(&self, caller: u32, request: Relay, patience: Duration) -> Outcome {
-        relayed(pick(&self.callers, caller).call(&request, patience).await)
+        let counter = self.counter(caller, request.upstream);
+        relayed(&counter, pick(&self.callers, caller).call(&request, patience).await)
+    }
+
+    /// What counts the work that an upstream does for a caller.
+    fn counter(&self, caller: u32, upstream: u32) -> String {
+        let (caller, upstream) =
+            (caller as usize % self.callers.len(), upstream as usize % self.upstreams.len());
+        format!("callers[{caller}]/upstream[{upstream}]")
     }
 
     /// Several calls at once: unknown when any is, else failed when all have.
@@ -65,7 +73,8 @@ impl Session {
             .map(|_| {
                 let (client, patience) = (client.clone(), self.patience);
                 let work = Relay { upstream, request: Request::Work };
-                task::spawn(async move { relayed(client.call(&work, patience).await) })
+                let counter = self.counter(caller, upstream);
+                task::spawn(async move { relayed(&counter, client.call(&work, patience).await) })
             })
             .collect();
         let (mut done, mut failed, mut unknown) = (0u32, 0u32, 0u32);
@@ -98,9 +107,9 @@ fn pick(clients: &[Client], position: u32) -> &Client {
     &clients[position as usize % clients.len()]
 }
 
-fn relayed(result: Result<<Relay as Method>::Reply, CallError>) -> Outcome {
+fn relayed(counter: &str, result: Result<<Relay as Method>::Reply, CallError>) -> Outcome {
     match result {
-        Ok(Relayed::Done) => Outcome::ok(),
+        Ok(Relayed::Done(count)) => Outcome::ok().with("counter", counter).with("count", count),
         Ok(Relayed::Failed(reason)) => Outcome::failed(reason),
         Ok(Relayed::Unknown(reason)) => Outcome::unknown(reason),
         Err(error) => lost(&error),

@@ -69,6 +69,11 @@ pub(super) const FLAWS: &[Flaw] = &[
         about: "a call that is cancelled never returns its permit",
         violates: "permits_balanced",
     },
+    Flaw {
+        name: "counts_late",
+        about: "the upstream reads its count, works, and writes one more: what it counted meanwhile is lost",
+        violates: "unique_ids",
+    },
 ];
 
 impl FlawedBreaker {

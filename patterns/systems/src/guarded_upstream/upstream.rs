@@ -6,6 +6,8 @@ use std::{
 };
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use squall::{BoxError, Node};
 use squall_rt::{
     clock, disk,
@@ -22,7 +24,25 @@ const WORK_DONE: TableDefinition<'_, &str, u64> = TableDefinition::new("work_don
 /// The share of calls that fail in percent, how long each takes in ms, and until when in Unix ms.
 const DEGRADATION: TableDefinition<'_, (), (u32, u64, u64)> = TableDefinition::new("degradation");
 
-pub(super) async fn run(node: Node) -> Result<(), BoxError> {
+/// What is wrong with an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FlawedUpstream {
+    /// It reads its count, works, and writes one more.
+    CountsLate,
+}
+
+impl FlawedUpstream {
+    /// The flaw that `variant` names, if it is one of an upstream.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        (name == "counts_late").then_some(FlawedUpstream::CountsLate)
+    }
+}
+
+/// How long a flawed upstream works, at most.
+const WORKS: Duration = Duration::from_millis(20);
+
+pub(super) async fn run(node: Node, flaw: Option<FlawedUpstream>) -> Result<(), BoxError> {
     let database = Arc::new(disk::open_database("/upstream.redb")?);
     let setup = database.begin_write()?;
     setup.open_table(WORK_DONE)?;
@@ -31,7 +51,7 @@ pub(super) async fn run(node: Node) -> Result<(), BoxError> {
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
     let (host, degraded): (Arc<str>, _) = (node.host().into(), database.clone());
     Server::new()
-        .on(move |request: Serve, _: Call| serve(host.clone(), database.clone(), request))
+        .on(move |request: Serve, _: Call| serve(host.clone(), database.clone(), flaw, request))
         .on(move |request: Degrade, _: Call| {
             let done = degrade(&degraded, request);
             async move { done }
@@ -41,7 +61,12 @@ pub(super) async fn run(node: Node) -> Result<(), BoxError> {
     Ok(())
 }
 
-async fn serve(host: Arc<str>, database: Arc<Database>, call: Serve) -> Result<u64, Status> {
+async fn serve(
+    host: Arc<str>,
+    database: Arc<Database>,
+    flaw: Option<FlawedUpstream>,
+    call: Serve,
+) -> Result<u64, Status> {
     let Serve { caller, incarnation, permit, request } = call;
     tracing::info!(target: "upstream", breaker = &*host, caller, incarnation, permit, "received");
     if request == Request::Nonsense {
@@ -57,7 +82,11 @@ async fn serve(host: Arc<str>, database: Arc<Database>, call: Serve) -> Result<u
     if request == Request::Read {
         return counted(&database, &caller).map_err(internal);
     }
-    let count = count(&database, &caller).map_err(internal)?;
+    let count = match flaw {
+        Some(FlawedUpstream::CountsLate) => count_late(&database, &caller).await,
+        None => count(&database, &caller),
+    }
+    .map_err(internal)?;
     tracing::info!(target: "effect", caller, count, "counted");
     Ok(count)
 }
@@ -75,6 +104,16 @@ fn count(database: &Database, caller: &str) -> Result<u64, redb::Error> {
         table.insert(caller, count)?;
         count
     };
+    transaction.commit()?;
+    Ok(count)
+}
+
+/// Flawed: what is counted while it works is overwritten.
+async fn count_late(database: &Database, caller: &str) -> Result<u64, redb::Error> {
+    let count = counted(database, caller)? + 1;
+    time::sleep(rng::duration(Duration::ZERO..WORKS)).await;
+    let transaction = database.begin_write()?;
+    transaction.open_table(WORK_DONE)?.insert(caller, count)?;
     transaction.commit()?;
     Ok(count)
 }

@@ -34,8 +34,8 @@ impl Method for Relay {
 /// What came of it.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Relayed {
-    /// The upstream did its work.
-    Done,
+    /// The upstream did its work, so many times for this caller so far.
+    Done(u64),
     /// It did not, and will not, for this reason.
     Failed(String),
     /// It may have, or may still.

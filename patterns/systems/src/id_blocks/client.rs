@@ -45,17 +45,17 @@ impl Session {
                     Ok(stream) => stream.into_inner(),
                     Err(status) => return lost(&status),
                 };
-                let (mut taken, mut last) = (0u32, 0);
+                let mut taken: Vec<String> = Vec::new();
                 loop {
                     // tonic's time-out is over when the stream begins.
                     match time::timeout(self.patience, stream.message()).await {
-                        Ok(Ok(Some(id))) => (taken, last) = (taken + 1, id.id),
+                        Ok(Ok(Some(id))) => taken.push(id.id.to_string()),
                         Ok(Ok(None)) => {
-                            return Outcome::ok().with("taken", taken).with("last", last);
+                            return Outcome::ok().with("ids", taken.join(" "));
                         }
-                        Ok(Err(status)) => return lost(&status).with("taken", taken),
+                        Ok(Err(status)) => return lost(&status).with("ids", taken.join(" ")),
                         Err(_) => {
-                            return Outcome::unknown("the stream stands still").with("taken", taken);
+                            return Outcome::unknown("the stream stands still").with("ids", taken.join(" "));
                         }
                     }
                 }

@@ -70,7 +70,11 @@ impl Session {
         let Some((sensor, _)) = self.client("sensors", sensor) else {
             return Outcome::failed("there are no sensors");
         };
-        let seen = self.seen.get(&sensor).copied().unwrap_or(0);
+        let seen = match self.params.flaw {
+            // Flawed: whoever is asked next may have less.
+            Some(FlawKind::ForgetsSeen) => 0,
+            _ => self.seen.get(&sensor).copied().unwrap_or(0),
+        };
         let mut reason = "there are no collectors".to_owned();
         // Each collector once: where one is behind or out of reach, another may not be.
         for attempt in 0..self.node.hosts("collectors").len() as u32 {

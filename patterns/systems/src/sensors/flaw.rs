@@ -35,6 +35,8 @@ pub enum FlawKind {
     KeeperForgets,
     LatestByClock,
     // Calls.
+    CommandsBeforeSync,
+    ForgetsSeen,
     NoRequestIds,
     NewIdEachTry,
     ReusesRequestId,
@@ -132,6 +134,16 @@ pub const FLAWS: &[Flaw] = &[
         "latest_by_clock",
         "latest_is_newest",
         "the latest reading is the one with the latest time: the last write wins",
+    ),
+    flaw(
+        "commands_before_sync",
+        "counter_bounds",
+        "a sensor answers a command before it is on its disk, so a power loss takes it back",
+    ),
+    flaw(
+        "forgets_seen",
+        "monotonic_reads",
+        "clients do not say what they have seen, so a collector that is behind takes them back",
     ),
     flaw("no_request_ids", "adjusted_once", "sensors execute a command as often as it comes"),
     flaw("new_id_each_try", "adjusted_once", "clients try again under a new request id"),
