@@ -90,7 +90,7 @@ pub(crate) enum NotBlamed {
 impl std::fmt::Display for NotBlamed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            NotBlamed::NoFailure(what) => write!(f, "there is nobody to blame: the run {what}"),
+            NotBlamed::NoFailure(what) => write!(f, "there is nobody to blame. How the run ended: {what}"),
             NotBlamed::NotOneRun { run, seq } => {
                 write!(
                     f,

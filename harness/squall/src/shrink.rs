@@ -217,7 +217,7 @@ pub(crate) enum NotShrunk {
 impl std::fmt::Display for NotShrunk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            NotShrunk::NoFailure(what) => write!(f, "there is nothing to shrink: the run {what}"),
+            NotShrunk::NoFailure(what) => write!(f, "there is nothing to shrink. How the run ended: {what}"),
             NotShrunk::Branch => {
                 f.write_str("it departs from another run, as blame and diff have it do, which a spec cannot say: shrink that one")
             }

@@ -122,13 +122,18 @@ impl Judge {
     }
 
     /// Why some check could come to no judgement, if one could not.
-    pub fn undecided(&self) -> Option<String> {
-        self.invariants.iter().find_map(|invariant| invariant.undecided())
+    pub fn undecided(&mut self) -> Option<String> {
+        self.invariants
+            .iter_mut()
+            .find_map(|invariant| asked(&mut **invariant, |invariant| invariant.undecided()))
     }
 
     /// Per check, how often it had something to judge.
-    pub fn exercised(&self) -> BTreeMap<String, u64> {
-        self.invariants.iter().map(|i| (i.name().to_owned(), i.exercised())).collect()
+    pub fn exercised(&mut self) -> BTreeMap<String, u64> {
+        let asked = |invariant: &mut Box<dyn Invariant>| {
+            (invariant.name().to_owned(), asked(&mut **invariant, |invariant| invariant.exercised()))
+        };
+        self.invariants.iter_mut().map(asked).collect()
     }
 
     /// Per `sometimes` pattern, how often it was seen.

@@ -78,6 +78,15 @@ pub(super) fn replay(inquiry: &Inquiry, registry: &Registry, args: &ReplayArgs) 
     writeln!(out)?;
     if hidden.records > 0 {
         writeln!(out, "{} of {} records are not shown.", hidden.records, report.history.len())?;
+        if hidden.records == report.history.len() {
+            writeln!(
+                out,
+                "No record is of {} and {}: `squall describe {}` lists the events; leave an option out to see more.",
+                if args.node.is_empty() { "any node".to_owned() } else { args.node.join(" or ") },
+                if args.events.is_empty() { "any event".to_owned() } else { args.events.join(" or ") },
+                loaded.spec.system.value
+            )?;
+        }
     }
     if hidden.lines > 0 {
         writeln!(

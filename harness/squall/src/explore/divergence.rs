@@ -86,6 +86,8 @@ fn difference(one: &RunReport, other: &RunReport) -> String {
              is too busy for --run-timeout",
             std::time::Duration::from_micros(other.wall_us)
         ),
+        // One that took its process with it has no digest.
+        _ if one.is_lost() || other.is_lost() => format!("it {a}, and when it was run again it {b}"),
         _ if a != b => {
             format!(
                 "it {a}, and when it was run again it {b}; its digest was {} first and {} then",

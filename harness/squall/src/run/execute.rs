@@ -448,7 +448,8 @@ async fn supervise(
         recorder.mistrust(reason);
     }
     let virtual_time = world.now();
-    let mut recorded = recorder.take(&[world.net().digest(), world.disks().digest()]);
+    let (exercised, sometimes) = recorder.exercised();
+    let recorded = recorder.take(&[world.net().digest(), world.disks().digest()]);
     engine.close();
     let counts = engine.counts();
     let untouched = |id: &&String| counts.get(*id).is_none_or(|count| count.touched == 0);
@@ -456,9 +457,9 @@ async fn supervise(
     let coverage = Coverage {
         idle: spec.faults.iter().map(|fault| &fault.id.value).filter(untouched).map(idle).collect(),
         faults: counts,
-        states: states(&recorded.records, &recorded.exercised),
-        exercised: std::mem::take(&mut recorded.exercised),
-        sometimes: std::mem::take(&mut recorded.sometimes),
+        states: states(&recorded.records, &exercised),
+        exercised,
+        sometimes,
         roles: recorder.roles_taken(),
         stuck,
         ops: count_outcomes(&recorded),

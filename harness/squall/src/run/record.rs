@@ -380,9 +380,13 @@ impl Recorder {
             records: std::mem::take(&mut state.records),
             violation: state.violation.take(),
             undecided: state.undecided.take(),
-            exercised: state.judge.exercised(),
-            sometimes: state.judge.sometimes(),
         }
+    }
+
+    /// Per check, how often it had something to judge; and per `sometimes` pattern, how often it was seen.
+    pub fn exercised(&self) -> (BTreeMap<String, u64>, BTreeMap<String, u64>) {
+        let mut state = self.state();
+        (self.judged(|| state.judge.exercised()), state.judge.sometimes())
     }
 }
 
@@ -392,8 +396,6 @@ pub(crate) struct Recorded {
     pub records: Vec<Record>,
     pub violation: Option<Violation>,
     pub undecided: Option<String>,
-    pub exercised: BTreeMap<String, u64>,
-    pub sometimes: BTreeMap<String, u64>,
 }
 
 /// Hashes a record in a canonical form: time, then the variant's number and its parts, texts with their lengths.

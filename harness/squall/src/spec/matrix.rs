@@ -92,7 +92,8 @@ fn axes(matrix: &Entry, errors: &mut Vec<Diagnostic>) -> Vec<Axis> {
         }
         match &value.node {
             Node::List(values) if !values.is_empty() => {
-                for (i, value) in values.iter().enumerate() {
+                // Of more than there may be there is another error.
+                for (i, value) in values.iter().enumerate().take(MOST_CASES) {
                     if let Some(twin) = values[..i].iter().find(|twin| shown(twin) == shown(value)) {
                         let message =
                             format!("`{}` is here twice: two cases would have one name", shown(value));
