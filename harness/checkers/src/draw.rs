@@ -38,6 +38,18 @@ const CHARACTER: f64 = 7.3;
 /// The longest text in a box, in characters.
 const LONGEST: usize = 48;
 
+/// Why a history is illegal: of several anomalies the first, which is the worst. Nothing of a property, which is told in a sentence.
+#[cfg(feature = "formats")]
+pub fn explanation(explanation: &crate::judge::Explanation, bands: &[Band]) -> Option<String> {
+    use crate::judge::Explanation;
+    match explanation {
+        Explanation::Object(wrong) => Some(violation(wrong, bands)),
+        Explanation::Transactions(anomalies) => Some(anomaly(anomalies.first()?, bands)),
+        Explanation::LongFork(fork) => Some(long_fork(fork)),
+        Explanation::Property(_) => None,
+    }
+}
+
 /// Calls on an object that no order explains.
 pub fn violation(violation: &Violation, bands: &[Band]) -> String {
     let mut chart = Chart::new(&format!(

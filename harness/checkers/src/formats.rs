@@ -12,7 +12,7 @@
 //! [`read`] reads any of them as a stream, holding one operation or transaction at a time beside what it returns. What is wrong with a file is an
 //! error with its [`Place`].
 
-use std::{fmt, io::BufRead};
+use std::{collections::HashSet, fmt, io::BufRead};
 
 mod datum;
 mod dbcop;
@@ -180,6 +180,25 @@ pub struct Access {
     pub value: Option<i64>,
 }
 
+/// What keys hold from the beginning where nobody wrote it, in formats whose values are numbers.
+const INITIAL: i64 = 0;
+
+/// Says of reads of [`INITIAL`] that they saw what was there from the beginning, but for keys to which somebody wrote it: files of these
+/// formats may begin with a transaction that does.
+fn from_the_beginning(mut sessions: Vec<Vec<Committed>>) -> Recorded {
+    let accesses = sessions.iter().flatten().flat_map(|transaction| &transaction.accesses);
+    let written: HashSet<i64> = accesses
+        .filter(|access| access.wrote && access.value == Some(INITIAL))
+        .map(|access| access.key)
+        .collect();
+    for access in sessions.iter_mut().flatten().flat_map(|transaction| &mut transaction.accesses) {
+        if !access.wrote && access.value == Some(INITIAL) && !written.contains(&access.key) {
+            access.value = None;
+        }
+    }
+    Recorded::Sessions(sessions)
+}
+
 /// Reads a history.
 ///
 /// # Errors
@@ -207,9 +226,9 @@ pub fn read(file: impl BufRead, format: Format) -> Result<Recorded, FormatError>
             log::lines(source, |place, datum| pairing.event(place, datum))?;
             calls(pairing)
         }
-        Format::Plume => plume::calls(source).map(Recorded::Sessions),
-        Format::Awdit => plume::sections(source).map(Recorded::Sessions),
-        Format::Dbcop => dbcop::read(source).map(Recorded::Sessions),
+        Format::Plume => plume::calls(source).map(from_the_beginning),
+        Format::Awdit => plume::sections(source).map(from_the_beginning),
+        Format::Dbcop => dbcop::read(source).map(from_the_beginning),
     }
 }
 

@@ -38,7 +38,7 @@ pub enum Model {
     Register,
     /// Texts under keys: `get` (or `read`), `put` (or `write`), `append`, `delete`. Nothing and the empty text are the same.
     Kv,
-    /// Elements: `add`, `remove`, `contains`.
+    /// Elements: `add`, `remove`, `contains`; or read as a whole: `read`.
     Set,
     /// First in, first out: `enqueue`, `dequeue`; taking nil found it empty.
     Queue,
@@ -110,7 +110,7 @@ impl Model {
             Model::Property(_) => &[],
             Model::Register => &["read", "write", "cas"],
             Model::Kv => &["get", "read", "put", "write", "append", "delete", "remove"],
-            Model::Set => &["add", "remove", "contains"],
+            Model::Set => &["add", "remove", "contains", "read"],
             Model::Queue | Model::Stack | Model::PriorityQueue => {
                 &["enqueue", "push", "put", "insert", "dequeue", "pop", "take", "poll"]
             }

@@ -28,6 +28,8 @@
 
 pub(crate) mod containers;
 pub(crate) mod cover;
+pub(crate) mod elements;
+pub(crate) mod growing;
 pub(crate) mod zones;
 
 use std::collections::{HashMap, VecDeque};

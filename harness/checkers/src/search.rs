@@ -17,12 +17,8 @@
 mod program_order;
 mod real_time;
 
-use std::hash::BuildHasher;
-
-use hashbrown::HashTable;
-use rustc_hash::FxBuildHasher;
-
 use crate::{
+    memory::{Numbered, Sequences},
     model::{Call, Model},
     verdict::{Exhausted, Meter},
 };
@@ -52,57 +48,6 @@ pub(crate) trait Order {
     fn words(&self, words: &mut Vec<u32>);
     /// How many required calls, in the order in which they return, were all taken; zero where returns do not matter.
     fn done(&self) -> u32;
-}
-
-/// States by number, each once.
-struct States<S> {
-    table: HashTable<u32>,
-    all: Vec<S>,
-}
-
-impl<S: Eq + std::hash::Hash> States<S> {
-    /// The number of a state, and whether it is a new one.
-    fn number(&mut self, state: S) -> (u32, bool) {
-        let hash = |state: &S| FxBuildHasher.hash_one(state);
-        let hashed = hash(&state);
-        let all = &mut self.all;
-        if let Some(&number) = self.table.find(hashed, |number| all[*number as usize] == state) {
-            return (number, false);
-        }
-        let number = all.len() as u32;
-        all.push(state);
-        self.table.insert_unique(hashed, number, |number| hash(&all[*number as usize]));
-        (number, true)
-    }
-}
-
-/// Configurations that were met. The words of all stand behind each other.
-struct Memory {
-    table: HashTable<Met>,
-    words: Vec<u32>,
-}
-
-struct Met {
-    hash: u64,
-    begin: usize,
-    length: u32,
-}
-
-impl Memory {
-    /// Adds a configuration; false if it was there.
-    fn add(&mut self, configuration: &[u32]) -> bool {
-        let hash = FxBuildHasher.hash_one(configuration);
-        let same = |met: &Met| {
-            met.hash == hash && self.words[met.begin..met.begin + met.length as usize] == *configuration
-        };
-        if self.table.find(hash, same).is_some() {
-            return false;
-        }
-        let met = Met { hash, begin: self.words.len(), length: configuration.len() as u32 };
-        self.words.extend_from_slice(configuration);
-        self.table.insert_unique(hash, met, |met| met.hash);
-        true
-    }
 }
 
 /// What is looked at next in a configuration.
@@ -139,15 +84,14 @@ pub(crate) struct Search<'m, 'a, M: Model, P> {
     calls: Vec<Call<'a, M::Input, M::Output>>,
     reads: Vec<bool>,
     order: P,
-    states: States<M::State>,
-    memory: Memory,
+    states: Numbered<M::State>,
+    met: Sequences,
     stack: Vec<Frame>,
     /// The configuration that is being looked at.
     state: u32,
     cursor: u32,
     phase: Phase,
     configuration: Vec<u32>,
-    held: usize,
     /// The most calls, in order of returns, that were all taken at once.
     furthest: u32,
     record: Record,
@@ -176,21 +120,18 @@ impl<'m, 'a, M: Model, P: Order> Search<'m, 'a, M, P> {
         record: Record,
     ) -> Self {
         let reads = calls.iter().map(|call| model.reads_only(call.input, call.output)).collect();
-        let mut states = States { table: HashTable::new(), all: Vec::new() };
-        let (state, _) = states.number(start);
         Search {
             model,
             calls,
             reads,
             order,
-            states,
-            memory: Memory { table: HashTable::new(), words: Vec::new() },
+            states: Numbered::new(start),
+            met: Sequences::default(),
             stack: Vec::new(),
-            state,
+            state: 0,
             cursor: 0,
             phase: Phase::Reads,
             configuration: Vec::new(),
-            held: 0,
             furthest: 0,
             record,
             ends: Vec::new(),
@@ -217,11 +158,10 @@ impl<'m, 'a, M: Model, P: Order> Search<'m, 'a, M, P> {
                 self.configuration.clear();
                 self.configuration.push(after);
                 self.order.words(&mut self.configuration);
-                if !self.memory.add(&self.configuration) {
+                if !self.met.add(&self.configuration, meter)? {
                     self.order.put_back(call);
                     continue;
                 }
-                self.hold(meter, size_of::<Met>() + 1 + 4 * self.configuration.len())?;
             }
             self.stack.push(Frame { call, state: self.state, cursor: self.cursor, phase: self.phase });
             (self.state, self.cursor, self.phase) = (after, 0, Phase::Reads);
@@ -263,11 +203,7 @@ impl<'m, 'a, M: Model, P: Order> Search<'m, 'a, M, P> {
                 return Ok(Some((call, self.state)));
             }
             let weight = self.model.weight(&after);
-            let (after, new) = self.states.number(after);
-            if new {
-                self.hold(meter, weight + size_of::<u32>() + 1)?;
-            }
-            return Ok(Some((call, after)));
+            return Ok(Some((call, self.states.number(after, weight, meter)?)));
         }
     }
 
@@ -305,14 +241,9 @@ impl<'m, 'a, M: Model, P: Order> Search<'m, 'a, M, P> {
         orders.push(self.stack.iter().map(|frame| frame.call).collect());
     }
 
-    fn hold(&mut self, meter: &mut Meter, bytes: usize) -> Result<(), Exhausted> {
-        self.held += bytes;
-        meter.remember(bytes)
-    }
-
     /// Gives back what it remembers.
     pub(crate) fn release(self, meter: &mut Meter) -> Released<M::State> {
-        meter.forget(self.held);
+        meter.forget(self.met.held() + self.states.held());
         let ends =
             self.ends.into_iter().map(|(state, taken)| (self.states.all[state as usize].clone(), taken));
         Released { furthest: self.furthest, ends: ends.collect(), record: self.record }

@@ -286,6 +286,9 @@ struct JudgeArgs {
     /// How much it may remember beside the history, in MiB. [default: 1024]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     memory: Option<u64>,
+    /// How long the file, or standard input, may be, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+    max_size: u64,
     /// Draw what is wrong into this file.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,

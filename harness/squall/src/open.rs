@@ -8,7 +8,7 @@ use std::{
     env,
     fs::{self, File},
     io::{self, ErrorKind, Read},
-    os::unix::fs::{FileTypeExt, MetadataExt},
+    os::unix::fs::{FileExt, FileTypeExt, MetadataExt},
     path::{Component, Path, PathBuf},
 };
 
@@ -34,6 +34,8 @@ pub(crate) enum Refused {
         real: PathBuf,
         root: PathBuf,
     },
+    /// It is longer than what is read at most, both in bytes.
+    Long { size: u64, most: u64 },
     /// Anything else that the system says.
     Io(io::Error),
 }
@@ -55,6 +57,10 @@ impl Refused {
             Refused::Outside { real, root } => (
                 format!("is `{}`, which lies outside of `{}`", real.display(), from_here(root).display()),
                 "copy the file there: nothing outside of that folder is read".into(),
+            ),
+            Refused::Long { size, most } => (
+                format!("has {} MiB, and at most {} MiB are read", size >> 20, most >> 20),
+                "raise the limit, or name a part of it".into(),
             ),
             Refused::Io(error) => {
                 (format!("cannot be read: {error}"), "check the path and its permissions".into())
@@ -115,6 +121,29 @@ pub(crate) fn open(path: &Path, root: &Path, access: For) -> Result<File, Refuse
     }
     if !kind.is_file() {
         return Err(Refused::Special(special(kind)));
+    }
+    Ok(file)
+}
+
+/// Opens a regular file of up to so many bytes, wherever it lies and whatever links lead there: one that somebody names on the command
+/// line to be read as a stream. What the kernel makes up has no size, and is refused.
+pub(crate) fn stream(path: &Path, most: u64) -> Result<File, Refused> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let metadata = file.metadata()?;
+    let kind = metadata.file_type();
+    if kind.is_dir() {
+        return Err(Refused::Directory);
+    }
+    if !kind.is_file() {
+        return Err(Refused::Special(special(kind)));
+    }
+    if metadata.size() > most {
+        return Err(Refused::Long { size: metadata.size(), most });
+    }
+    let mut first = [0];
+    if metadata.size() == 0 && file.read_at(&mut first, 0)? > 0 {
+        return Err(Refused::Special("made up by the kernel as it is read"));
     }
     Ok(file)
 }
@@ -255,6 +284,13 @@ mod tests {
         assert_eq!(read("long").unwrap().len(), 10);
         let kernel = super::read(Path::new("/proc/self/environ"), Path::new("/proc/self"), 1 << 20);
         assert!(matches!(kernel, Err(Refused::Special(_))), "its size is said to be 0");
+        let stream = |name: &str| super::stream(&root.join(name), 10);
+        assert!(stream("sub/good").is_ok() && stream("leak").is_ok(), "it may lie anywhere");
+        assert!(matches!(stream("pipe"), Err(Refused::Special("a pipe"))));
+        assert!(matches!(stream("sub"), Err(Refused::Directory)));
+        assert!(matches!(stream("nothing"), Err(Refused::Missing)));
+        assert!(matches!(stream("environ"), Err(Refused::Special(_))));
+        assert!(matches!(stream("long"), Err(Refused::Long { size: 11, most: 10 })));
         let device = super::read(Path::new("/dev/zero"), Path::new("/dev"), 10);
         assert!(matches!(device, Err(Refused::Special("a device"))));
     }

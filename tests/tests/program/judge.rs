@@ -89,9 +89,17 @@ pub fn what_cannot_be_read_is_2_with_its_place() {
     assert_eq!(ended.of_kind("error")[0]["line"], 1);
     assert!(judged("what is this", &[]).with(2).err.contains("--format"));
     assert!(judged("", &[]).with(2).err.contains("--format"));
-    assert!(
-        run(squall(&["judge", "no/such/file", "--model", "register"])).with(2).err.contains("cannot be read")
-    );
+    // What blocks or never ends is not opened, and what is too long is told before it is read.
+    let refused = |name: &str, says: &str| {
+        let ended = run(squall(&["judge", name, "--model", "register", "--max-size", "1"])).with(2);
+        assert!(ended.err.contains(says), "{name}: {}", ended.err);
+    };
+    refused("no/such/file", "is not there");
+    refused("/dev/zero", "is a device, and no regular file");
+    refused("/proc/self/environ", "made up by the kernel");
+    refused("fixtures", "is a directory");
+    fs::write(&file, " ".repeat(3 << 20)).expect("a file");
+    refused(path, "has 3 MiB, and at most 1 MiB are read\nhelp: --max-size raises the limit");
     assert!(run(squall(&["judge", STALE, "--model", "nothing"])).with(2).err.contains("the models are"));
     assert!(
         run(squall(&["judge", STALE, "--model", "register", "--format", "xml"]))

@@ -6,14 +6,7 @@ use std::io::BufRead;
 
 use serde::Deserialize;
 
-use super::{Access, Committed, Ended, FormatError, Place, json, source::Source};
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Document {
-    Sessions(Vec<Vec<Transaction>>),
-    Before { data: Vec<Vec<Transaction>> },
-}
+use super::{Access, Committed, Ended, FormatError, Place, json::Values, source::Source};
 
 #[derive(Deserialize)]
 struct Transaction {
@@ -47,37 +40,50 @@ struct Of {
     version: Option<i64>,
 }
 
-/// The version that each variable has from the beginning.
-const INITIAL: i64 = 0;
+const HELP: &str = "a history is an array of sessions, each an array of transactions `{\"events\": [{\"Read\": {\"variable\": 0, \"version\": 1}}], \"committed\": true}`";
 
 pub(super) fn read<R: BufRead>(mut source: Source<R>) -> Result<Vec<Vec<Committed>>, FormatError> {
-    // One document: its end is what closes it.
-    let (mut text, mut line) = (Vec::new(), Vec::new());
-    while source.line(&mut line)?.is_some() {
-        if !text.is_empty() {
-            text.push(b'\n');
+    let mut values = Values { source: &mut source, text: Vec::new() };
+    let mut all = None;
+    if values.peek()? == Some(b'[') {
+        all = Some(sessions(&mut values)?);
+    } else {
+        values.expect(b"{")?;
+        loop {
+            let (_, key): (_, String) = values.parse(HELP)?;
+            values.expect(b":")?;
+            match &*key {
+                "data" => all = Some(sessions(&mut values)?),
+                _ => drop(values.value()?),
+            }
+            if values.expect(b",}")? == b'}' {
+                break;
+            }
         }
-        text.extend_from_slice(&line);
     }
-    let start = Place { line: 1, column: 1 };
-    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&text) {
-        return Err(json::wrong(&error, Place { line: error.line() as u64, column: error.column() as u64 }));
-    }
-    let document = serde_json::from_slice(&text).map_err(|_| {
-        FormatError::at(
-            start,
-            "this JSON is not dbcop's",
-            "a history is an array of sessions, each an array of transactions `{\"events\": [{\"Read\": {\"variable\": 0, \"version\": 1}}], \"committed\": true}`",
-        )
+    let end = values.source.place();
+    values.end()?;
+    all.ok_or_else(|| FormatError::at(end, "there is no `data` in this object", HELP))
+}
+
+fn sessions<R: BufRead>(values: &mut Values<'_, R>) -> Result<Vec<Vec<Committed>>, FormatError> {
+    let mut sessions = Vec::new();
+    values.array(|values| {
+        let mut session = Vec::new();
+        values.array(|values| {
+            let (place, read) = values.parse(HELP)?;
+            session.extend(transaction(read, place));
+            Ok(())
+        })?;
+        sessions.push(session);
+        Ok(())
     })?;
-    let (Document::Sessions(sessions) | Document::Before { data: sessions }) = document;
-    Ok(sessions.into_iter().map(|session| session.into_iter().flat_map(transaction).collect()).collect())
+    Ok(sessions)
 }
 
 /// One transaction, and what of it did not take effect as another.
-fn transaction(transaction: Transaction) -> Vec<Committed> {
+fn transaction(transaction: Transaction, place: Place) -> Vec<Committed> {
     let ended = if transaction.committed { Ended::Ok } else { Ended::Fail };
-    let place = Place { line: 1, column: 1 };
     let (mut done, mut not_done) = (Vec::new(), Vec::new());
     for event in transaction.events {
         let (wrote, key, value, success) = match event {
@@ -85,7 +91,6 @@ fn transaction(transaction: Transaction) -> Vec<Committed> {
             Event::Read { read } => (false, read.variable, read.version, true),
             Event::Before { write, variable, value, success } => (write, variable, Some(value), success),
         };
-        let value = value.filter(|value| wrote || *value != INITIAL);
         if success {
             done.push(Access { wrote, key, value });
         } else if wrote {

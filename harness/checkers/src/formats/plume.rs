@@ -1,15 +1,13 @@
 //! The texts of Plume and AWDIT: reads and writes of numbers under numbers, by session and transaction.
 //!
-//! The value 0 is what each key has from the beginning. In Plume's text a transaction -1 is one that did not commit.
+//! The value 0 is what each key has from the beginning, unless a transaction of the file writes it. In Plume's text a transaction -1 is one that did not commit.
 
 use std::{collections::HashMap, io::BufRead};
 
 use super::{Access, Committed, Ended, FormatError, Place, source::Source};
 
-const INITIAL: i64 = 0;
-
 fn access(wrote: bool, key: i64, value: i64) -> Access {
-    Access { wrote, key, value: Some(value).filter(|value| wrote || *value != INITIAL) }
+    Access { wrote, key, value: Some(value) }
 }
 
 /// Lines `r(key,value,session,transaction)`.

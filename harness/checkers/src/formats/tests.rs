@@ -123,6 +123,20 @@ fn transactions_of_awdit_and_dbcop() {
     }
 }
 
+/// AWDIT's own tests begin with a transaction that writes zeros: who reads one reads from it.
+#[test]
+fn a_zero_that_was_written_is_not_there_from_the_beginning() {
+    let awdit = "w 0 0\n---\nr 0 0\nr 1 0\n";
+    let plume = "w(0,0,0,0)\nr(0,0,0,1)\nr(1,0,0,1)\n";
+    let dbcop = r#"[[{"events":[{"Write":{"variable":0,"version":0}}],"committed":true},
+                     {"events":[{"Read":{"variable":0,"version":0}},{"Read":{"variable":1,"version":0}}],"committed":true}]]"#;
+    for (format, file) in [(Format::Awdit, awdit), (Format::Plume, plume), (Format::Dbcop, dbcop)] {
+        let values: Vec<_> =
+            sessions(format, file)[0][1].accesses.iter().map(|access| access.value).collect();
+        assert_eq!(values, [Some(0), None], "{format:?}");
+    }
+}
+
 #[test]
 fn an_error_names_its_place() {
     let at = |format, file: &str, line, column, part: &str| {
@@ -151,13 +165,28 @@ fn an_error_names_its_place() {
         "not JSON",
     );
     at(Format::JsonLines, "{\"process\": 0,", 1, 14, "cut off");
-    at(Format::JsonLines, "[1", 1, 2, "not JSON");
+    at(Format::JsonLines, "[1", 1, 2, "an event is a mapping");
+    let array = "[\n {\"process\": 0, \"type\": \"invoke\", \"f\": \"r\"},\n";
+    at(Format::JsonLines, &format!("{array}  {{\"process\": nope}}]"), 3, 16, "not JSON");
+    at(Format::JsonLines, &format!("{array}  7]"), 3, 3, "an event is a mapping");
+    at(Format::JsonLines, &format!("{array}  {{}}"), 3, 3, "without a `type`");
+    at(Format::JsonLines, "[] 7", 1, 4, "follows the end");
+    at(Format::JsonLines, &array[..array.len() - 2], 2, 44, "expected `,` or `]`");
     at(Format::JepsenLog, "nothing\n", 1, 1, "no line tells");
     at(Format::Plume, "r(1,2,3,4)\nr(1,2,3)", 2, 1, "no access");
     at(Format::Plume, "r(1,2,3,4)\nw(1,2,9,4)", 2, 1, "another session");
     at(Format::Awdit, "r 1 2\n\nx 1 2", 3, 1, "no access");
     at(Format::Dbcop, "[[{\"events\":[]", 1, 14, "not JSON");
-    at(Format::Dbcop, "[[1]]", 1, 1, "not dbcop's");
+    at(Format::Dbcop, "[[1]]", 1, 3, "not expected here");
+    at(Format::Dbcop, "[[]] []", 1, 6, "follows the end");
+    at(Format::Dbcop, "{\"params\": {}}", 1, 15, "no `data`");
+    at(
+        Format::Dbcop,
+        "[[\n{\"events\":[],\"committed\":true},{\"events\":[],\"committed\":1}]]",
+        2,
+        32,
+        "not expected here",
+    );
     at(Format::Edn, "\u{1}", 1, 1, "begins no value");
 }
 

@@ -12,6 +12,7 @@ use crate::{
     models::{
         ContainerInput, ContainerOutput, Counter, CounterInput, KeyValue, KeyValueInput, KeyValueOutput,
         Mutex, MutexInput, MutexOutput, PerKey, Register, RegisterInput, RegisterOutput, SetInput,
+        WholeSetInput, WholeSetOutput,
     },
     sequential,
 };
@@ -45,6 +46,10 @@ pub(super) fn judge(recorded: &Recorded, question: &Question) -> Result<Judgemen
             };
             key_value(call, key.to_string(), value)
         }),
+        // Who reads all elements sees them together.
+        Model::Set if calls.iter().any(|call| &*call.f == "read") => {
+            asked.by_key(models::WholeSet::new(), whole_set)
+        }
         Model::Set => asked.judge(models::Set::<Datum>::new(), |call| {
             // Each element is judged by itself, so that of one set is another than that of another.
             let (key, value) = asked.keyed(call)?;
@@ -206,6 +211,33 @@ fn set(call: &Call, element: Datum, of: Of<'_>) -> Result<Meant<models::Set<Datu
         "remove" => (SetInput::Remove(element), answer()?),
         "contains" => (SetInput::Contains(element), answer()?),
         _ => return unknown(call, "add, remove, contains"),
+    }))
+}
+
+fn whole_set(call: &Call, of: Of<'_>) -> Result<Meant<models::WholeSet<Datum>>, FormatError> {
+    let told = WholeSetOutput::Done(match of.output {
+        Datum::Bool(told) => Some(*told),
+        _ => None,
+    });
+    let element = of.input.clone();
+    Ok(Some(match &*call.f {
+        "add" => (WholeSetInput::Add(element), told),
+        "remove" => (WholeSetInput::Remove(element), told),
+        "contains" => (WholeSetInput::Contains(element), told),
+        "read" if call.ended != Ended::Ok => return Ok(None),
+        "read" => match of.output {
+            Datum::List(all) => {
+                (WholeSetInput::Read, WholeSetOutput::Elements(all.iter().cloned().collect()))
+            }
+            other => {
+                return Err(wrong(
+                    call,
+                    &format!("answered with {other}"),
+                    "it is answered with all elements",
+                ));
+            }
+        },
+        _ => return unknown(call, "add, remove, contains, read"),
     }))
 }
 

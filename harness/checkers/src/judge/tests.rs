@@ -227,3 +227,27 @@ fn names_are_names() {
     assert_eq!(Model::of("nothing"), None);
     assert_eq!(Consistency::of("nothing"), None);
 }
+
+#[test]
+fn a_set_may_be_read_as_a_whole() {
+    let history = |read: &str| {
+        edn(&format!(
+            "0 invoke add 1\n0 ok add 1\n1 invoke add 2\n1 info add 2\n2 invoke add 3\n0 invoke read nil\n0 ok read {read}\n2 ok add 3"
+        ))
+    };
+    let by = |file: &str| match verdict(file, Model::Set) {
+        Verdict::Legal { by } => by.to_owned(),
+        Verdict::Illegal(explanation) => explanation.to_string(),
+        Verdict::Unknown { reason } => panic!("{reason}"),
+    };
+    for possible in ["[1]", "#{1 2}", "[3 1]", "[1 2 3]"] {
+        assert!(by(&history(possible)).starts_with("growing sets"), "{possible}");
+    }
+    let lost = by(&history("[2]"));
+    assert!(lost.contains("the read lacks {1"), "{lost}");
+    let odd = by(&history("[1 9]"));
+    assert!(odd.contains("{9}, which is not"), "{odd}");
+    let removed =
+        edn("0 invoke add 1\n0 ok add 1\n0 invoke remove 1\n0 ok remove 1\n0 invoke read nil\n0 ok read []");
+    assert!(by(&removed).starts_with("search"), "{}", by(&removed));
+}

@@ -14,6 +14,10 @@
 //! and all others after it: the container can be empty at *all* such moments at once, and an operation that found it empty
 //! is right if and only if there is such a moment in it.
 //!
+//! A take that never returned may have taken any value that nobody else took, or none. That is the more permissive the
+//! earlier it was invoked: if the history is illegal though each such value is taken from the first of these takes on, it
+//! is illegal; if it is legal without any of them, or with one for each value in their order, it is legal.
+//!
 //! Moments are told by the gaps between events: gap `g` lies between event `g` and event `g + 1`.
 
 use std::{collections::HashMap, hash::Hash};
@@ -35,6 +39,8 @@ pub struct Inhabitants<'a, V> {
     values: Vec<Inhabitant<'a, V>>,
     /// The calls that found nothing.
     empty: Vec<Interval>,
+    /// The takes that never returned, in order of their invocations.
+    blind: Vec<Interval>,
     /// How many gaps there are.
     gaps: u32,
 }
@@ -74,6 +80,7 @@ impl<'a, V: Eq + Hash> Inhabitants<'a, V> {
         let mut puts: HashMap<&V, (Interval, Option<Interval>), FxBuildHasher> = HashMap::default();
         let mut order = Vec::new();
         let mut empty = Vec::new();
+        let mut blind = Vec::new();
         let mut gaps = 0;
         let interval = |call: usize| Interval { from: calls[call].invoked, to: calls[call].returned, call };
         for (index, call) in calls.iter().enumerate() {
@@ -90,6 +97,7 @@ impl<'a, V: Eq + Hash> Inhabitants<'a, V> {
                 }
                 (ContainerInput::Take, Some(ContainerOutput::Empty)) => empty.push(interval(index)),
                 (ContainerInput::Take, Some(ContainerOutput::Taken(_))) => {}
+                (ContainerInput::Take, None) => blind.push(interval(index)),
                 _ => return None,
             }
         }
@@ -112,7 +120,32 @@ impl<'a, V: Eq + Hash> Inhabitants<'a, V> {
             let take = take.unwrap_or(never);
             (put.to != NEVER || take.to != NEVER).then_some(Inhabitant { value, put, take })
         });
-        Some(Ok(Inhabitants { values: values.collect(), empty, gaps }))
+        blind.sort_unstable_by_key(|take| take.from);
+        Some(Ok(Inhabitants { values: values.collect(), empty, blind, gaps }))
+    }
+
+    /// Judges by an algorithm for known takes; `None` where it depends on what others took.
+    pub(crate) fn judge(mut self, monitor: impl Fn(&Self) -> Monitored) -> Option<Monitored> {
+        let known = monitor(&self);
+        let Some(&first) = self.blind.first() else { return Some(known) };
+        if known.suspects.is_none() {
+            return Some(known);
+        }
+        let mut left: Vec<usize> =
+            (0..self.values.len()).filter(|&place| self.values[place].take.from == NEVER).collect();
+        left.sort_unstable_by_key(|&place| self.values[place].put.to);
+        for (&place, &take) in left.iter().zip(&self.blind) {
+            self.values[place].take = take;
+        }
+        let in_order = monitor(&self);
+        if in_order.suspects.is_none() {
+            return Some(in_order);
+        }
+        for place in left {
+            self.values[place].take = first;
+        }
+        let at_best = monitor(&self);
+        at_best.suspects.is_some().then_some(at_best)
     }
 }
 

@@ -182,7 +182,7 @@ impl<V: Clone + Eq + Hash + Debug, D: Discipline<V>> Model for Container<V, D> {
             Ok(values) => values,
             Err(suspects) => return Some(Monitored { by: containers::BY, suspects: Some(suspects) }),
         };
-        Some(D::monitor(&values))
+        values.judge(D::monitor)
     }
 
     fn weight(&self, state: &Vec<V>) -> usize {

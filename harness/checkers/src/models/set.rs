@@ -2,7 +2,10 @@
 
 use std::{fmt::Debug, hash::Hash, marker::PhantomData};
 
-use crate::model::Model;
+use crate::{
+    linearizability::elements::{self, Kind, Sight},
+    model::{Call, Model, Monitored},
+};
 
 /// A set that is empty at first. Elements do not affect each other, so each is judged by itself: linearizability is local
 /// (Herlihy and Wing, TOPLAS 1990, theorem 1).
@@ -63,6 +66,20 @@ impl<V: Clone + Eq + Hash + Debug> Model for Set<V> {
 
     fn reads_only(&self, input: &SetInput<V>, output: Option<&bool>) -> bool {
         matches!(input, SetInput::Contains(_)) || output == Some(&false)
+    }
+
+    fn monitor(&self, calls: &[Call<'_, SetInput<V>, bool>]) -> Option<Monitored> {
+        let sight = |call: &Call<'_, SetInput<V>, bool>| Sight {
+            kind: match (call.input, call.output) {
+                (SetInput::Add(_), None | Some(true)) => Kind::Adds,
+                (SetInput::Remove(_), None | Some(true)) => Kind::Removes,
+                (SetInput::Add(_), Some(false)) | (SetInput::Contains(_), Some(true)) => Kind::SawIt,
+                (SetInput::Remove(_) | SetInput::Contains(_), _) => Kind::SawNothing,
+            },
+            invoked: call.invoked,
+            returned: call.returned,
+        };
+        elements::monitor(&calls.iter().map(sight).collect::<Vec<_>>())
     }
 
     fn describe(&self, input: &SetInput<V>, output: Option<&bool>) -> String {

@@ -18,6 +18,9 @@ pub(crate) const RT: Kinds = 16;
 /// Is earlier by the axiom of a level (see `weak`).
 pub(crate) const CO: Kinds = 32;
 
+/// Of versions of a register, as real time shows (see `blocks`).
+pub(crate) const BLOCK: Kinds = 64;
+
 /// No key: of an edge that is about none.
 pub(crate) const NO_KEY: u32 = u32::MAX;
 
@@ -130,6 +133,17 @@ impl Edges {
                 }
             }
         }
+    }
+
+    /// The edges of some kinds of a graph, with its connectors, between some of its transactions; before any connector of its own.
+    pub(crate) fn among(graph: &Graph, kinds: Kinds, among: &[bool]) -> Self {
+        let mut edges = Edges { transactions: graph.transactions, nodes: graph.nodes(), edges: Vec::new() };
+        let there = |node: u32| graph.is_connector(node) || among[node as usize];
+        for node in (0..graph.nodes() as u32).filter(|&node| there(node)) {
+            let arcs = graph.arcs(node).iter().filter(|arc| arc.kind & kinds != 0 && there(arc.to));
+            edges.edges.extend(arcs.map(|&arc| (node, arc)));
+        }
+        edges
     }
 
     pub(crate) fn build(self) -> Graph {

@@ -7,20 +7,27 @@
 //! transaction is placed twice, as its snapshot and as its commit, and while it is between them none of its keys may be
 //! written by another. On a history of a system that works, the first order tried is nearly always right, in
 //! O(n log n).
+//!
+//! Sets are written down by what is not the same for nearly all of them: transactions are numbered in the order in which
+//! they are tried, and of a set only the part is kept that is neither full nor empty (see `placed`). Where real time is
+//! to be kept, what it says of versions is added first (see `blocks`), which leaves few dead ends, and a contradiction
+//! in it is found without any search.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    hash::BuildHasherDefault,
-};
+use std::collections::BTreeSet;
 
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::FxHashMap;
 
 use super::{
+    blocks,
     facts::{Facts, INITIAL},
-    graph::{Graph, Kinds, WR, WW},
+    graph::{BLOCK, Edges, Graph, Kinds, RT, WR, WW, Walk},
     history::{History, Status},
+    placed::Placed,
 };
-use crate::verdict::{Exhausted, Meter};
+use crate::{
+    memory::Sequences,
+    verdict::{Exhausted, Meter},
+};
 
 /// What is searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,16 +42,16 @@ const UNREAD: u32 = u32::MAX;
 /// A transaction's place: whole or its snapshot (even), its commit (odd).
 type Event = u32;
 
-struct Placing<'s> {
-    live: &'s [bool],
-    graph: &'s Graph,
-    kinds: Kinds,
+struct Placing {
+    graph: Graph,
     promise: Promise,
     hints: Vec<(u64, u64)>,
+    /// By event: its number in the order in which events are tried.
+    numbers: Vec<u32>,
     /// How many of those that must precede a node are missing.
     open: Vec<u32>,
     ready: BTreeSet<(u64, Event)>,
-    placed: Vec<u64>,
+    placed: Placed,
     /// By version that is read: how many readers are missing.
     missing: Vec<u32>,
     /// The versions that a transaction reads and writes, as numbers of `missing`.
@@ -99,18 +106,33 @@ impl Search<'_> {
     }
 
     fn order_exists_among(&self, live: &[bool], meter: &mut Meter) -> Result<bool, Exhausted> {
-        let placing = Placing::new(self, live);
+        let mut edges = Edges::among(self.graph, self.kinds | WW | WR, live);
+        if self.kinds & RT != 0 {
+            blocks::order(self.history, self.facts, live, self.promise == Promise::Serializable, &mut edges);
+        }
+        let graph = edges.build();
+        meter.spend(graph.nodes() as u64 / 16)?;
+        if (Walk { graph: &graph, kinds: self.kinds | WW | WR | BLOCK, nonadjacent: false }).has_cycle() {
+            return Ok(false);
+        }
+        let placing = Placing::new(self, graph, live);
         let events =
             live.iter().filter(|&&live| live).count() * if self.promise == Promise::Snapshot { 2 } else { 1 };
-        let before = meter.memory();
-        let exists = place_all(placing, events, meter);
-        meter.forget((meter.memory() - before) as usize);
+        let mut failed = Sequences::default();
+        let exists = place_all(placing, events, &mut failed, meter);
+        meter.forget(failed.held());
         exists
     }
 }
 
-fn place_all(mut placing: Placing<'_>, events: usize, meter: &mut Meter) -> Result<bool, Exhausted> {
-    let mut failed: HashSet<Box<[u64]>, BuildHasherDefault<FxHasher>> = HashSet::default();
+/// Tries orders; `failed` are the sets of events from which there is no way on.
+fn place_all(
+    mut placing: Placing,
+    events: usize,
+    failed: &mut Sequences,
+    meter: &mut Meter,
+) -> Result<bool, Exhausted> {
+    let mut set = Vec::new();
     // The events placed, each with its hint: where the next try at its place goes on.
     let mut stack: Vec<(u64, Event)> = Vec::with_capacity(events);
     let mut after = None;
@@ -136,17 +158,20 @@ fn place_all(mut placing: Placing<'_>, events: usize, meter: &mut Meter) -> Resu
         meter.spend(skipped)?;
         if let Some(next) = next {
             placing.place(next);
-            if !failed.is_empty() && failed.contains(placing.placed.as_slice()) {
-                placing.take_back(next);
-                after = Some(next);
-                continue;
+            if failed.held() > 0 {
+                placing.placed.write_down(&mut set);
+                if failed.contain(&set) {
+                    placing.take_back(next);
+                    after = Some(next);
+                    continue;
+                }
             }
             stack.push(next);
             after = None;
             continue;
         }
-        meter.remember(placing.placed.len() * 8 + 32)?;
-        failed.insert(placing.placed.clone().into_boxed_slice());
+        placing.placed.write_down(&mut set);
+        failed.add(&set, meter)?;
         let Some(last) = stack.pop() else { return Ok(false) };
         placing.take_back(last);
         // What only reads takes nothing from others: without it there is nothing else to find.
@@ -154,10 +179,9 @@ fn place_all(mut placing: Placing<'_>, events: usize, meter: &mut Meter) -> Resu
     }
 }
 
-impl<'s> Placing<'s> {
-    fn new(search: &Search<'s>, live: &'s [bool]) -> Self {
-        let Search { history, facts, graph, promise, .. } = *search;
-        let kinds = search.kinds | WW | WR;
+impl Placing {
+    fn new(search: &Search<'_>, graph: Graph, live: &[bool]) -> Self {
+        let Search { history, facts, promise, .. } = *search;
         let n = history.len();
         let mut versions: FxHashMap<(u32, u32), u32> = FxHashMap::default();
         let mut missing = Vec::new();
@@ -181,25 +205,31 @@ impl<'s> Placing<'s> {
         let writes = (0..n as u32)
             .map(|txn| facts.writes(txn).iter().map(|&key| (key, version(key, txn))).collect())
             .collect();
-        let hints = history
+        // Where no times are known, sessions are taken to have run side by side.
+        let mut places = vec![0; n];
+        for session in &history.sessions {
+            for (place, txn) in session.iter().enumerate() {
+                places[txn.index()] = place as u64;
+            }
+        }
+        let hints: Vec<(u64, u64)> = history
             .transactions
             .iter()
-            .enumerate()
-            .map(|(index, transaction)| match transaction.at {
+            .zip(places)
+            .map(|(transaction, place)| match transaction.at {
                 Some((start, _)) if transaction.status == Status::Unknown => (start, start),
                 Some((start, end)) => (start, end),
-                None => (index as u64, index as u64),
+                None => (place, place),
             })
             .collect();
         let mut placing = Placing {
-            live,
+            open: vec![0; graph.nodes()],
             graph,
-            kinds,
             promise,
             hints,
-            open: vec![0; graph.nodes()],
+            numbers: vec![0; 2 * n],
             ready: BTreeSet::new(),
-            placed: vec![0; n.div_ceil(32)],
+            placed: Placed::new(2 * n),
             missing,
             reads,
             writes,
@@ -207,9 +237,20 @@ impl<'s> Placing<'s> {
             writing: vec![false; history.keys()],
             replaced: Vec::new(),
         };
-        let counts = |node: u32| graph.is_connector(node) || live[node as usize];
-        for node in (0..graph.nodes() as u32).filter(|&node| counts(node)) {
-            for arc in graph.arcs(node).iter().filter(|arc| arc.kind & placing.kinds != 0) {
+        let mut order: Vec<(u64, Event)> = Vec::new();
+        for txn in (0..n as u32).filter(|&txn| live[txn as usize]) {
+            order.push(placing.first_event(txn));
+            if promise == Promise::Snapshot {
+                order.push(placing.commit_event(txn));
+            }
+        }
+        order.sort_unstable();
+        for (number, (_, event)) in order.into_iter().enumerate() {
+            placing.numbers[event as usize] = number as u32;
+        }
+        let graph = &placing.graph;
+        for node in 0..graph.nodes() as u32 {
+            for arc in graph.arcs(node) {
                 placing.open[arc.to as usize] += 1;
             }
         }
@@ -263,7 +304,7 @@ impl<'s> Placing<'s> {
     fn place(&mut self, (hint, event): (u64, Event)) {
         let txn = event as usize / 2;
         self.ready.remove(&(hint, event));
-        self.placed[event as usize / 64] |= 1 << (event % 64);
+        self.placed.add(self.numbers[event as usize]);
         if event % 2 == 0 {
             for &(_, version) in &self.reads[txn] {
                 self.missing[version as usize] -= 1;
@@ -287,12 +328,12 @@ impl<'s> Placing<'s> {
     fn release(&mut self, node: u32) {
         let mut nodes = vec![node];
         while let Some(node) = nodes.pop() {
-            for arc in self.graph.arcs(node).iter().filter(|arc| arc.kind & self.kinds != 0) {
+            for arc in self.graph.arcs(node) {
                 self.open[arc.to as usize] -= 1;
                 if self.open[arc.to as usize] == 0 {
                     if self.graph.is_connector(arc.to) {
                         nodes.push(arc.to);
-                    } else if self.live[arc.to as usize] {
+                    } else {
                         self.ready.insert(self.first_event(arc.to));
                     }
                 }
@@ -310,7 +351,7 @@ impl<'s> Placing<'s> {
         } else {
             let mut nodes = vec![txn as u32];
             while let Some(node) = nodes.pop() {
-                for arc in self.graph.arcs(node).iter().filter(|arc| arc.kind & self.kinds != 0) {
+                for arc in self.graph.arcs(node) {
                     if self.open[arc.to as usize] == 0 {
                         if self.graph.is_connector(arc.to) {
                             nodes.push(arc.to);
@@ -332,7 +373,7 @@ impl<'s> Placing<'s> {
                 self.missing[version as usize] += 1;
             }
         }
-        self.placed[event as usize / 64] &= !(1 << (event % 64));
+        self.placed.remove(self.numbers[event as usize]);
         self.ready.insert((hint, event));
     }
 }

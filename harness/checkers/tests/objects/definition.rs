@@ -7,7 +7,7 @@ use squall_checkers::{
     models::{
         ContainerInput, ContainerOutput, Counter, CounterInput, KeyValue, KeyValueInput, KeyValueOutput,
         Mutex, MutexInput, MutexOutput, PerKey, PriorityQueue, Queue, Register, RegisterInput,
-        RegisterOutput, Set, SetInput, Stack,
+        RegisterOutput, Set, SetInput, Stack, WholeSet, WholeSetInput, WholeSetOutput,
     },
     sequential,
 };
@@ -271,9 +271,10 @@ fn all_small_histories_of_containers() {
     exhaust(&Stack::new(), 4, &container(&[1, 2]), Condition::Linearizable);
     exhaust(&PriorityQueue::new(), 4, &container(&[1, 2]), Condition::Linearizable);
     exhaust(&PriorityQueue::new(), 3, &container(&[2, 1]), Condition::Linearizable);
+    // Takes of which nobody knows what they took.
     let mut blind = container(&[1, 2]);
-    blind[0] = (ContainerInput::Take, None);
-    exhaust(&Queue::new(), 3, &blind, Condition::Linearizable);
+    blind[1] = (ContainerInput::Take, None);
+    exhaust(&Queue::new(), 4, &blind, Condition::Linearizable);
     exhaust(&Stack::new(), 3, &blind, Condition::Linearizable);
     exhaust(&PriorityQueue::new(), 3, &blind, Condition::Linearizable);
 }
@@ -296,11 +297,24 @@ fn all_small_histories_of_other_objects() {
         (SetInput::Add(1), None),
         (SetInput::Add(1), Some(false)),
         (SetInput::Remove(1), Some(true)),
+        (SetInput::Remove(1), None),
         (SetInput::Contains(1), Some(true)),
         (SetInput::Contains(1), Some(false)),
-        (SetInput::Contains(2), Some(true)),
     ];
-    exhaust(&Set::new(), 3, &set, Condition::Linearizable);
+    exhaust(&Set::new(), 4, &set, Condition::Linearizable);
+    let all = |elements: &[u8]| Some(WholeSetOutput::Elements(elements.iter().copied().collect()));
+    let done = || Some(WholeSetOutput::Done(None));
+    let grows = [
+        (WholeSetInput::Add(1), done()),
+        (WholeSetInput::Add(2), Some(WholeSetOutput::Done(Some(true)))),
+        (WholeSetInput::Add(2), None),
+        (WholeSetInput::Read, all(&[])),
+        (WholeSetInput::Read, all(&[1])),
+        (WholeSetInput::Read, all(&[1, 2])),
+        (WholeSetInput::Remove(1), done()),
+    ];
+    exhaust(&WholeSet::new(), 4, &grows[..6], Condition::Linearizable);
+    exhaust(&WholeSet::new(), 3, &grows, Condition::Linearizable);
     let mutex = [
         (MutexInput::Acquire(0), Some(MutexOutput::Granted(Some(1)))),
         (MutexInput::Acquire(1), Some(MutexOutput::Granted(Some(2)))),
@@ -311,6 +325,23 @@ fn all_small_histories_of_other_objects() {
     ];
     exhaust(&Mutex::new(), 3, &mutex, Condition::Linearizable);
     exhaust(&Mutex::fenced(), 4, &mutex, Condition::Linearizable);
+}
+
+/// Five operations, of three kinds each: what takes an addition, a removal and who saw them in what order.
+#[test]
+fn all_histories_of_five_operations_of_three_kinds() {
+    use ContainerInput::*;
+    use ContainerOutput::{Done, Empty, Taken};
+    let register = register();
+    exhaust(&Register::new(0), 5, &[register[0], register[3], register[5]], Condition::Linearizable);
+    let queue: [Contained; 3] = [(Put(1), Some(Done)), (Take, Some(Taken(1))), (Take, Some(Empty))];
+    exhaust(&Queue::new(), 5, &queue, Condition::Linearizable);
+    let set = [
+        (SetInput::Add(1), Some(true)),
+        (SetInput::Remove(1), Some(true)),
+        (SetInput::Contains(1), Some(false)),
+    ];
+    exhaust(&Set::new(), 5, &set, Condition::Linearizable);
 }
 
 #[test]
@@ -391,6 +422,28 @@ fn many_larger_histories_of_distinct_values() {
     sample(&Stack::new(), 20_000, &operations, true);
     sample(&PriorityQueue::new(), 20_000, &operations, true);
     sample(&Register::new(0), 10_000, &register(), true);
+    // With takes of which nobody knows what they took, and calls that may have had no effect.
+    operations.extend([(Take, None), (Take, None)]);
+    sample(&Queue::new(), 20_000, &operations, true);
+    sample(&Stack::new(), 20_000, &operations, true);
+    sample(&PriorityQueue::new(), 20_000, &operations, true);
+    let mut set: Vec<(SetInput<u8>, Option<bool>)> =
+        vec![(SetInput::Add(1), None), (SetInput::Remove(1), None)];
+    for answer in [true, true, false, false] {
+        set.push((SetInput::Contains(1), Some(answer)));
+        set.push((if answer { SetInput::Add(1) } else { SetInput::Remove(1) }, Some(answer)));
+        set.push((SetInput::Remove(1), Some(true)));
+    }
+    sample(&Set::new(), 20_000, &set, true);
+    let all = |elements: &[u8]| Some(WholeSetOutput::Elements(elements.iter().copied().collect()));
+    let mut grows = vec![(WholeSetInput::Add(4), None)];
+    for element in 1..=3 {
+        grows.push((WholeSetInput::Add(element), Some(WholeSetOutput::Done(None))));
+    }
+    for elements in [&[][..], &[1], &[1, 2], &[1, 2, 3], &[1, 2, 4]] {
+        grows.push((WholeSetInput::Read, all(elements)));
+    }
+    sample(&WholeSet::new(), 20_000, &grows, true);
     sample(&Register::new(0), 10_000, &compare_and_set(), false);
 }
 
@@ -460,4 +513,40 @@ fn faster_algorithms_agree_with_the_search() {
     for [illegal, legal] in verdicts {
         assert!(illegal > 200 && legal > 200, "{verdicts:?}");
     }
+}
+
+/// The same where nobody knows the outcome of every fourth operation. Where what a take brought out is unknown, it may take a
+/// search; that is rare.
+#[test]
+fn faster_algorithms_agree_with_the_search_where_outcomes_are_unknown() {
+    let (mut verdicts, mut searched) = ([0; 2], 0);
+    for seed in 0..2_000 {
+        let mut draw = Draw::new(seed);
+        let size = 6 + draw.below(12) as usize;
+        let processes = 1 + draw.below(4);
+        macro_rules! compare {
+            ($model:expr, $operations:expr) => {
+                let mut history = perturbed(&$model, &mut draw, size, processes, $operations);
+                for operation in &mut history {
+                    operation.returned = operation.returned.take().filter(|_| draw.below(4) > 0);
+                }
+                let fast = linearizability::check(&$model, &history, Budget::default());
+                let slow = linearizability::check(&Searched($model), &history, Budget::default());
+                assert_eq!(fast.is_legal(), slow.is_legal(), "seed {seed}\n{fast:?}\n{slow:?}\n{history:#?}");
+                let by = match &fast {
+                    Verdict::Legal { by } => by,
+                    Verdict::Illegal(violation) => violation.by,
+                    Verdict::Unknown { reason } => panic!("{reason}"),
+                };
+                searched += u32::from(by.starts_with("search"));
+                verdicts[usize::from(fast.is_legal())] += 1;
+            };
+        }
+        compare!(Queue::new(), crate::simulated::container);
+        compare!(Stack::new(), crate::simulated::container);
+        compare!(PriorityQueue::new(), crate::simulated::container);
+        compare!(Register::new(0), crate::simulated::register);
+    }
+    assert!(verdicts[0] > 500 && verdicts[1] > 500, "{verdicts:?}");
+    assert!(searched > 0 && searched < 400, "{searched} of 8000 by search");
 }

@@ -2,5 +2,6 @@
 
 mod anomalies;
 mod budgets;
+mod peak;
 #[path = "../objects/simulated.rs"]
 mod simulated;

@@ -158,16 +158,8 @@ impl Consistent {
             let _ = self.observe(record);
         }
         let bands = bands(history);
-        match self.judge().ok()? {
-            Verdict::Illegal(Explanation::Object(violation)) => Some(draw::violation(&violation, &bands)),
-            Verdict::Illegal(Explanation::Transactions(anomalies)) => {
-                Some(draw::anomaly(anomalies.first()?, &bands))
-            }
-            Verdict::Illegal(Explanation::LongFork(fork)) => Some(draw::long_fork(&fork)),
-            Verdict::Illegal(Explanation::Property(_)) | Verdict::Legal { .. } | Verdict::Unknown { .. } => {
-                None
-            }
-        }
+        let verdict = self.judge().ok()?;
+        draw::explanation(verdict.explanation()?, &bands)
     }
 
     fn judge(&mut self) -> Result<Verdict<Explanation>, Unjudged> {

@@ -1,8 +1,7 @@
 //! `squall judge`: a history from a file, judged by a consistency checker.
 
 use std::{
-    fs::File,
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     path::Path,
 };
 
@@ -15,7 +14,11 @@ use squall_checkers::{
 };
 
 use super::{Exit, JudgeArgs};
-use crate::{report::Style, screen};
+use crate::{
+    open::{self, Refused},
+    report::Style,
+    screen,
+};
 
 /// A name given to `--format`: how the file is written, or how the answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +63,7 @@ pub(super) fn judge(args: &JudgeArgs) -> io::Result<Exit> {
     match answer(args) {
         Ok(judgement) => {
             if let (Some(path), Verdict::Illegal(explanation)) = (&args.svg, &judgement.verdict)
-                && let Some(picture) = picture(explanation)
+                && let Some(picture) = draw::explanation(explanation, &[])
                 && let Err(error) = std::fs::write(path, picture)
             {
                 screen::say(format_args!(
@@ -87,6 +90,13 @@ pub(super) fn judge(args: &JudgeArgs) -> io::Result<Exit> {
             match refusal {
                 Refusal::Unreadable(error) => {
                     screen::say(format_args!("error: {file} cannot be read: {error}"))
+                }
+                Refusal::Refused(refused) => {
+                    let (what, help) = match refused {
+                        Refused::Long { .. } => (refused.told().0, "--max-size raises the limit".to_owned()),
+                        other => other.told(),
+                    };
+                    screen::say(format_args!("error: {file} {what}\nhelp: {help}"));
                 }
                 Refusal::Unknown => screen::say(format_args!(
                     "error: {file}: it cannot be told how this file is written\nhelp: say `--format` and one of {}",
@@ -115,6 +125,8 @@ pub(super) fn judge(args: &JudgeArgs) -> io::Result<Exit> {
 
 /// Why there is no answer.
 enum Refusal {
+    /// It is nothing that could be read.
+    Refused(Refused),
     Unreadable(io::Error),
     /// How it is written cannot be told.
     Unknown,
@@ -122,11 +134,13 @@ enum Refusal {
 }
 
 fn answer(args: &JudgeArgs) -> Result<Judgement, Refusal> {
-    let mut file: Box<dyn BufRead> = if args.file == Path::new("-") {
+    let most = args.max_size << 20;
+    let file: Box<dyn Read> = if args.file == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {
-        Box::new(BufReader::with_capacity(1 << 16, File::open(&args.file).map_err(Refusal::Unreadable)?))
+        Box::new(open::stream(&args.file, most).map_err(Refusal::Refused)?)
     };
+    let mut file = BufReader::with_capacity(1 << 16, Limited { inner: file, left: most, most });
     let named = args.format.iter().find_map(|written| match written {
         Written::File(format) => Some(*format),
         _ => None,
@@ -156,13 +170,21 @@ fn answer(args: &JudgeArgs) -> Result<Judgement, Refusal> {
     judge::judge(&recorded, &question).map_err(Refusal::Wrong)
 }
 
-/// The first thing that is wrong, drawn. None of a property, which is told in a sentence.
-fn picture(explanation: &Explanation) -> Option<String> {
-    match explanation {
-        Explanation::Object(violation) => Some(draw::violation(violation, &[])),
-        Explanation::Transactions(anomalies) => anomalies.first().map(|anomaly| draw::anomaly(anomaly, &[])),
-        Explanation::LongFork(fork) => Some(draw::long_fork(fork)),
-        Explanation::Property(_) => None,
+/// What is read of a file or of standard input at most. What goes beyond that is an error, not an end.
+struct Limited<R> {
+    inner: R,
+    /// How many bytes may still come.
+    left: u64,
+    most: u64,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(into)?;
+        self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
+            io::Error::other(format!("it has more than {} MiB; --max-size raises the limit", self.most >> 20))
+        })?;
+        Ok(read)
     }
 }
 
