@@ -494,7 +494,10 @@ fn told(trouble: Trouble, key: &Option<Datum>) -> Trouble {
 /// Says of which object, where there are many.
 fn of_key(finding: Finding, key: &Option<Datum>) -> Finding {
     match key {
-        Some(key) => Finding { seen: format!("of {key}, {}", finding.seen), ..finding },
+        Some(key) => {
+            let key = key.text().map_or_else(|| key.to_string(), str::to_owned);
+            Finding { seen: format!("of {key}, {}", finding.seen), ..finding }
+        }
         None => finding,
     }
 }

@@ -90,6 +90,11 @@ pub(super) fn datum(value: &Value) -> Datum {
     }
 }
 
+/// A value without the marks that tell a text from a name.
+fn plain(value: &Datum) -> String {
+    value.text().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 /// What these fields hold together. None if one of them is not there.
 pub(super) fn datum_of(names: &[String], at: impl Fn(&str) -> Option<Datum>) -> Option<Datum> {
     match names {
@@ -139,6 +144,13 @@ impl Said<'_> {
         })
     }
 
+    /// What names an object, for people: `account 0, version 3`. None if one of the fields is not there.
+    fn key(&self, names: &[String]) -> Option<Datum> {
+        let named = |name: &String| self.field(name).map(|value| format!("{name} {}", plain(&value)));
+        let parts = names.iter().map(named).collect::<Option<Vec<String>>>()?;
+        Some(Datum::Text(parts.join(", ").into()))
+    }
+
     /// Its fields, by name.
     fn fields(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.told.iter().chain(self.asked.iter()).map(|(name, _)| name).collect();
@@ -183,14 +195,14 @@ impl Specific {
             return Ok(());
         }
         self.heard.push((said.seq, Duration::ZERO));
-        let key = (!self.key.is_empty()).then(|| datum_of(&self.key, |name| said.field(name))).flatten();
+        let key = (!self.key.is_empty()).then(|| said.key(&self.key)).flatten();
         let names = self.told.value_of(said.name);
         let value = datum_of(&names, |name| said.field(name)).unwrap_or(Datum::Nil);
         let by = match (&self.by.is_empty(), &said.who) {
             (true, Who::Client(client)) => format!("client {client}"),
             (true, Who::Node(node)) => (*node).to_owned(),
             (false, _) => match datum_of(&self.by, |name| said.field(name)) {
-                Some(by) => by.to_string(),
+                Some(by) => plain(&by),
                 // Only what took effect needs to say it.
                 None if stage != Stage::Ok => String::new(),
                 None => {

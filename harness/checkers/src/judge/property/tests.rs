@@ -75,8 +75,8 @@ fn what_is_put_in_comes_out_once() {
     let (put, take) = (call(0, "put", "1", "1"), call(1, "take", "nil", "1"));
     holds(of, &[put.clone(), take.clone(), call(1, "take", "nil", "nil")], None);
     holds(of, &[put.clone(), take.clone(), take.clone()], Some("taken_twice"));
-    holds(of, &[take.clone()], Some("never_put"));
-    holds(of, &[put.clone()], Some("lost"));
+    holds(of, std::slice::from_ref(&take), Some("never_put"));
+    holds(of, std::slice::from_ref(&put), Some("lost"));
     holds(of, &[put.clone(), unknown(1, "take", "nil")], None);
     holds(of, &[unknown(0, "put", "1"), call(1, "put", "2", "2"), call(0, "take", "nil", "2")], None);
 }

@@ -83,7 +83,7 @@ fn keys_values_and_conditions_are_fields() {
         (breach.class, &*breach.expected),
         ("above_bounds", "a read between 5, which is surely counted, and 5, which can be")
     );
-    assert!(breach.seen.starts_with("of a, client"), "{breach:?}");
+    assert!(breach.seen.starts_with("of account a, client"), "{breach:?}");
 }
 
 #[test]
