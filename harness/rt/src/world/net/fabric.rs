@@ -148,6 +148,7 @@ impl Fabric {
         for host in &mut self.hosts {
             host.links = Vec::new();
             host.tcp.clear();
+            host.outgoing.clear();
             host.udp.clear();
         }
     }

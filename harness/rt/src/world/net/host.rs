@@ -1,7 +1,7 @@
 //! Machines: their lives, their addresses and their ports.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::RangeInclusive,
@@ -18,8 +18,11 @@ pub(super) enum TcpPort {
     Listener(Key),
     /// A socket that neither listens nor connects yet.
     Bound(Key),
-    /// The near end of an outgoing connection.
-    Outgoing,
+    /// The near ends of so many connections. Those whose port the kernel chose share it with others to elsewhere.
+    Outgoing {
+        count: u32,
+        is_shared: bool,
+    },
 }
 
 /// A machine as the network sees it.
@@ -31,11 +34,16 @@ pub(super) struct Host {
     /// Links to the other nodes, by their number.
     pub(super) links: Vec<Option<Box<Link>>>,
     pub(super) tcp: BTreeMap<u16, TcpPort>,
+    /// Whom the outgoing connections lead to, whether as 127.0.0.1, and from which port: those in TIME_WAIT too.
+    pub(super) outgoing: BTreeSet<Way>,
     pub(super) udp: BTreeMap<u16, Key>,
     /// How far ahead of time this machine is with telling each other one that a port is closed.
     pub(super) told_unreachable: BTreeMap<u32, u64>,
     next_port: u16,
 }
+
+/// Where a connection leads, whether as 127.0.0.1, and from which port: no two of a machine agree in all of it.
+pub(super) type Way = (Endpoint, bool, u16);
 
 /// Where a socket is bound to.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +85,34 @@ impl Binding {
     }
 }
 
+impl Host {
+    /// Whether a connection may lead there from a port that the kernel chooses: one that nobody has asked for, and from which no other leads there.
+    pub(super) fn may_lead_to(&self, to: Endpoint, loopback: bool, port: u16) -> bool {
+        matches!(self.tcp.get(&port), None | Some(TcpPort::Outgoing { is_shared: true, .. }))
+            && !self.outgoing.contains(&(to, loopback, port))
+    }
+
+    /// Takes a port for a connection.
+    pub(super) fn take_way(&mut self, way: Way, is_shared: bool) {
+        self.outgoing.insert(way);
+        match self.tcp.entry(way.2).or_insert(TcpPort::Outgoing { count: 0, is_shared }) {
+            TcpPort::Outgoing { count, .. } => *count += 1,
+            TcpPort::Listener(_) | TcpPort::Bound(_) => {}
+        }
+    }
+
+    /// Gives back what [`Host::take_way`] took.
+    pub(super) fn leave_way(&mut self, way: Way) {
+        self.outgoing.remove(&way);
+        if let Some(TcpPort::Outgoing { count, .. }) = self.tcp.get_mut(&way.2) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.tcp.remove(&way.2);
+            }
+        }
+    }
+}
+
 impl Fabric {
     pub(super) fn add_node(&mut self, name: &str) {
         self.names.entry(name.to_owned()).or_insert(self.hosts.len() as u32);
@@ -86,6 +122,7 @@ impl Fabric {
             incarnation: 0,
             links: Vec::new(),
             tcp: BTreeMap::new(),
+            outgoing: BTreeSet::new(),
             udp: BTreeMap::new(),
             told_unreachable: BTreeMap::new(),
             next_port: *EPHEMERAL.start(),
@@ -179,15 +216,15 @@ impl Fabric {
     }
 
     /// A port that `taken` does not hold, from the range for sockets without a wish.
-    pub(super) fn free_port(&mut self, node: u32, taken: impl Fn(&Host, u16) -> bool) -> Result<u16, Errno> {
+    pub(super) fn free_port(&mut self, node: u32, taken: impl Fn(&Host, u16) -> bool) -> Option<u16> {
         let host = self.host(node);
         for _ in EPHEMERAL {
             let port = host.next_port;
             host.next_port = if port == *EPHEMERAL.end() { *EPHEMERAL.start() } else { port + 1 };
             if !taken(host, port) {
-                return Ok(port);
+                return Some(port);
             }
         }
-        Err(Errno::AddressInUse)
+        None
     }
 }

@@ -26,13 +26,18 @@ use std::{
 
 use tokio::io::ReadBuf;
 
-use self::{inbox::Inbox, keepalive::Keepalive, nagle::Small, readiness::Watchers, rto::Rto};
+use self::{
+    inbox::{Inbox, WINDOW},
+    keepalive::Keepalive,
+    nagle::Small,
+    readiness::Watchers,
+    rto::Rto,
+};
 pub(super) use self::{listener::Listener, socket::BoundSocket};
 pub(crate) use self::{options::Options, readiness::Side};
 use super::{
     Errno, Life,
     fabric::{Behind, Fabric},
-    host::TcpPort,
     packet::{Endpoint, TCP_HEADERS},
     table::Key,
     udp::dead,
@@ -92,8 +97,8 @@ pub(super) struct Connection {
     peer_key: Option<Key>,
     phase: Phase,
     owner: Owner,
-    /// Whether `local.port` is taken for this connection alone.
-    holds_port: bool,
+    /// Whether it was opened from here, and holds its port on the way it leads.
+    is_outgoing: bool,
     /// What went wrong, until someone has been told.
     error: Option<Errno>,
     /// We ended our stream before the peer did.
@@ -148,7 +153,7 @@ impl Connection {
             peer_key: None,
             phase,
             owner,
-            holds_port: false,
+            is_outgoing: false,
             error: None,
             closed_first: false,
             max_segment: MAX_SEGMENT,
@@ -194,9 +199,17 @@ impl Connection {
         self.wake_writer(woken);
     }
 
-    /// How many bytes the peer's window has room for.
+    /// How many bytes a writer may write. One that found no room has to wait until half of the window is free, as epoll has
+    /// it with the buffer of a socket: many small pieces would cost more than one large.
     #[inline]
     fn room(&self) -> usize {
+        let free = self.free();
+        if self.wants_room && free < WINDOW as usize / 2 { 0 } else { free }
+    }
+
+    /// How many bytes the peer's window has room for.
+    #[inline]
+    fn free(&self) -> usize {
         (self.edge.saturating_sub(self.next) as usize).saturating_sub(self.small.waiting.len())
     }
 
@@ -243,19 +256,23 @@ impl Fabric {
         }
         let node = life.node.0;
         let (peer, loopback) = self.route(node, to)?;
+        let now = self.tick();
+        self.end_time_waits(now);
+        let is_shared = port.is_none();
         let port = match port {
             Some(port) => port,
-            None => self.free_port(node, |host, port| host.tcp.contains_key(&port))?,
+            None => {
+                let port = self.free_port(node, |host, port| !host.may_lead_to(peer, loopback, port));
+                port.ok_or(Errno::AddressNotAvailable)?
+            }
         };
-        self.host(node).tcp.insert(port, TcpPort::Outgoing);
+        self.host(node).take_way((peer, loopback, port), is_shared);
         let local = Endpoint { node, port };
         let mut connection = Connection::new(local, peer, loopback, Phase::Opening, Owner::Process);
-        connection.holds_port = true;
+        connection.is_outgoing = true;
         connection.options = options;
         connection.max_segment = self.max_segment(node, peer.node);
         let key = self.connections.insert(connection);
-        let now = self.tick();
-        self.end_time_waits(now);
         self.send_syn(now, key);
         Ok((key, Self::shown(local, loopback), Self::shown(peer, loopback)))
     }

@@ -63,7 +63,8 @@ impl Fabric {
         let node = life.node.0;
         let mut binding = self.binding(node, wish)?;
         if wish.port() == 0 {
-            binding.at.port = self.free_port(node, |host, port| host.udp.contains_key(&port))?;
+            let port = self.free_port(node, |host, port| host.udp.contains_key(&port));
+            binding.at.port = port.ok_or(Errno::AddressInUse)?;
             binding.shown.set_port(binding.at.port);
         } else if self.host(node).udp.contains_key(&wish.port()) {
             return Err(Errno::AddressInUse.into());

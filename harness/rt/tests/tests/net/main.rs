@@ -22,6 +22,8 @@ mod effects;
 mod endings;
 mod keepalive;
 mod links;
+mod numbers;
+mod ports;
 mod runs;
 mod tcp;
 mod udp;

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     super::{Errno, fabric::Fabric, link::nanos, table::Key},
-    Connection, Owner, Phase,
+    Owner, Phase,
     nagle::Small,
 };
 
@@ -66,6 +66,7 @@ impl Fabric {
     pub(in super::super) fn tcp_lose_all(&mut self, node: u32) {
         self.unbind_all(node);
         self.host(node).tcp.clear();
+        self.host(node).outgoing.clear();
         for key in self.listeners.keys_where(|l| l.binding.at.node == node) {
             if let Some(listener) = self.listeners.remove(key) {
                 listener.silence(&mut self.woken);
@@ -123,14 +124,11 @@ impl Fabric {
     /// Removes a connection and frees its port.
     pub(super) fn forget(&mut self, key: Key) {
         if let Some(connection) = self.connections.remove(key) {
-            self.free_port_of(&connection);
+            if connection.is_outgoing {
+                let way = (connection.peer, connection.loopback, connection.local.port);
+                self.host(connection.local.node).leave_way(way);
+            }
             connection.silence(&mut self.woken);
-        }
-    }
-
-    fn free_port_of(&mut self, connection: &Connection) {
-        if connection.holds_port {
-            self.host(connection.local.node).tcp.remove(&connection.local.port);
         }
     }
 
@@ -146,11 +144,6 @@ impl Fabric {
         } else if connection.closed_first {
             connection.phase = Phase::TimeWait;
             connection.retransmit_at = None;
-            let holds_port = std::mem::take(&mut connection.holds_port);
-            let local = connection.local;
-            if holds_port {
-                self.host(local.node).tcp.remove(&local.port);
-            }
             self.lingering.push_back((now + TIME_WAIT, key));
             self.end_time_waits(now);
         } else {
@@ -164,7 +157,7 @@ impl Fabric {
             && end <= now
         {
             self.lingering.pop_front();
-            self.connections.remove(key);
+            self.forget(key);
         }
     }
 

@@ -32,7 +32,7 @@ impl Fabric {
     fn syn_arrives(&mut self, now: u64, packet: &Packet, from: Key, edge: u64) {
         let Some(&TcpPort::Listener(listener_key)) = self.host(packet.to.node).tcp.get(&packet.to.port)
         else {
-            return self.refuse(now, packet, from);
+            return self.syn_finds_no_listener(now, packet, from, edge);
         };
         let Some(listener) = self.listeners.get(listener_key) else { return };
         if !listener.binding.hears(packet.loopback) {
@@ -59,14 +59,33 @@ impl Fabric {
         self.send_syn_ack(now, key);
     }
 
+    /// A SYN that finds the socket it comes from opens a connection of that with itself: both sides open at the same time (RFC 9293, 3.5).
+    fn syn_finds_no_listener(&mut self, now: u64, packet: &Packet, from: Key, edge: u64) {
+        let is_own = packet.from == packet.to;
+        match self.connections.get(from) {
+            Some(connection) if is_own && connection.phase == Phase::Opening => {
+                self.connection_opens(now, from, from, edge);
+            }
+            // A copy of that SYN.
+            Some(connection) if is_own && connection.local == packet.to => {}
+            _ => self.refuse(now, packet, from),
+        }
+    }
+
+    /// The connection that was to be opened is: with that end, up to where its window goes.
+    fn connection_opens(&mut self, now: u64, key: Key, with: Key, edge: u64) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.phase = Phase::Open;
+        connection.peer_key = Some(with);
+        connection.edge = edge;
+        handshake_is_over(now, connection);
+        connection.wake_both(&mut self.woken);
+    }
+
     fn syn_ack_arrives(&mut self, now: u64, packet: &Packet, from: Key, to: Key, edge: u64) {
-        match self.connections.get_mut(to) {
+        match self.connections.get(to) {
             Some(connection) if connection.phase == Phase::Opening => {
-                connection.phase = Phase::Open;
-                connection.peer_key = Some(from);
-                connection.edge = edge;
-                handshake_is_over(now, connection);
-                connection.wake_both(&mut self.woken);
+                self.connection_opens(now, to, from, edge);
                 self.send_acknowledgement(now, to);
             }
             Some(connection) if connection.phase != Phase::Failed => self.send_acknowledgement(now, to),
@@ -143,7 +162,9 @@ impl Fabric {
         let window_opened = segment.edge > connection.edge;
         connection.edge = connection.edge.max(segment.edge);
         if window_opened {
-            connection.wake_writer(&mut self.woken);
+            if connection.room() > 0 {
+                connection.wake_writer(&mut self.woken);
+            }
             if connection.una == connection.next {
                 connection.rto.retries = 0;
             }

@@ -267,8 +267,8 @@ impl Fabric {
                 self.retransmit(now, key);
                 self.arm_retransmission(now, key);
             }
-            // Nothing on its way, and someone waits for the window to open: ask whether it has.
-            _ if connection.wants_room && connection.edge <= connection.next => {
+            // Nothing on its way, and someone waits for the window to open far enough: ask whether it has.
+            _ if connection.wants_room && connection.room() == 0 => {
                 connection.rto.retries += 1;
                 self.send_probe(now, key);
                 self.arm_retransmission(now, key);

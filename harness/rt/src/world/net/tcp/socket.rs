@@ -47,14 +47,15 @@ impl Fabric {
         let node = life.node.0;
         let mut binding = self.binding(node, wish)?;
         if wish.port() == 0 {
-            binding.at.port = self.free_port(node, |host, port| host.tcp.contains_key(&port))?;
+            let port = self.free_port(node, |host, port| host.tcp.contains_key(&port));
+            binding.at.port = port.ok_or(Errno::AddressInUse)?;
             binding.shown.set_port(binding.at.port);
             return Ok(binding);
         }
         let now = self.tick();
         self.end_time_waits(now);
         let at = Endpoint { node, port: wish.port() };
-        if self.host(node).tcp.contains_key(&at.port)
+        if matches!(self.host(node).tcp.get(&at.port), Some(TcpPort::Listener(_) | TcpPort::Bound(_)))
             || self.connections.any(|c| c.local == at && !(reuse_address && c.options.reuse_address))
         {
             return Err(Errno::AddressInUse.into());
@@ -71,9 +72,14 @@ impl Fabric {
         options: Options,
     ) -> io::Result<Ends> {
         let BoundSocket { binding } = *self.bound.get(socket).ok_or_else(dead)?;
-        let (peer, _) = self.route(life.node.0, to)?;
+        let (peer, loopback) = self.route(life.node.0, to)?;
         if binding.face == Face::Loopback && peer.node != life.node.0 {
             return Err(Errno::InvalidArgument.into());
+        }
+        let now = self.tick();
+        self.end_time_waits(now);
+        if self.host(life.node.0).outgoing.contains(&(peer, loopback, binding.at.port)) {
+            return Err(Errno::AddressNotAvailable.into());
         }
         self.tcp_unbind(socket);
         self.tcp_connect_from(life, Some(binding.at.port), to, options)
