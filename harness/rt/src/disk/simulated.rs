@@ -41,7 +41,10 @@ impl File {
     }
 
     pub fn set_len(&self, len: u64) -> io::Result<()> {
-        check(self.write, "writing")?;
+        if !self.write {
+            // ftruncate(2) has it so.
+            return Err(io::Error::new(ErrorKind::InvalidInput, "the file is not open for writing"));
+        }
         self.mount.with(Call::Change, |drive| drive.volume.set_len(self.ino, len))
     }
 
@@ -106,5 +109,5 @@ pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
 }
 
 pub(super) fn exists(path: &Path) -> io::Result<bool> {
-    Mount::here()?.with(Call::Free, |drive| Ok(drive.volume.exists(path)))
+    Mount::here()?.with(Call::Free, |drive| drive.volume.exists(path))
 }

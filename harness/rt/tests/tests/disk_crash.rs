@@ -341,3 +341,26 @@ fn disks_of_two_nodes_are_apart() {
     });
     assert_eq!((&a[..], &b[..]), (&b"new"[..], &b"of b"[..]));
 }
+
+/// Syncing a directory makes durable what was renamed into it, and with that the creation in another directory that it builds on: a crash shows the
+/// file under its new name alone, whatever else it keeps.
+#[test]
+fn a_synced_directory_keeps_the_changes_in_others_that_its_own_build_on() {
+    for seed in 0..20 {
+        let there = before_and_after(
+            seed,
+            DiskFate::Torn,
+            || {
+                for dir in ["/a", "/b"] {
+                    disk::create_dir_all(dir).unwrap();
+                }
+                disk::sync_dir("/").unwrap();
+                disk::write("/a/f", "x").unwrap();
+                disk::rename("/a/f", "/b/f").unwrap();
+                disk::sync_dir("/b").unwrap();
+            },
+            || ["/a/f", "/b/f"].map(|path| disk::exists(path).unwrap()),
+        );
+        assert_eq!(there, [false, true], "seed {seed}");
+    }
+}

@@ -2,6 +2,7 @@
 //! that is for the effects on the [drive](super::drive) it is on.
 
 use std::{
+    ffi::OsStr,
     io::{self, ErrorKind},
     path::{Component, Path},
 };
@@ -95,30 +96,45 @@ impl Volume {
         self.changes
     }
 
-    fn lookup(&self, path: &Path) -> io::Result<Ino> {
-        let mut at = ROOT;
-        for name in names(path)? {
-            let Inode::Directory(directory) = &self.inodes.0[at] else {
-                return Err(error(ErrorKind::NotADirectory, path));
-            };
-            at = *directory.entries.get(name).ok_or_else(|| error(ErrorKind::NotFound, path))?;
+    /// The way from the root to what is at the end of a path, as the kernel goes: by one directory after another, back where it says `..`.
+    fn way<'p>(&self, steps: impl Iterator<Item = Component<'p>>, path: &Path) -> io::Result<Vec<Ino>> {
+        let mut way = vec![ROOT];
+        for step in steps {
+            let directory = self.directory(way[way.len() - 1], path)?;
+            match step {
+                Component::Normal(name) => {
+                    let found = directory.entries.get(text(name, path)?);
+                    way.push(*found.ok_or_else(|| error(ErrorKind::NotFound, path))?);
+                }
+                Component::ParentDir if way.len() > 1 => drop(way.pop()),
+                Component::ParentDir | Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+            }
         }
-        Ok(at)
+        Ok(way)
     }
 
-    /// The directory that holds the last name of a path, that name, and what it stands for.
-    fn locate<'p>(&self, path: &'p Path) -> io::Result<(Ino, &'p str, Option<Ino>)> {
-        let mut names = names(path)?;
-        let name = names.pop().ok_or_else(|| error(ErrorKind::InvalidInput, path))?;
-        let mut at = ROOT;
-        for name in names {
-            at = *self
-                .directory(at, path)?
-                .entries
-                .get(name)
-                .ok_or_else(|| error(ErrorKind::NotFound, path))?;
+    fn lookup(&self, path: &Path) -> io::Result<Ino> {
+        let way = self.way(not_empty(path)?.components(), path)?;
+        let found = way[way.len() - 1];
+        if names_a_directory(path) {
+            self.directory(found, path)?;
         }
-        Ok((at, name, self.directory(at, path)?.entries.get(name).copied()))
+        Ok(found)
+    }
+
+    /// Where the last name of a path is, or would be.
+    fn locate<'p>(&self, path: &'p Path) -> io::Result<Located<'p>> {
+        let mut steps = not_empty(path)?.components();
+        let Some(Component::Normal(name)) = steps.next_back() else {
+            return Err(error(ErrorKind::InvalidInput, path));
+        };
+        let way = self.way(steps, path)?;
+        let name = text(name, path)?;
+        let found = self.directory(way[way.len() - 1], path)?.entries.get(name).copied();
+        if let Some(found) = found.filter(|_| names_a_directory(path)) {
+            self.directory(found, path)?;
+        }
+        Ok(Located { way, name, found })
     }
 
     fn directory(&self, ino: Ino, path: &Path) -> io::Result<&Directory> {
@@ -152,14 +168,15 @@ impl Volume {
         if !mode.write && (writes || !mode.read) {
             return Err(error(ErrorKind::InvalidInput, path));
         }
-        let (dir, name, found) = self.locate(path)?;
-        let ino = match found {
+        let at = self.locate(path)?;
+        let ino = match at.found {
             Some(_) if mode.create_new => return Err(error(ErrorKind::AlreadyExists, path)),
             Some(ino) if self.is_directory(ino) => return Err(error(ErrorKind::IsADirectory, path)),
             Some(ino) => ino,
+            None if creates && names_a_directory(path) => return Err(error(ErrorKind::IsADirectory, path)),
             None if creates => {
                 let ino = self.inodes.0.insert(Inode::File(File::default()));
-                self.link(dir, name, Some(ino));
+                self.link(at.dir(), at.name, Some(ino));
                 ino
             }
             None => return Err(error(ErrorKind::NotFound, path)),
@@ -264,14 +281,20 @@ impl Volume {
     /// Gives what is at `from` the name `to`, in one step. Replaces a file by a file and an empty directory by a
     /// directory.
     pub fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        let (from_dir, from_name, ino) = self.locate(from)?;
-        let ino = ino.ok_or_else(|| error(ErrorKind::NotFound, from))?;
-        let (to_dir, to_name, replaced) = self.locate(to)?;
+        let (at, goes_to) = (self.locate(from)?, self.locate(to)?);
+        let ino = at.found.ok_or_else(|| error(ErrorKind::NotFound, from))?;
+        let replaced = goes_to.found;
+        if names_a_directory(to) {
+            self.directory(ino, to)?;
+        }
+        if goes_to.way.contains(&ino) {
+            return Err(error(ErrorKind::InvalidInput, to));
+        }
+        if replaced.is_some_and(|replaced| at.way.contains(&replaced)) {
+            return Err(error(ErrorKind::DirectoryNotEmpty, to));
+        }
         if replaced == Some(ino) {
             return Ok(());
-        }
-        if self.is_directory(ino) && names(to)?.starts_with(&names(from)?) {
-            return Err(error(ErrorKind::InvalidInput, to));
         }
         if let Some(replaced) = replaced {
             match (&self.inodes.0[ino], &self.inodes.0[replaced]) {
@@ -284,19 +307,20 @@ impl Volume {
             }
         }
         self.changes += 1;
-        let gone = Entry { dir: from_dir, name: from_name.into(), stands_for: None };
-        let here = Entry { dir: to_dir, name: to_name.into(), stands_for: Some(ino) };
+        let gone = Entry { dir: at.dir(), name: at.name.into(), stands_for: None };
+        let here = Entry { dir: goes_to.dir(), name: goes_to.name.into(), stands_for: Some(ino) };
         self.journal.change(&mut self.inodes, vec![gone, here]);
         Ok(())
     }
 
     /// Takes a file's name away; open handles keep its content.
     pub fn remove_file(&mut self, path: &Path) -> io::Result<()> {
-        match self.locate(path)? {
-            (_, _, None) => Err(error(ErrorKind::NotFound, path)),
-            (_, _, Some(ino)) if self.is_directory(ino) => Err(error(ErrorKind::IsADirectory, path)),
-            (dir, name, Some(_)) => {
-                self.link(dir, name, None);
+        let at = self.locate(path)?;
+        match at.found {
+            None => Err(error(ErrorKind::NotFound, path)),
+            Some(ino) if self.is_directory(ino) => Err(error(ErrorKind::IsADirectory, path)),
+            Some(_) => {
+                self.link(at.dir(), at.name, None);
                 Ok(())
             }
         }
@@ -304,19 +328,33 @@ impl Volume {
 
     /// Creates a directory and those above it that are missing.
     pub fn create_dir_all(&mut self, path: &Path) -> io::Result<()> {
-        let mut at = ROOT;
-        for name in names(path)? {
-            at = match self.directory(at, path)?.entries.get(name) {
-                Some(&ino) => ino,
-                None => {
+        let mut way = vec![ROOT];
+        for step in path.components() {
+            let at = way[way.len() - 1];
+            let found = match step {
+                Component::Normal(name) => {
+                    let name = text(name, path)?;
+                    (name, self.directory(at, path)?.entries.get(name).copied())
+                }
+                Component::ParentDir if way.len() > 1 => {
+                    way.pop();
+                    continue;
+                }
+                Component::ParentDir | Component::RootDir | Component::CurDir | Component::Prefix(_) => {
+                    continue;
+                }
+            };
+            way.push(match found {
+                (_, Some(ino)) => ino,
+                (name, None) => {
                     let ino = self.inodes.0.insert(Inode::Directory(Directory::default()));
                     self.link(at, name, Some(ino));
                     ino
                 }
-            };
+            });
         }
         // As std has it: a file in the place of the last one exists already.
-        self.directory(at, path).map(drop).map_err(|_| error(ErrorKind::AlreadyExists, path))
+        self.directory(way[way.len() - 1], path).map(drop).map_err(|_| error(ErrorKind::AlreadyExists, path))
     }
 
     /// The names in a directory, sorted.
@@ -357,8 +395,28 @@ impl Volume {
     }
 
     /// Whether a path leads to anything.
-    pub fn exists(&self, path: &Path) -> bool {
-        self.lookup(path).is_ok()
+    pub fn exists(&self, path: &Path) -> io::Result<bool> {
+        match self.lookup(path) {
+            Ok(_) => Ok(true),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// The last name of a path.
+struct Located<'p> {
+    /// The directories that lead to it.
+    way: Vec<Ino>,
+    name: &'p str,
+    /// What it stands for.
+    found: Option<Ino>,
+}
+
+impl Located<'_> {
+    /// The directory it is in.
+    fn dir(&self) -> Ino {
+        self.way[self.way.len() - 1]
     }
 }
 
@@ -370,21 +428,19 @@ pub(super) fn limits(len: u64, offset: u64) -> io::Result<()> {
     }
 }
 
-/// The names that lead from the root to a path; relative paths start at the root.
-fn names(path: &Path) -> io::Result<Vec<&str>> {
-    let mut names = Vec::new();
-    for component in path.components() {
-        match component {
-            Component::Normal(name) => {
-                names.push(name.to_str().ok_or_else(|| error(ErrorKind::InvalidFilename, path))?);
-            }
-            Component::ParentDir => {
-                names.pop();
-            }
-            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
-        }
-    }
-    Ok(names)
+fn text<'p>(name: &'p OsStr, path: &Path) -> io::Result<&'p str> {
+    name.to_str().ok_or_else(|| error(ErrorKind::InvalidFilename, path))
+}
+
+/// Nothing is at the empty path. Relative ones start at the root.
+fn not_empty(path: &Path) -> io::Result<&Path> {
+    if path.as_os_str().is_empty() { Err(error(ErrorKind::NotFound, path)) } else { Ok(path) }
+}
+
+/// Whether what a path leads to has to be a directory.
+fn names_a_directory(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    bytes.ends_with(b"/") || bytes.ends_with(b"/.")
 }
 
 fn error(kind: ErrorKind, path: &Path) -> io::Error {

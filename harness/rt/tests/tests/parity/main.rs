@@ -1,7 +1,7 @@
-//! What sockets, timers and tasks do, asked of real ones and of the simulated ones: the answers must be the same.
+//! What sockets, files, timers and tasks do, asked of real ones and of the simulated ones: the answers must be the same.
 //!
 //! A behaviour is a function that does something and writes down what it saw. Its text stands once and is compiled twice, against
-//! `squall_rt` in the simulation and against tokio, with sockets on the loopback interface. A transcript has no times and no port
+//! `squall_rt` in the simulation and against tokio, with sockets on the loopback interface and files in a directory of their own. A transcript has no times and no port
 //! numbers in it, and a behaviour is written so that Linux has but one answer: what takes effect later is
 //! waited for by its effect.
 //!
@@ -30,20 +30,30 @@ fn said<T: Debug>(result: io::Result<T>) -> String {
     }
 }
 
+/// As [`said`], without the number, which errors of simulated files do not have.
+fn kind<T: Debug>(result: io::Result<T>) -> String {
+    result.map_or_else(|e| format!("{:?}", e.kind()), |value| format!("{value:?}"))
+}
+
 /// Long enough for anything that is going to happen, short enough to wait for what is not.
 const SOON: Duration = Duration::from_millis(300);
 
 /// The sockets of the simulation.
 #[path = "."]
 mod simulated {
-    use squall_rt::{net, task, time};
+    use squall_rt::{disk, net, task, time};
 
     pub mod datagrams;
+    pub mod files;
     pub mod listening;
+    pub mod states;
     pub mod streams;
     pub mod tasks;
     pub mod timing;
 }
+
+/// The files of the machine, in a directory of their own, as `squall_rt::disk` has them in production.
+mod directory;
 
 /// The sockets of the machine.
 #[path = "."]
@@ -51,12 +61,16 @@ mod simulated {
 mod real {
     use real_tokio::{net, time};
 
+    use super::directory as disk;
+
     pub mod task {
         pub use real_tokio::{task::*, task_local};
     }
 
     pub mod datagrams;
+    pub mod files;
     pub mod listening;
+    pub mod states;
     pub mod streams;
     pub mod tasks;
     pub mod timing;
@@ -81,6 +95,7 @@ fn perform<F: Future<Output = Log>>(behaviour: fn() -> F) -> Log {
     /// One at a time: a port that one has let go of must not be another's at once.
     static LOOPBACK: Mutex<()> = Mutex::new(());
     let _turn = LOOPBACK.lock().unwrap_or_else(PoisonError::into_inner);
+    let _files = directory::enter();
     let runtime = real_tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(behaviour())
 }
@@ -269,4 +284,62 @@ agree! {
         a_set_joins_local_tasks
         a_handle_is_polled_before_its_task_ends
     }
+    files {
+        what_is_written_is_read
+        reading_stops_at_the_end
+        a_gap_reads_as_zeros
+        a_gap_of_many_pages
+        writing_nothing_beyond_the_end_leaves_the_length
+        appending
+        two_handles_are_one_file
+        cutting_off_and_growing_again_leaves_zeros
+        cutting_off_within_pages
+        setting_the_length_without_the_right
+        creating_empties
+        opening_what_is_not_there
+        creating_what_must_not_be_there
+        options_that_make_no_sense
+        opening_with_truncate_and_without_create
+        a_file_is_no_directory
+        a_directory_is_no_file
+        names_are_listed_in_order
+        directories_are_created_above_too
+        renaming_moves
+        renaming_replaces_a_file
+        renaming_keeps_what_is_open
+        renaming_to_itself
+        renaming_what_is_not_there
+        renaming_a_directory
+        renaming_a_directory_over_others
+        renaming_across_kinds
+        renaming_into_itself
+        removing
+        a_removed_file_is_there_for_those_who_have_it_open
+        syncing
+        reading_and_writing_without_the_right
+        paths_with_dots
+        paths_through_what_is_not_there
+        a_file_with_a_slash_at_its_end
+        the_empty_path
+    }
 }
+
+macro_rules! agree_in_states {
+    ($($state:ident)*) => {
+        mod states {$(
+            mod $state {
+                agree_in_states!(@ $state: read peek write write_then_read end error error_then_read addresses readiness trying close cancelled_read);
+            }
+        )*}
+    };
+    (@ $state:ident: $($call:ident)*) => {
+        $(#[test]
+        fn $call() {
+            let real = crate::perform(crate::real::states::$state::$call);
+            assert_eq!(crate::simulate(crate::simulated::states::$state::$call), real, "simulated, real");
+        })*
+    };
+}
+
+agree_in_states!(open with_data ended left left_with_data over closed_by_the_peer closed_and_written_to ended_and_closed_by_the_peer reset
+    reset_after_the_end reset_after_the_peers_end);
