@@ -245,6 +245,8 @@ pub async fn what_the_buffer_cannot_hold_is_lost() -> Log {
         datagram[..2].copy_from_slice(&n.to_le_bytes());
         log.extend(a.send_to(&datagram, at_b).await.err().map(|e| said::<()>(Err(e))));
     }
+    // Whoever sends so much gives way in between: nothing is to be received before all of it is there.
+    time::sleep(SOON).await;
     let mut received = Vec::new();
     let mut buffer = [0; 1_000];
     while let Ok(Ok(_)) = time::timeout(SOON, b.recv(&mut buffer)).await {
