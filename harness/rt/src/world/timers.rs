@@ -173,9 +173,9 @@ impl Timers {
         let mut state = self.state.lock();
         state.due = due;
         state.in_callback = false;
-        let first = state.waiting.first_key_value().map(|(key, _)| key.0);
-        let is_armed = first.is_none_or(|first| state.armed.last().is_some_and(|armed| *armed <= first));
-        let pump = if is_armed { None } else { state.pump.take() };
+        // Each time, needed or not: or a timer far ahead would decide whether the scheduler has one more step to take now, and a run with
+        // one more timer at its end would be another from its beginning.
+        let pump = state.pump.take();
         drop(state);
         if let Some(pump) = pump {
             pump.wake();
