@@ -25,7 +25,7 @@ const KEPT_OF_FOLLOWED: usize = 4 << 20;
 const LINES: usize = 6;
 
 /// How long to wait for what is on its way. A child of the worker may hold the pipe open for ever.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Why the lock is never poisoned.
 const UNPOISONED: &str = "nothing panics while it holds the lock";
