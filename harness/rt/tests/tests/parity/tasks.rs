@@ -66,13 +66,13 @@ pub async fn a_panic_is_an_error_of_the_one_who_awaits() -> Log {
         said(spawn(async move { panic!("a number, {number}") }).await),
         said(spawn(async { std::panic::panic_any(7) }).await),
     ];
-    let error = spawn(async move { panic!("{number}") }).await.map(|()| ()).unwrap_err();
+    let error = spawn(async move { panic!("{number}") }).await.map(drop::<()>).unwrap_err();
     log.push(std::io::Error::from(error).to_string());
     log
 }
 
 pub async fn what_it_panicked_with_can_be_had() -> Log {
-    let error = spawn(async { std::panic::panic_any(7) }).await.map(|()| ()).unwrap_err();
+    let error = spawn(async { std::panic::panic_any(7) }).await.map(drop::<()>).unwrap_err();
     let payload = error.into_panic().downcast::<i32>().ok();
     let task = spawn(pending::<()>());
     task.abort();
@@ -85,7 +85,7 @@ pub async fn a_panic_does_not_touch_the_others() -> Log {
         sleep(MS).await;
         1
     });
-    let panicked = spawn(async { panic!("words") }).await.map(|()| ()).is_err();
+    let panicked = spawn(async { panic!("words") }).await.map(drop::<()>).is_err();
     vec![format!("{panicked} {}", said(other.await))]
 }
 
