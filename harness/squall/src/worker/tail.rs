@@ -15,8 +15,8 @@ use memchr::memchr;
 use super::wire::{Key, Mark, Marked};
 use crate::log::{Logged, Place};
 
-/// How many bytes of a run are kept at least; twice as many at most.
-const KEPT: usize = 8 << 10;
+/// How many bytes of a run are kept at least; twice as many at most. std's backtrace, which may follow what is to be known, is long.
+const KEPT: usize = 256 << 10;
 
 /// As [`KEPT`], of a run that is followed.
 const KEPT_OF_FOLLOWED: usize = 4 << 20;
