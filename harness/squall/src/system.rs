@@ -19,7 +19,7 @@ mod registry;
 
 pub(crate) use self::registration::problems_with;
 pub(crate) use self::{
-    facts::Facts,
+    facts::{Facts, OperationFacts},
     membership::Membership,
     observed::{Call, Observer, observed},
 };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use squall_checkers::{
     sessions::Guarantee,
-    transactions::{History, Level, timestamps::Promise},
+    transactions::{History, Key, Level, TransactionBuilder, timestamps::Promise},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,18 @@ pub enum Op {
     R(usize, Option<i64>),
     A(usize, i64),
     L(usize, Vec<i64>),
+}
+
+impl Op {
+    /// Tells it as the next of a transaction.
+    pub fn tell<'b>(&self, txn: TransactionBuilder<'b>, keys: &[Key]) -> TransactionBuilder<'b> {
+        match self {
+            Op::W(k, v) => txn.write(keys[*k], *v),
+            Op::R(k, v) => txn.read(keys[*k], *v),
+            Op::A(k, v) => txn.append(keys[*k], *v),
+            Op::L(k, l) => txn.read_list(keys[*k], l),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -31,12 +43,7 @@ pub fn history(ts: &[T]) -> History {
             txn = txn.at(start);
         }
         for op in &t.ops {
-            txn = match op {
-                Op::W(k, v) => txn.write(keys[*k], *v),
-                Op::R(k, v) => txn.read(keys[*k], *v),
-                Op::A(k, v) => txn.append(keys[*k], *v),
-                Op::L(k, l) => txn.read_list(keys[*k], l),
-            };
+            txn = op.tell(txn, &keys);
         }
         txn.commit(t.span.map(|span| span.1));
     }

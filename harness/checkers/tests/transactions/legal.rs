@@ -75,12 +75,7 @@ pub fn told(ts: &[T], keys: usize) -> Builder {
         let (start, end) = t.span.unwrap();
         let mut txn = builder.begin(t.session).at(start);
         for op in &t.ops {
-            txn = match op {
-                Op::W(k, v) => txn.write(keys[*k], *v),
-                Op::R(k, v) => txn.read(keys[*k], *v),
-                Op::A(k, v) => txn.append(keys[*k], *v),
-                Op::L(k, l) => txn.read_list(keys[*k], l),
-            };
+            txn = op.tell(txn, &keys);
         }
         txn.commit(end);
     }

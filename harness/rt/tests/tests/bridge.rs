@@ -11,30 +11,29 @@ use madsim::net::{Endpoint, TcpListener, TcpStream};
 use squall_rt::{
     task, time,
     world::{
-        self, Death, DiskFate, NodeId, World,
+        Death, DiskFate, NodeId, World,
         bridge::Unsupported,
         net::{Latency, LinkPolicy},
     },
 };
+use squall_rt_tests::in_a_world;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-/// A simulation on a thread of its own, with links of exactly 5 ms.
+/// A world with links of exactly 5 ms.
 fn simulate<T, F>(main: impl FnOnce(Arc<World>) -> F + Send + 'static) -> T
 where
     T: Send + 'static,
     F: Future<Output = T>,
 {
-    let main = |world: Arc<World>| {
+    in_a_world(7, |world| {
         let links = LinkPolicy { latency: Latency::Constant(ms(5)), ..LinkPolicy::default() };
         world.bridge().set_default(links).expect("a constant is a range");
         main(world)
-    };
-    let run = std::thread::spawn(move || world::run(7, main).expect("nothing on the real runtime"));
-    run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// What processes tell the test, and when.

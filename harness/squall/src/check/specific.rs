@@ -112,7 +112,7 @@ pub(crate) struct Specific {
     by: Vec<String>,
     /// Open operations: their arguments.
     open: BTreeMap<u32, Fields>,
-    /// When what was heard was heard, by position.
+    /// The records of what was heard, with their times.
     heard: Vec<(u64, Duration)>,
     undecided: Option<String>,
 }
@@ -126,6 +126,7 @@ struct Said<'a> {
     asked: &'a Fields,
     told: &'a Fields,
     seq: u64,
+    at: Duration,
 }
 
 /// Who asks or reports.
@@ -194,7 +195,7 @@ impl Specific {
         if self.undecided.is_some() {
             return Ok(());
         }
-        self.heard.push((said.seq, Duration::ZERO));
+        self.heard.push((said.seq, said.at));
         let key = (!self.key.is_empty()).then(|| said.key(&self.key)).flatten();
         let names = self.told.value_of(said.name);
         let value = datum_of(&names, |name| said.field(name)).unwrap_or(Datum::Nil);
@@ -255,18 +256,18 @@ impl Invariant for Specific {
 
     fn observe(&mut self, record: &Record) -> Result<(), Breach> {
         let none = Fields::new();
-        let heard = self.heard.len();
-        let result = match &record.kind {
+        let Record { seq, at, .. } = *record;
+        match &record.kind {
             Kind::Invoke(operation, asked) => {
                 self.open.insert(operation.id, asked.clone());
                 let (call, who) = (operation.id.into(), Who::Client(operation.client));
-                let said = Said { call, name: &operation.name, who, asked, told: &none, seq: record.seq };
+                let said = Said { call, name: &operation.name, who, asked, told: &none, seq, at };
                 self.hear(&said, Stage::Invoked)
             }
             Kind::Ok(operation, told) | Kind::Fail(operation, told) | Kind::Info(operation, told) => {
                 let Some(asked) = self.open.remove(&operation.id) else { return Ok(()) };
                 let (call, who) = (operation.id.into(), Who::Client(operation.client));
-                let said = Said { call, name: &operation.name, who, asked: &asked, told, seq: record.seq };
+                let said = Said { call, name: &operation.name, who, asked: &asked, told, seq, at };
                 let stage = match &record.kind {
                     Kind::Ok(..) if told.bool("stale") != Some(true) => Stage::Ok,
                     Kind::Fail(..) => Stage::Failed,
@@ -276,8 +277,8 @@ impl Invariant for Specific {
             }
             Kind::Event { node, name, fields, .. } => {
                 // Operations have numbers of 32 bits.
-                let (call, who) = (1 << 32 | record.seq, Who::Node(node));
-                let said = Said { call, name, who, asked: fields, told: &none, seq: record.seq };
+                let (call, who) = (1 << 32 | seq, Who::Node(node));
+                let said = Said { call, name, who, asked: fields, told: &none, seq, at };
                 self.hear(&said, Stage::Invoked).and_then(|()| self.hear(&said, Stage::Ok))
             }
             Kind::Node { node, change: Lifecycle::Crashed | Lifecycle::Exited(_), .. } => {
@@ -285,9 +286,7 @@ impl Invariant for Specific {
                 Ok(())
             }
             _ => Ok(()),
-        };
-        self.heard.iter_mut().skip(heard).for_each(|(_, at)| *at = record.at);
-        result
+        }
     }
 
     fn finish(&mut self, end: &End) -> Result<(), Breach> {

@@ -17,7 +17,7 @@ use crate::{
     report::Style,
     screen,
     spec::{self, Code},
-    system::Facts,
+    system::{Facts, OperationFacts},
 };
 
 pub(super) fn schema(inquiry: &Inquiry) -> io::Result<Exit> {
@@ -131,7 +131,7 @@ fn describe_system(name: &str, about: &str, facts: &Facts) -> io::Result<Exit> {
         writeln!(out, "\n{} (targets: role(NAME))\n  {}", heading("Roles"), facts.roles.join(", "))?;
     }
     writeln!(out, "\n{} (workload.mix), with their weights", heading("Operations"))?;
-    for ((name, weight), fields) in facts.operations.iter().zip(&facts.operation_fields) {
+    for OperationFacts { name, weight, fields } in &facts.operations {
         let fields = if fields.is_empty() { String::new() } else { format!(" {{{}}}", fields.join(", ")) };
         writeln!(out, "  {}{fields}: {weight}", Style::Strong.paint(name))?;
     }

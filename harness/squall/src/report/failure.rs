@@ -343,9 +343,5 @@ fn fork(out: &mut String, divergence: &Divergence) -> std::fmt::Result {
             None => writeln!(out, "  {which}  nothing: it ends there")?,
         }
     }
-    writeln!(
-        out,
-        "  the first difference is record {}. Look there for real time, real randomness, process-wide state, or addresses as keys.",
-        fork.seq
-    )
+    writeln!(out, "  the first difference is record {}", fork.seq)
 }

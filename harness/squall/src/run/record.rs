@@ -6,8 +6,8 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     panic::Location,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak,
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -61,8 +61,6 @@ pub(crate) struct Recorder {
     state: Mutex<State>,
     /// How many records there are, for whoever cannot wait for the state.
     count: AtomicU64,
-    /// Whether invariants are being shown something.
-    judging: AtomicBool,
     /// How many lines the log has.
     lines: AtomicU64,
     stopped: Notify,
@@ -96,7 +94,6 @@ impl Recorder {
                 undecided: None,
             }),
             count: AtomicU64::new(0),
-            judging: AtomicBool::new(false),
             lines: AtomicU64::new(0),
             stopped: Notify::new(),
             engine: OnceLock::new(),
@@ -185,7 +182,7 @@ impl Recorder {
         if let Some(follower) = &self.follower {
             follower(Followed::Record(&record));
         }
-        if let Some(violation) = self.judged(|| state.judge.observe(&record)) {
+        if let Some(violation) = state.judge.observe(&record) {
             state.violation = Some(violation);
             self.stopped.notify_one();
         }
@@ -198,16 +195,10 @@ impl Recorder {
         self.tell_place();
     }
 
-    fn judged<T>(&self, judge: impl FnOnce() -> T) -> T {
-        self.judging.store(true, Ordering::Relaxed);
-        let judged = judge();
-        self.judging.store(false, Ordering::Relaxed);
-        judged
-    }
-
-    /// Whether it is an invariant or a condition whose code runs. What it would record, it would wait for itself.
+    /// Whether it is an invariant or a condition whose code runs: a run is one thread, so whoever has the state is further up on this stack,
+    /// and what is asked for from there would wait for itself.
     pub fn is_judging(&self) -> bool {
-        self.judging.load(Ordering::Relaxed)
+        matches!(self.state.try_lock(), Err(TryLockError::WouldBlock))
     }
 
     /// Where in the run we are; none for what a dead process does.
@@ -362,7 +353,7 @@ impl Recorder {
         let mut state = self.state();
         if state.violation.is_none() {
             let last = state.records.len().saturating_sub(1) as u64;
-            state.violation = self.judged(|| state.judge.finish(&End { healed_at, ended_at }, last));
+            state.violation = state.judge.finish(&End { healed_at, ended_at }, last);
             if state.violation.is_none() && state.undecided.is_none() {
                 state.undecided = state.judge.undecided();
             }
@@ -386,7 +377,7 @@ impl Recorder {
     /// Per check, how often it had something to judge; and per `sometimes` pattern, how often it was seen.
     pub fn exercised(&self) -> (BTreeMap<String, u64>, BTreeMap<String, u64>) {
         let mut state = self.state();
-        (self.judged(|| state.judge.exercised()), state.judge.sometimes())
+        (state.judge.exercised(), state.judge.sometimes())
     }
 }
 

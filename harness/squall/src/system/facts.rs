@@ -14,16 +14,22 @@ pub(crate) struct Facts {
     pub schema: Value,
     /// The groups of nodes with their sizes.
     pub groups: Vec<(String, u32)>,
-    /// The operations with their weights.
-    pub operations: Vec<(String, u32)>,
-    /// Their fields, where they say.
-    pub operation_fields: Vec<Vec<String>>,
+    pub operations: Vec<OperationFacts>,
     pub events: Vec<EventFacts>,
     pub invariants: Vec<String>,
     pub conditions: Vec<String>,
     pub methods: Vec<String>,
     pub roles: Vec<String>,
     pub flaws: Vec<FlawFacts>,
+}
+
+/// See [`Operations`](super::Operations).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OperationFacts {
+    pub name: String,
+    pub weight: u32,
+    /// None where it does not say.
+    pub fields: Vec<String>,
 }
 
 /// See [`EventKind`](super::EventKind).
@@ -53,12 +59,12 @@ impl Facts {
             operations: system
                 .operations(&params)
                 .into_iter()
-                .map(|(name, weight)| (name.to_owned(), weight))
-                .collect(),
-            operation_fields: system
-                .operation_fields(&params)
-                .into_iter()
-                .map(|(_, fields)| texts(fields))
+                .zip(system.operation_fields(&params))
+                .map(|((name, weight), (_, fields))| OperationFacts {
+                    name: name.to_owned(),
+                    weight,
+                    fields: texts(fields),
+                })
                 .collect(),
             events: system
                 .events()

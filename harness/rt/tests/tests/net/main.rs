@@ -66,6 +66,15 @@ fn start_echo(world: &World, node: NodeId) {
     });
 }
 
+/// Reads the first connection to port 7000 to its end: how many bytes came.
+async fn read_one_to_its_end() -> usize {
+    let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).await.unwrap();
+    all.len()
+}
+
 /// Puts an effect on a link in one direction.
 fn impose(world: &World, from: NodeId, to: NodeId, effect: LinkEffect) -> EffectId {
     let stream = world.stream("fault", &format!("{from:?} {to:?} {effect:?}"));

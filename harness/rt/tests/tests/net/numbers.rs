@@ -92,13 +92,7 @@ fn a_syn_that_was_sent_again_says_nothing_about_the_round_trip() {
 fn an_old_acknowledgement_does_not_move_the_window_back() {
     in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
-        let server = start(&world, b, async {
-            let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut all = Vec::new();
-            stream.read_to_end(&mut all).await.unwrap();
-            all.len()
-        });
+        let server = start(&world, b, read_one_to_its_end());
         let copy = impose(&world, b, a, message(PacketKind::Ack, 1, MessageOutcome::Duplicated(ms(2_000))));
         let client = start(&world, a, async {
             let mut stream = TcpStream::connect("b:7000").await.unwrap();

@@ -117,13 +117,7 @@ fn a_writer_that_found_no_room_waits_for_half_of_the_window() {
     in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         world.net().set_link(a, b, LinkPolicy { bandwidth: Some(10 << 20), ..constant(ms(5)) });
-        let server = start(&world, b, async {
-            let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut all = Vec::new();
-            stream.read_to_end(&mut all).await.unwrap();
-            all.len()
-        });
+        let server = start(&world, b, read_one_to_its_end());
         let client = start(&world, a, async {
             let mut stream = TcpStream::connect("b:7000").await.unwrap();
             let data = vec![1; 2 << 20];
