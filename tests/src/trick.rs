@@ -28,6 +28,12 @@ pub enum Trick {
     StdSocket,
     /// A name looked up by `std::net`.
     Lookup,
+    /// Another process, by `std::process::Command`.
+    Command,
+    /// Another process, by `fork`.
+    Fork,
+    /// Another process, by a shell.
+    Shell,
     /// An event in the invariant.
     InvariantReports,
     /// A panic in a function that cannot unwind.
@@ -90,6 +96,9 @@ pub async fn play(trick: Trick) -> std::io::Result<()> {
         Trick::RealSocket => drop(real_tokio::net::UdpSocket::bind("127.0.0.1:0").await?),
         Trick::StdSocket => drop(std::net::UdpSocket::bind("127.0.0.1:0")),
         Trick::Lookup => drop(std::net::ToSocketAddrs::to_socket_addrs("localhost:80")),
+        Trick::Command => drop(std::process::Command::new("true").status()),
+        Trick::Fork => fork(),
+        Trick::Shell => shell(),
         Trick::InvariantReports => tracing::info!(target: "gremlin", beat = -2, "struck"),
         Trick::CannotUnwind => cannot_unwind(),
         Trick::Traced => {
@@ -163,6 +172,22 @@ fn start_thread() {
 
 extern "C" fn cannot_unwind() {
     panic!("it has to unwind");
+}
+
+#[allow(unsafe_code, reason = "there is no safe way to start a process so")]
+fn fork() {
+    // SAFETY: the child, if there is one, calls nothing else.
+    unsafe {
+        if libc::fork() == 0 {
+            libc::_exit(0);
+        }
+    }
+}
+
+#[allow(unsafe_code, reason = "there is no safe way to start a process so")]
+fn shell() {
+    // SAFETY: the text ends in a zero byte.
+    unsafe { libc::system(c"true".as_ptr()) };
 }
 
 #[allow(unsafe_code, reason = "there is no safe way to ask for it")]

@@ -599,6 +599,12 @@ fn with_args(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> E
         ColorChoice::Always => anstream::ColorChoice::Always.write_global(),
         ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
     }
+    if limits::has_no_output() {
+        screen::say(format_args!(
+            "error: standard output is closed, and nothing could be told: give it somewhere to go, as `> /dev/null`"
+        ));
+        return Exit::Undecided;
+    }
     if cli.command.is_in_process()
         && let Some(exit) = in_process::watched()
     {

@@ -9,6 +9,7 @@ use std::{
     fmt,
     hash::{BuildHasher, RandomState},
     io::{self, IsTerminal, StderrLock, StdoutLock, Write},
+    os::fd::{AsFd, OwnedFd},
     sync::OnceLock,
 };
 
@@ -125,6 +126,28 @@ pub(crate) fn json_escaped(json: &str) -> String {
         }
     }
     out
+}
+
+/// A way out beside descriptors 1 and 2, with which code under test may do as it likes where it runs in this process.
+static KEPT: OnceLock<[OwnedFd; 2]> = OnceLock::new();
+
+/// Keeps the way out under descriptors from `high` on.
+///
+/// # Errors
+/// The system gives us none.
+pub(crate) fn keep(high: i32) -> io::Result<()> {
+    let out = rustix::io::fcntl_dupfd_cloexec(io::stdout().as_fd(), high)?;
+    let err = rustix::io::fcntl_dupfd_cloexec(io::stderr().as_fd(), high)?;
+    let _ = KEPT.set([out, err]);
+    Ok(())
+}
+
+/// Takes the way out again that was kept, if one was. Where that is gone as well, what is written fails, or is missed.
+pub(crate) fn retake() {
+    if let Some([out, err]) = KEPT.get() {
+        let _ = rustix::stdio::dup2_stdout(out);
+        let _ = rustix::stdio::dup2_stderr(err);
+    }
 }
 
 /// A stream to people.

@@ -15,7 +15,7 @@ use std::{
     fs::File,
     io::{self, Write},
     os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
         unix::net::UnixStream,
     },
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -37,6 +37,7 @@ use crate::{
 mod memory;
 mod process;
 mod question;
+mod signals;
 mod tail;
 mod wire;
 
@@ -157,6 +158,7 @@ impl Seat {
         memory::keep_within(memory)?;
         let nothing = high(File::open("/dev/null")?.as_fd())?;
         let printed = high(io::stderr().as_fd())?;
+        signals::tell_of_others(printed.as_raw_fd(), key.mark(&Mark::Struck));
         Ok(Seat { key, socket, nothing, printed })
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use squall_tests::{ENDLESS, IMP};
 
-use crate::subject::{Ended, fixtures, run, specs, squall};
+use crate::subject::{Ended, fixtures, run, specs, squall, without_output};
 
 const POKE: &str = "fixtures/imp/poke.yaml";
 const PLANNED: &str = "fixtures/lib/imp_planned.yaml";
@@ -209,4 +209,17 @@ pub fn in_process_a_verdict_is_not_cut_short() {
     }
     let replay = imp("strategy exit", &["replay", POKE, "--seed", "1", "--in-process"]).with(70);
     assert!(replay.err.contains("before there was a verdict"), "{}", replay.err);
+}
+
+/// Whatever it does to descriptors 1 and 2: a verdict is told, or there is none.
+pub fn in_process_a_verdict_is_told() {
+    run(squall(&["run", "fixtures/harm/close_streams.yaml", "--in-process"])).with(0).says("12 runs");
+    let ended = run(squall(&["run", "fixtures/harm/close_all.yaml", "--in-process"])).with(70);
+    assert!(ended.err.contains("before there was a verdict"), "{}", ended.err);
+}
+
+/// As `>&-` leaves it.
+pub fn without_an_output_there_is_no_verdict() {
+    let ended = run(without_output(&squall(&["run", "fixtures/calm.yaml"]))).with(3);
+    assert!(ended.err.contains("standard output is closed"), "{}", ended.err);
 }

@@ -150,7 +150,7 @@ pub fn a_worker_that_is_killed_from_outside_costs_nothing() {
     }
     let args = ["run", "fixtures/calm.yaml", "--seeds", "600", "--format", "json", "--jobs", "2"];
     let expected = run(squall(&args)).with(0).reported();
-    for signal in ["-KILL", "-TERM"] {
+    for signal in ["-KILL", "-TERM", "-SEGV", "-USR1"] {
         let campaign = start(squall(&args));
         let mut killed = 0;
         while killed < 5 && is_running(campaign.id()) {

@@ -55,6 +55,8 @@ fn main() -> ExitCode {
             a_strategy_without_an_end_comes_to_one,
             a_strategy_that_ends_its_process_costs_the_runs_it_draws,
             in_process_a_verdict_is_not_cut_short,
+            in_process_a_verdict_is_told,
+            without_an_output_there_is_no_verdict,
         },
         blame::{
             either_of_two_faults_suffices,

@@ -52,6 +52,15 @@ pub fn squall_at(executable: &Path, args: &[&str]) -> Command {
     command
 }
 
+/// The same command with its standard output closed.
+pub fn without_output(command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "exec \"$0\" \"$@\" >&-"]).arg(command.get_program()).args(command.get_args());
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+    shell
+}
+
 /// `squall` with the systems that ship.
 pub fn systems(args: &[&str]) -> Command {
     let mut command = this("systems");

@@ -62,6 +62,9 @@ pub fn what_cannot_be_simulated_is_refused_in_one_line() {
         ("real_socket", "a socket of the real tokio", "real_tokio::net::UdpSocket::bind", "squall_rt::net"),
         ("std_socket", "a socket of the operating system", "std::net::UdpSocket::bind", "squall_rt::net"),
         ("lookup", "looked up a name", "to_socket_addrs", "squall_rt::net"),
+        ("command", "started another process", "std::process::Command::new", "in the task itself"),
+        ("fork", "started another process", "libc::fork()", "in the task itself"),
+        ("shell", "started another process", "libc::system(", "in the task itself"),
     ] {
         let ended = played(trick).with(3);
         let all = format!("{}{}", ended.out, ended.err);

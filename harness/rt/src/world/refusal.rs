@@ -2,7 +2,8 @@
 //! asked, while the asking code is still on the stack.
 //!
 //! Threads are refused twice. Those of `std` fail in madsim's `pthread_attr_init`, and so as a panic of `std`; for all others, which come
-//! without attributes, `pthread_create` itself says no. So does `socket`: what goes over the machine's own network is not in the run.
+//! without attributes, `pthread_create` itself says no. So does `socket`: what goes over the machine's own network is not in the run. And so do
+//! `fork` and its kin: another process does what it does in its own time, and may outlive the run.
 
 use std::{cell::RefCell, panic::Location, rc::Rc};
 
@@ -13,6 +14,8 @@ pub enum Refused {
     Thread,
     /// A socket of the operating system, or to look up a name over one.
     Socket,
+    /// Another process of the operating system.
+    Process,
     /// A task on the real tokio runtime, spawned there. Nothing runs it.
     Task(&'static Location<'static>),
 }
@@ -27,15 +30,22 @@ thread_local! {
 pub fn on_refusal(tell: impl Fn(Refused) + 'static) {
     thread::keep();
     socket::keep();
+    process::keep();
     TOLD.with(|told| *told.borrow_mut() = Some(Rc::new(tell)));
 }
 
-pub(super) fn refuse(what: Refused) {
+pub(in crate::world) fn refuse(what: Refused) {
     // It may be asked for while a thread ends, or from within `tell` itself.
     let tell = TOLD.try_with(|told| told.try_borrow().ok().and_then(|told| told.clone()));
     if let Ok(Some(tell)) = tell {
         tell(what);
     }
+}
+
+/// Whether somebody is told of what is refused on this thread.
+#[cfg(target_os = "linux")]
+fn is_told() -> bool {
+    TOLD.try_with(|told| told.try_borrow().map_or(true, |told| told.is_some())).unwrap_or(false)
 }
 
 #[cfg(unix)]
@@ -142,6 +152,153 @@ mod socket {
         // SAFETY: it has this type, and is called as this was.
         unsafe { std::mem::transmute::<*mut c_void, GetAddrInfo>(OWN.address())(node, service, hints, found) }
     }
+}
+
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "it stands in for functions of libc")]
+mod process {
+    use std::{
+        ffi::{c_char, c_int, c_void},
+        ptr,
+    };
+
+    use madsim::time::TimeHandle;
+
+    use super::{Refused, is_told, refuse};
+    use crate::world::own::Own;
+
+    type Fork = unsafe extern "C" fn() -> libc::pid_t;
+    type Spawn = unsafe extern "C" fn(
+        *mut libc::pid_t,
+        *const c_char,
+        *const libc::posix_spawn_file_actions_t,
+        *const libc::posix_spawnattr_t,
+        *const *mut c_char,
+        *const *mut c_char,
+    ) -> c_int;
+    type System = unsafe extern "C" fn(*const c_char) -> c_int;
+    type Popen = unsafe extern "C" fn(*const c_char, *const c_char) -> *mut libc::FILE;
+
+    static FORK: Own = Own::new(c"fork");
+    static SPAWN: Own = Own::new(c"posix_spawn");
+    static SPAWN_BY_NAME: Own = Own::new(c"posix_spawnp");
+    static SYSTEM: Own = Own::new(c"system");
+    static POPEN: Own = Own::new(c"popen");
+
+    /// Refers to all of them, so that a linker takes these.
+    pub(super) fn keep() {
+        std::hint::black_box((fork as Fork, vfork as Fork, posix_spawn as Spawn, posix_spawnp as Spawn));
+        std::hint::black_box((system as System, popen as Popen));
+    }
+
+    /// Whether none may be started here: in a run, and wherever code of a system is asked for one.
+    fn is_refused() -> bool {
+        let refused = TimeHandle::try_current().is_some() || is_told();
+        if refused {
+            refuse(Refused::Process);
+            // SAFETY: the calling thread's own. As if the system had no room for another.
+            unsafe { *libc::__errno_location() = libc::EAGAIN };
+        }
+        refused
+    }
+
+    /// # Safety
+    /// As libc's.
+    #[unsafe(no_mangle)]
+    #[inline(never)]
+    unsafe extern "C" fn fork() -> libc::pid_t {
+        if is_refused() {
+            return -1;
+        }
+        // SAFETY: it has this type, and is called as this was.
+        unsafe { std::mem::transmute::<*mut c_void, Fork>(FORK.address())() }
+    }
+
+    /// What returns twice to one frame cannot be stood in for: elsewhere, this is [`fork`], which may be used as it may.
+    ///
+    /// # Safety
+    /// As libc's.
+    #[unsafe(no_mangle)]
+    #[inline(never)]
+    unsafe extern "C" fn vfork() -> libc::pid_t {
+        // SAFETY: as of this.
+        unsafe { fork() }
+    }
+
+    /// # Safety
+    /// As libc's.
+    #[unsafe(no_mangle)]
+    #[inline(never)]
+    unsafe extern "C" fn posix_spawn(
+        pid: *mut libc::pid_t,
+        path: *const c_char,
+        actions: *const libc::posix_spawn_file_actions_t,
+        attributes: *const libc::posix_spawnattr_t,
+        arguments: *const *mut c_char,
+        environment: *const *mut c_char,
+    ) -> c_int {
+        if is_refused() {
+            return libc::EAGAIN;
+        }
+        // SAFETY: it has this type, and is called as this was.
+        unsafe {
+            let own = std::mem::transmute::<*mut c_void, Spawn>(SPAWN.address());
+            own(pid, path, actions, attributes, arguments, environment)
+        }
+    }
+
+    /// # Safety
+    /// As libc's.
+    #[unsafe(no_mangle)]
+    #[inline(never)]
+    unsafe extern "C" fn posix_spawnp(
+        pid: *mut libc::pid_t,
+        name: *const c_char,
+        actions: *const libc::posix_spawn_file_actions_t,
+        attributes: *const libc::posix_spawnattr_t,
+        arguments: *const *mut c_char,
+        environment: *const *mut c_char,
+    ) -> c_int {
+        if is_refused() {
+            return libc::EAGAIN;
+        }
+        // SAFETY: it has this type, and is called as this was.
+        unsafe {
+            let own = std::mem::transmute::<*mut c_void, Spawn>(SPAWN_BY_NAME.address());
+            own(pid, name, actions, attributes, arguments, environment)
+        }
+    }
+
+    /// # Safety
+    /// As libc's.
+    #[unsafe(no_mangle)]
+    #[inline(never)]
+    unsafe extern "C" fn system(command: *const c_char) -> c_int {
+        // Without a command, it says whether there is a shell.
+        if !command.is_null() && is_refused() {
+            return -1;
+        }
+        // SAFETY: it has this type, and is called as this was.
+        unsafe { std::mem::transmute::<*mut c_void, System>(SYSTEM.address())(command) }
+    }
+
+    /// # Safety
+    /// As libc's.
+    #[unsafe(no_mangle)]
+    #[inline(never)]
+    unsafe extern "C" fn popen(command: *const c_char, mode: *const c_char) -> *mut libc::FILE {
+        if is_refused() {
+            return ptr::null_mut();
+        }
+        // SAFETY: it has this type, and is called as this was.
+        unsafe { std::mem::transmute::<*mut c_void, Popen>(POPEN.address())(command, mode) }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod process {
+    /// Processes are not seen here.
+    pub(super) fn keep() {}
 }
 
 #[cfg(not(target_os = "linux"))]

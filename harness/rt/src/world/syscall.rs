@@ -8,7 +8,10 @@ mod stand_in {
 
     use madsim::time::TimeHandle;
 
-    use crate::world::own::Own;
+    use crate::world::{
+        own::Own,
+        refusal::{Refused, refuse},
+    };
 
     /// On these two a function of so many arguments is called as a variadic one is.
     type Syscall = unsafe extern "C" fn(c_long, c_long, c_long, c_long, c_long, c_long, c_long) -> c_long;
@@ -20,7 +23,8 @@ mod stand_in {
         std::hint::black_box(syscall as Syscall);
     }
 
-    /// Random numbers and clocks are the run's, as from `getrandom` and `clock_gettime`. For all else, libc's own.
+    /// Random numbers and clocks are the run's, as from `getrandom` and `clock_gettime`; sockets and processes are refused. For all else,
+    /// libc's own.
     ///
     /// # Safety
     /// As libc's.
@@ -45,6 +49,12 @@ mod stand_in {
             libc::SYS_clock_gettime if is_simulated() => unsafe {
                 c_long::from(libc::clock_gettime(a as c_int, b as *mut libc::timespec))
             },
+            libc::SYS_socket | libc::SYS_clone | libc::SYS_clone3 if is_simulated() => {
+                refuse(if number == libc::SYS_socket { Refused::Socket } else { Refused::Process });
+                // SAFETY: the calling thread's own.
+                unsafe { *libc::__errno_location() = libc::EACCES };
+                -1
+            }
             // SAFETY: libc's can be called like this, and is as this was.
             _ => unsafe {
                 std::mem::transmute::<*mut c_void, Syscall>(OWN.address())(number, a, b, c, d, e, f)

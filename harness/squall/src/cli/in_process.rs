@@ -26,7 +26,7 @@ use crate::worker::executable;
 /// Set in a child's environment, to the number of the process that watches it.
 const MARK: &str = "SQUALL_WATCHED_BY";
 
-/// Where a child's last word goes: out of the way of the descriptors that code under test counts on.
+/// From where on a child's own descriptors are: where its last word goes, and what it prints. Out of the way of the descriptors that code under test counts on.
 const HIGH: i32 = 200;
 
 /// How a second Ctrl-C ends a campaign.
@@ -71,6 +71,7 @@ fn word(exit: Exit) -> String {
 fn take_watcher() -> io::Result<()> {
     let watcher = rustix::io::fcntl_dupfd_cloexec(io::stdin().as_fd(), HIGH)?;
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    screen::keep(HIGH)?;
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let _ = WATCHER.set(watcher);

@@ -84,6 +84,14 @@ const SOCKET: Unavailable = Unavailable {
     instead: "use squall_rt::net: what goes over the machine's own network is in no run, and no fault acts there",
 };
 
+/// Whoever starts a process.
+const PROCESS: Unavailable = Unavailable {
+    functions: &[],
+    what: "started another process (std::process::Command, fork)",
+    instead: "do its work in the task itself, or put it behind a trait of which a run gets another implementation: \
+              no seed repeats what another process does, and no fault acts on it",
+};
+
 /// Messages of panics that mean something else in a run than they say.
 const MESSAGES: &[(&str, &str, &str)] = &[
     (
@@ -135,6 +143,7 @@ pub(crate) fn listen(name: impl Fn(world::NodeId) -> String + 'static, end: impl
     world::refusal::on_refusal(|refused| match refused {
         Refused::Thread => refuse_thread(&Stack::here()),
         Refused::Socket => refuse_one_of(SOCKETS, &SOCKET, &Stack::here()),
+        Refused::Process => refuse_one_of(&[], &PROCESS, &Stack::here()),
         Refused::Task(at) => {
             let stack = Stack::here();
             refuse(

@@ -27,6 +27,7 @@ use crate::{
     log::Level,
     plan::RunId,
     run::{self, ExecuteOptions, RunReport, Verdict},
+    screen,
     spec::Spec,
     system::Registry,
     worker::{Gone, Worker, fair_share},
@@ -393,7 +394,9 @@ impl Shared {
     ) {
         if let Some(registry) = &self.in_process {
             for id in runs.iter().take_while(|_| task.wanted()) {
-                deliver(run::execute(registry, &task.spec, id, options));
+                let report = run::execute(registry, &task.spec, id, options);
+                screen::retake();
+                deliver(report);
             }
             return;
         }

@@ -175,7 +175,15 @@ pub fn explain(registry: &Registry, spec: &Spec, run: impl Into<RunId>) -> Plan 
 
 /// Runs `f`, which calls code under test, on a thread like that of a run.
 pub(crate) fn apart<T: Send>(f: impl FnOnce() -> T + Send) -> Result<T, Ended> {
-    on_fresh_thread(f)
+    on_fresh_thread(|| {
+        listen_apart();
+        f()
+    })
+}
+
+/// What is refused on this thread, where there are no nodes, is noted.
+fn listen_apart() {
+    confine::listen(|node| node.index().to_string(), |_| ());
 }
 
 /// As [`explain`], with a panic of the system's code as a value.
@@ -187,7 +195,7 @@ pub(crate) fn try_explain(registry: &Registry, spec: &Spec, run: &RunId) -> Resu
 /// Draws a plan, or says why the system's strategies have none.
 fn draw_plan(system: &dyn AnySystem, spec: &Spec, run: &RunId) -> Result<Plan, Ended> {
     let drawn = on_fresh_thread(|| {
-        confine::listen(|node| node.index().to_string(), |_| ());
+        listen_apart();
         let params = |seed| params_of(system, spec, seed);
         world::run(run.seed, |_| async move { Plan::of_run(system, &params, spec, run) })
     })?;

@@ -359,7 +359,7 @@ impl Worker {
         }
         self.child.wait().map_or_else(
             |error| Death { how: error.to_string(), exited: false, from_outside: true },
-            Death::of,
+            |status| Death::of(status, || self.tail.was_struck()),
         )
     }
 
@@ -481,12 +481,13 @@ struct Death {
     how: String,
     /// It called `exit`, or something that does.
     exited: bool,
-    /// Somebody sent it a signal that no mistake of a program's own brings about.
+    /// Somebody sent it a signal: another process, or one that no mistake of a program's own brings about.
     from_outside: bool,
 }
 
 impl Death {
-    fn of(status: ExitStatus) -> Death {
+    /// `was_struck` says whether another process has sent it the signal, where one may come from itself.
+    fn of(status: ExitStatus, was_struck: impl FnOnce() -> bool) -> Death {
         let how = match (status.signal(), status.code()) {
             (Some(signal), _) => match name(signal) {
                 Some(name) => format!("signal {signal} ({name})"),
@@ -501,7 +502,12 @@ impl Death {
             (None, None) => "for an unknown reason".to_owned(),
         };
         let exited = status.code().is_some_and(|code| code != CUT_OFF);
-        Death { how, exited, from_outside: matches!(status.signal(), Some(1 | 2 | 3 | 9 | 15)) }
+        let from_outside = match status.signal() {
+            Some(1 | 2 | 3 | 9 | 15) => true,
+            Some(_) => was_struck(),
+            None => false,
+        };
+        Death { how, exited, from_outside }
     }
 }
 
@@ -516,14 +522,19 @@ fn name(signal: i32) -> Option<&'static str> {
         6 => "SIGABRT",
         7 if cfg!(target_os = "linux") => "SIGBUS",
         10 if cfg!(target_os = "macos") => "SIGBUS",
+        10 if cfg!(target_os = "linux") => "SIGUSR1",
         8 => "SIGFPE",
         9 => "SIGKILL",
         11 => "SIGSEGV",
+        12 if cfg!(target_os = "linux") => "SIGUSR2",
         13 => "SIGPIPE",
         14 => "SIGALRM",
         15 => "SIGTERM",
         24 => "SIGXCPU",
         25 => "SIGXFSZ",
+        26 => "SIGVTALRM",
+        27 => "SIGPROF",
+        31 if cfg!(target_os = "linux") => "SIGSYS",
         _ => return None,
     })
 }

@@ -45,6 +45,8 @@ struct Kept {
     now: Printed,
     /// Of the last run that was followed and has ended, which this is the number of.
     before: Option<(u64, Printed)>,
+    /// The worker dies of a signal that another process has sent it.
+    struck: bool,
     /// There will be no more.
     closed: bool,
 }
@@ -141,6 +143,7 @@ impl Tail {
                 match piece {
                     Piece::Text(text) => kept.now.add(text),
                     Piece::Mark(Mark::Place(place)) => kept.now.go_to(place),
+                    Piece::Mark(Mark::Struck) => kept.struck = true,
                     Piece::Mark(Mark::Ended(run)) => {
                         let printed = std::mem::take(&mut kept.now);
                         if printed.is_followed() {
@@ -170,6 +173,11 @@ impl Tail {
     /// Waits until all has been read; call it once the worker is dead.
     pub(super) fn finish(&self) {
         drop(self.wait(|_| false));
+    }
+
+    /// Whether the worker died of a signal that another process has sent it; call it once the worker is dead.
+    pub(super) fn was_struck(&self) -> bool {
+        self.wait(|_| false).struck
     }
 
     /// The last of what the run that was under way printed; call it once the worker is dead.

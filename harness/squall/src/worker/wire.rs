@@ -84,6 +84,8 @@ pub(super) enum Mark {
     Place(Place),
     /// The run of this number has ended: what follows is another's.
     Ended(u64),
+    /// Another process has sent the worker a signal, of which it dies.
+    Struck,
 }
 
 impl Mark {
