@@ -36,6 +36,8 @@ pub enum Trick {
     Shell,
     /// An event in the invariant.
     InvariantReports,
+    /// That the invariant has looked at as much as can be counted.
+    Boundless,
     /// A panic in a function that cannot unwind.
     CannotUnwind,
     /// `PTRACE_TRACEME`, and then a strike.
@@ -100,6 +102,7 @@ pub async fn play(trick: Trick) -> std::io::Result<()> {
         Trick::Fork => fork(),
         Trick::Shell => shell(),
         Trick::InvariantReports => tracing::info!(target: "gremlin", beat = -2, "struck"),
+        Trick::Boundless => tracing::info!(target: "gremlin", beat = -3, "struck"),
         Trick::CannotUnwind => cannot_unwind(),
         Trick::Traced => {
             be_traced();

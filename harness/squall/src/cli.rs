@@ -118,8 +118,8 @@ Examples:
     Shrink(ShrinkArgs),
     /// Show where two runs part, or a failing run and the nearest one that passes.
     ///
-    /// The nearest is the same run without one strike of a fault, or without one operation (two, if no such run passes): of those that
-    /// pass, the one that shares the longest history.
+    /// The nearest is the same run without one strike of a fault or one operation; if no such run passes, without a whole fault, then
+    /// without two things, then without any fault: of those that pass, the one that shares the longest history.
     #[command(after_help = "\
 Examples:
   squall diff specs/saga/x.yaml 17            seed 17 and the nearest run that passes

@@ -1,14 +1,14 @@
 //! Two runs side by side: up to where they tell the same story, how they differ from there on, and what of their plans does.
 //!
-//! Also finds a failing run's nearest neighbour that passes: the same run without one strike of a fault, or one operation. It is the same to
-//! the nanosecond up to that moment, so what differs after it is what that one thing led to.
+//! Also finds a failing run's nearest neighbour that passes: the same run without one strike of a fault, or one operation, or more. It is the same to
+//! the nanosecond up to that moment, so what differs after it is what that led to.
 
 use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use crate::{
     blame::Runner,
     history::{Kind, Record},
-    plan::{Branch, Part, Plan, PlannedFault, PlannedOperation, RunId, Start},
+    plan::{Branch, Part, Plan, PlannedFault, PlannedOperation, RunId, Start, fault_of},
     run::RunReport,
 };
 
@@ -101,13 +101,20 @@ pub(crate) struct Neighbour {
     pub without: Vec<Part>,
 }
 
-/// Of the runs that lack one thing that happened in a failing run, or two where none of those passes, the one that passes and shares
-/// the longest history with it. `most` is how many may be tried.
+/// Of the runs that lack one thing that happened in a failing run, else a whole fault, else two things, else all faults: the one that passes
+/// and shares the longest history with it. `most` is how many may be tried.
 pub(crate) fn neighbour(runner: &mut Runner<'_>, failing: &RunReport, most: u64) -> Option<Neighbour> {
     let mut parts: Vec<(u64, Part)> = Vec::new();
+    let mut faults: Vec<(u64, Part)> = Vec::new();
     for record in &failing.history {
         let part = match &record.kind {
-            Kind::FaultStart { fault, .. } => Part::Strike(fault.to_string()),
+            Kind::FaultStart { fault, .. } => {
+                let whole = Part::Fault(fault_of(fault).to_owned());
+                if faults.iter().all(|(_, known)| *known != whole) {
+                    faults.push((record.seq, whole));
+                }
+                Part::Strike(fault.to_string())
+            }
             Kind::Invoke(operation, _) => Part::Operation(operation.id),
             _ => continue,
         };
@@ -115,18 +122,22 @@ pub(crate) fn neighbour(runner: &mut Runner<'_>, failing: &RunReport, most: u64)
     }
     // The later it is, the more the runs share.
     parts.reverse();
-    let alone: Vec<Vec<Part>> = parts.iter().map(|(_, part)| vec![part.clone()]).collect();
-    let end = runner.runs + most;
-    if let Some(found) = nearest(runner, failing, &alone, end) {
-        return Some(found);
-    }
+    faults.reverse();
     let mut pairs: Vec<(u64, Vec<Part>)> = Vec::new();
     for (i, (seq, part)) in parts.iter().enumerate() {
         pairs.extend(parts[..i].iter().map(|(_, later)| (*seq, vec![part.clone(), later.clone()])));
     }
     pairs.sort_by_key(|(seq, _)| Reverse(*seq));
     let pairs: Vec<Vec<Part>> = pairs.into_iter().map(|(_, pair)| pair).collect();
-    nearest(runner, failing, &pairs, end)
+    let one_of = |parts: &[(u64, Part)]| -> Vec<Vec<Part>> {
+        parts.iter().map(|(_, part)| vec![part.clone()]).collect()
+    };
+    let all_faults: Vec<Part> = faults.iter().map(|(_, fault)| fault.clone()).collect();
+    let end = runner.runs + most;
+    // There is one run left for the last.
+    [(one_of(&parts), end), (one_of(&faults), end), (pairs, end.saturating_sub(1)), (vec![all_faults], end)]
+        .iter()
+        .find_map(|(without, end)| nearest(runner, failing, without, *end))
 }
 
 /// Of the runs without these, in which those that share more come first, the nearest that passes. No more run than up to `end` in all.

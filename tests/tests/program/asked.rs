@@ -8,7 +8,7 @@ use std::{
 
 use squall_tests::{ENDLESS, IMP};
 
-use crate::subject::{Ended, fixtures, run, specs, squall, without_output};
+use crate::subject::{Ended, fixtures, run, specs, squall, through_a_shell};
 
 const POKE: &str = "fixtures/imp/poke.yaml";
 const PLANNED: &str = "fixtures/lib/imp_planned.yaml";
@@ -220,6 +220,7 @@ pub fn in_process_a_verdict_is_told() {
 
 /// As `>&-` leaves it.
 pub fn without_an_output_there_is_no_verdict() {
-    let ended = run(without_output(&squall(&["run", "fixtures/calm.yaml"]))).with(3);
+    let command = squall(&["run", "fixtures/calm.yaml"]);
+    let ended = through_a_shell(&command, "exec \"$0\" \"$@\" >&-").with(3);
     assert!(ended.err.contains("standard output is closed"), "{}", ended.err);
 }

@@ -104,6 +104,12 @@ pub fn any_of_three_faults_suffices() {
     assert!(human.contains("without crash-a and crash-b and crash-c together it passes"), "{human}");
     assert_ne!(without(&spec, "crash-a+crash-b"), "passed");
     assert_eq!(without(&spec, "crash-a+crash-b+crash-c"), "passed");
+    // What is compared with says no less.
+    let diff = run(squall(&["diff", &spec, "0"])).with(0);
+    assert!(diff.out.contains("the nearest run that passes: A without fault crash-"), "{}", diff.out);
+    for crash in ["crash-a", "crash-b", "crash-c"] {
+        assert!(diff.out.contains(&format!("fault {crash} with all of its strikes")), "{}", diff.out);
+    }
 }
 
 /// One cause that is needed does not hide that it takes another, too, of which there are two.

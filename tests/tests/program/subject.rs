@@ -52,13 +52,13 @@ pub fn squall_at(executable: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// The same command with its standard output closed.
-pub fn without_output(command: &Command) -> Command {
+/// The same command, started by a shell, which finds it as `"$0" "$@"`.
+pub fn through_a_shell(command: &Command, how: &str) -> Ended {
     let mut shell = Command::new("sh");
-    shell.args(["-c", "exec \"$0\" \"$@\" >&-"]).arg(command.get_program()).args(command.get_args());
+    shell.args(["-c", how]).arg(command.get_program()).args(command.get_args());
     shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    shell.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
-    shell
+    shell.current_dir(command.get_current_dir().expect("it is set")).stdin(Stdio::null());
+    run(shell)
 }
 
 /// `squall` with the systems that ship.

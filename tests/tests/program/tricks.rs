@@ -157,6 +157,12 @@ pub fn an_invariant_that_reports_is_named() {
         .says("Breach");
 }
 
+/// The sum over all runs took the campaign with it.
+pub fn an_invariant_may_say_any_number() {
+    // Its second check is idle, and that is all.
+    played("boundless").with(5).says("quiet");
+}
+
 /// Nothing was left of it but that a panic cannot unwind.
 pub fn the_panic_that_ends_a_process_is_told() {
     let place = line_of("panic!(\"it has to unwind\")");

@@ -51,7 +51,7 @@ pub(super) fn diff(inquiry: &Inquiry, args: &DiffArgs) -> io::Result<Exit> {
             Some(Neighbour { report, without }) => (report, Some(without)),
             None => {
                 screen::say(format_args!(
-                    "seed {one} {}: of {} runs that lack one or two things of it none passes (--max-runs)",
+                    "seed {one} {}: of {} runs that lack one or two things of it, or whole faults, none passes (--max-runs)",
                     failure::headline(&a.verdict),
                     runner.runs - 1
                 ));

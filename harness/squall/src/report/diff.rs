@@ -146,7 +146,8 @@ impl Diff<'_> {
 
 fn called(part: &Part) -> String {
     match part {
-        Part::Fault(name) | Part::Strike(name) => format!("fault {name}"),
+        Part::Fault(name) => format!("fault {name} with all of its strikes"),
+        Part::Strike(name) => format!("fault {name}"),
         Part::Operation(id) => format!("operation {id}"),
     }
 }

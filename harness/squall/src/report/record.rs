@@ -167,3 +167,24 @@ fn operation(f: &mut fmt::Formatter<'_>, word: &str, op: &Operation, fields: &Fi
 fn rest(f: &mut fmt::Formatter<'_>, fields: &Fields) -> fmt::Result {
     if fields.is_empty() { Ok(()) } else { write!(f, " {fields}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hundred megabytes of one line would take the terminal with them.
+    #[test]
+    fn a_long_text_is_cut_and_says_so() {
+        let text = "ß".repeat(SHOWN);
+        let shown = printable(&text);
+        assert!(shown.starts_with("ßß") && shown.ends_with(&format!("ß .. ({SHOWN} bytes more)")));
+        assert!(shown.len() < SHOWN + 40, "{} bytes", shown.len());
+        let whole = &text[..SHOWN];
+        assert_eq!(printable(whole), whole);
+        let odd = format!("x{text}");
+        assert!(
+            printable(&odd).ends_with(&format!("ß .. ({} bytes more)", SHOWN + 2)),
+            "not within a letter"
+        );
+    }
+}

@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::history::{Fields, Kind, Lifecycle, Record, Value};
+use crate::{
+    history::{Fields, Kind, Lifecycle, Record, Value},
+    plan::fault_of,
+};
 
 /// The longest text of a field that is taken for a word.
 const WORD: usize = 20;
@@ -38,12 +41,12 @@ pub(super) fn states(history: &[Record], exercised: &BTreeMap<String, u64>) -> B
             Kind::Fail(operation, _) => reach(&["fail", &there, &operation.name]),
             Kind::Info(operation, _) => reach(&["info", &there, &operation.name]),
             Kind::FaultStart { fault, .. } => {
-                active.insert(kind_of(fault));
+                active.insert(fault_of(fault));
                 there = active.iter().copied().collect::<Vec<_>>().join(" ");
                 reach(&["faults", &there]);
             }
             Kind::FaultHeal { fault, .. } => {
-                active.remove(kind_of(fault));
+                active.remove(fault_of(fault));
                 there = active.iter().copied().collect::<Vec<_>>().join(" ");
             }
             Kind::Node { node, change, .. } => {
@@ -58,11 +61,6 @@ pub(super) fn states(history: &[Record], exercised: &BTreeMap<String, u64>) -> B
         reach(&["exercised", check, &times.checked_ilog2().map_or(0, |log| log + 1).to_string()]);
     }
     reached
-}
-
-/// A fault without the number of its strike.
-fn kind_of(fault: &str) -> &str {
-    fault.split_once('#').map_or(fault, |(id, _)| id)
 }
 
 fn change_of(change: &Lifecycle) -> &'static str {
