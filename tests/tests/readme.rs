@@ -37,7 +37,7 @@ fn the_spec_in_the_readme_is_valid_and_passes() {
     }
 }
 
-/// A block that is not a whole spec is a part of one of `checkout-saga`.
+/// A block that is not a whole spec is a part of one of `saga`.
 #[test]
 fn every_example_in_the_reference_for_specs_runs() {
     let registry = squall_systems::registry();
@@ -49,7 +49,7 @@ fn every_example_in_the_reference_for_specs_runs() {
         let whole = if yaml.starts_with("spec:") {
             yaml.to_owned()
         } else {
-            format!("spec: 1\nsystem: checkout-saga\n{yaml}")
+            format!("spec: 1\nsystem: saga\n{yaml}")
         };
         let cases = spec::parse_cases(&page.to_string_lossy(), &whole, &registry);
         for loaded in cases.unwrap_or_else(|errors| panic!("{errors}")) {

@@ -60,7 +60,7 @@ Examples:
   squall run specs                          all specs below a directory, with as many seeds as they ask for
   squall run specs/saga --seeds 1000        more seeds
   squall replay specs/saga/x.yaml --seed 17 one run, event by event
-  squall describe checkout-saga             what a spec of this system can say
+  squall describe saga                      what a spec of this system can say
 
 Exit codes:
   0 as expected   1 a spec failed   2 bad usage or bad spec   3 undecided   4 nothing selected
@@ -169,7 +169,7 @@ Examples:
     /// Describe a system, or a kind of fault, as specs see it.
     #[command(after_help = "\
 Examples:
-  squall describe checkout-saga
+  squall describe saga
   squall describe fault partition
   squall describe fault               all kinds")]
     Describe {

@@ -39,6 +39,8 @@ const KILLED: usize = 3;
 pub(crate) struct Inquiry {
     /// The names of the systems, and what they are about.
     systems: Vec<(&'static str, &'static str)>,
+    /// The same systems, of which none is asked anything here.
+    registry: Registry,
     bounds: Bounds,
     /// Workers that nobody is asking anything.
     idle: Mutex<Vec<Worker>>,
@@ -85,7 +87,8 @@ impl Inquiry {
     pub(crate) fn new(registry: &Registry, time: Duration, memory: Option<u64>) -> Self {
         let systems = registry.iter().map(|system| (system.name(), system.about())).collect();
         let bounds = Bounds { time, memory: memory.unwrap_or_else(|| fair_share(1)) };
-        Inquiry { systems, bounds, idle: Mutex::default(), operations: Mutex::default() }
+        let registry = registry.clone();
+        Inquiry { systems, registry, bounds, idle: Mutex::default(), operations: Mutex::default() }
     }
 
     /// The names of the systems, and what they are about: constants, which need not be asked for.
@@ -93,9 +96,20 @@ impl Inquiry {
         &self.systems
     }
 
+    /// The name of today for a system's name of before.
+    pub(crate) fn now_called(&self, old: &str) -> Option<&'static str> {
+        self.registry.now_called(old)
+    }
+
+    /// As [`spec::discover`].
+    pub(crate) fn discover(&self, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Diagnostics> {
+        spec::discover(paths).map_err(|errors| errors.with_names_of_today(|old| self.now_called(old)))
+    }
+
     /// Reads the spec in a file: one for each case of its matrix.
     pub(crate) fn cases(&self, path: &Path) -> Result<Vec<Loaded>, NotLoaded> {
-        let draft = Draft::read(path)?;
+        let draft =
+            Draft::read(path).map_err(|errors| errors.with_names_of_today(|old| self.now_called(old)))?;
         let judged =
             self.judge(&draft).map_err(|why| NotLoaded::Unread(Unread { path: path.to_owned(), why }))?;
         let cases = draft.complete(judged)?;

@@ -15,7 +15,7 @@ use squall::{
 
 /// A chaos spec of each system.
 const SPECS: [&str; 3] =
-    ["breaker/partition.yaml", "cqrs/partitioned_replica.yaml", "saga/crash_after_charge.yaml"];
+    ["circuit-breaker/partition.yaml", "cqrs/partitioned_replica.yaml", "saga/crash_after_charge.yaml"];
 
 /// How many runs a sample has.
 const RUNS: u64 = 200;

@@ -1,20 +1,28 @@
 //! Small clusters built from the patterns, one module each: nodes, workload, invariants, and flawed variants that the specs
 //! must catch.
 
-pub mod accounts_cqrs;
-pub mod checkout_saga;
+pub mod circuit_breaker;
+pub mod cqrs;
 pub mod elected_writer;
-pub mod guarded_upstream;
 pub mod id_blocks;
+pub mod saga;
 pub mod sensors;
 
 /// The systems of this crate.
 pub fn registry() -> squall::Registry {
     squall::Registry::new()
-        .with::<accounts_cqrs::AccountsCqrs>()
-        .with::<checkout_saga::CheckoutSaga>()
+        .with::<circuit_breaker::GuardedUpstream>()
+        .with::<cqrs::AccountsCqrs>()
         .with::<elected_writer::ElectedWriter>()
-        .with::<guarded_upstream::GuardedUpstream>()
         .with::<id_blocks::IdBlocks>()
+        .with::<saga::CheckoutSaga>()
         .with::<sensors::Sensors>()
+        .renamed("guarded-upstream", "circuit-breaker")
+        .renamed("accounts-cqrs", "cqrs")
+        .renamed("checkout-saga", "saga")
+        // Directories of specs.
+        .renamed("breaker", "circuit-breaker")
+        .renamed("ids", "id-blocks")
+        .renamed("leader", "elected-writer")
+        .renamed("faults", "sensors")
 }

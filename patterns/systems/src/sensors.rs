@@ -9,7 +9,7 @@
 //!
 //! It is small, and built so that each layer of the simulated world is used: datagrams and streams, files and a database, wall
 //! clocks and monotonic time, membership that changes, processes that are asked to end. So every kind of fault has something to
-//! bite here, and `specs/faults` has for each a spec that the good implementation passes, and for nearly each a flawed
+//! bite here, and `specs/sensors` has for each a spec that the good implementation passes, and for nearly each a flawed
 //! variant that it catches.
 //!
 //! | Invariant | What it holds against |

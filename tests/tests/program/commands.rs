@@ -56,6 +56,21 @@ pub fn check_accepts_and_refuses() {
     assert!(errors[0]["help"].as_str().is_some_and(|help| help.contains("no_gremlin")), "{}", errors[0]);
 }
 
+/// Who writes it from memory, or has a spec of before, is told.
+pub fn names_of_before_are_told_with_those_of_today() {
+    let told = |args: &[&str], says: &str| {
+        let ended = run(systems(args)).with(2);
+        assert!(ended.err.contains(says), "{args:?}: {}", ended.err);
+    };
+    told(&["describe", "guarded-upstream"], "is now called `circuit-breaker`");
+    for command in ["run", "check", "list"] {
+        told(&[command, "../specs/breaker"], "it is now called `../specs/circuit-breaker`");
+    }
+    told(&["replay", "../specs/ids/calm.yaml", "--seed", "0"], "`../specs/id-blocks/calm.yaml`");
+    let (_directory, spec) = written("spec: 1\nsystem: checkout-saga\ncheck: [saga_atomicity]\n");
+    told(&["run", &spec], "it is now called `saga`");
+}
+
 pub fn describe_a_system() {
     let ended = run(squall(&["describe", "gremlin"])).with(0);
     insta::assert_snapshot!("describe_gremlin", ended.out);

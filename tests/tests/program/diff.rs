@@ -270,8 +270,8 @@ fn blame(command: std::process::Command) -> Value {
 pub fn the_known_culprit_is_blamed() {
     let mut settled = 0;
     for (spec, culprit) in [
-        ("../specs/faults/flaw_acks_before_sync.yaml", "power-loss"),
-        ("../specs/faults/flaw_no_timeout.yaml", "replies-held"),
+        ("../specs/sensors/flaw_acks_before_sync.yaml", "power-loss"),
+        ("../specs/sensors/flaw_no_timeout.yaml", "replies-held"),
         ("../specs/saga/flaw_memory_only.yaml", "crash-after-charge"),
         ("../specs/cqrs/flaw_unsynced_log.yaml", "power-loss"),
     ] {

@@ -115,12 +115,12 @@ pub fn what_clients_saw_in_a_run_is_drawn() {
     let directory = tempfile::tempdir().expect("a directory");
     let svg = directory.path().join("why.svg");
     let path = svg.to_str().expect("a plain path");
-    let spec = "../specs/leader/flaw_lease_ignored_seen_from_outside.yaml";
+    let spec = "../specs/elected-writer/flaw_lease_ignored_seen_from_outside.yaml";
     let ran = run(systems(&["run", spec, "--format", "json"])).with(0);
     let seed = ran.of_kind("spec")[0]["caught"]["seed"].to_string();
     run(systems(&["replay", spec, "--seed", &seed, "--svg", path])).with(0).says("drawn in");
     let picture = fs::read_to_string(&svg).expect("a picture");
     assert!(picture.contains("elected-without-etcd"), "the fault is a band: {picture}");
-    let calm = ["replay", "../specs/leader/calm.yaml", "--seed", "0", "--svg", path];
+    let calm = ["replay", "../specs/elected-writer/calm.yaml", "--seed", "0", "--svg", path];
     assert!(run(systems(&calm)).with(2).err.contains("nothing to draw"));
 }

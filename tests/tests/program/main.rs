@@ -70,6 +70,7 @@ fn main() -> ExitCode {
             bad_usage_and_bad_specs_are_2,
             nothing_selected_is_4,
             check_accepts_and_refuses,
+            names_of_before_are_told_with_those_of_today,
             describe_a_system,
             describe_faults,
             explain_is_yaml_and_always_the_same,

@@ -61,7 +61,7 @@ pub fn an_editor_knows_the_names_of_each_system() {
         let spec: Value = serde_yaml::from_str(&format!("spec: 1\n{text}")).expect("YAML");
         validator.is_valid(&spec)
     };
-    let saga = |text: &str| valid(&format!("system: checkout-saga\n{text}"));
+    let saga = |text: &str| valid(&format!("system: saga\n{text}"));
     for (right, wrong) in [
         ("variant: hardened", "variant: hardend"),
         ("topology: { payments: 2 }", "topology: { payment: 2 }"),

@@ -109,8 +109,8 @@ pub fn what_is_left_is_made_simple() {
 /// A failure that a node by name suffices for stayed as it was drawn, and with it whatever steered the draw.
 pub fn targets_that_are_drawn_become_nodes_by_name() {
     for (spec, node) in [
-        ("../specs/faults/flaw_acks_before_sync.yaml", "collectors["),
-        ("../specs/faults/flaw_single_read.yaml", "collectors["),
+        ("../specs/sensors/flaw_acks_before_sync.yaml", "collectors["),
+        ("../specs/sensors/flaw_single_read.yaml", "collectors["),
     ] {
         let drawn = fs::read_to_string(spec).expect("the spec");
         assert!(drawn.contains("one("), "{drawn}");
@@ -151,7 +151,7 @@ pub fn run_tells_of_the_small_run() {
 
 /// A plan may fail with another seed than it was found with: it says which run it was made of, and diff compares with that.
 pub fn a_plan_says_which_run_it_was_made_of() {
-    let spec = "../specs/breaker/flaw_success_forgives_failures.yaml";
+    let spec = "../specs/circuit-breaker/flaw_success_forgives_failures.yaml";
     for of in ["0", "swarm:5"] {
         let (_directory, file) = file();
         run(systems(&["shrink", spec, "--seed", of, "--out", &file])).with(0);

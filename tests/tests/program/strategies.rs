@@ -9,7 +9,7 @@ use crate::subject::{Ended, run, squall, systems};
 
 const TWO_ORDERS: &str = "
 spec: 1
-system: checkout-saga
+system: saga
 workload: { clients: 1, ops: 2, mix: { place: 1 } }
 phases: { warmup: 1s, chaos: 2s, settle: 10s }
 check: [saga_atomicity, idempotent_effects, acked_durable]
@@ -163,7 +163,7 @@ pub fn a_sweep_finds_what_a_single_fault_breaks() {
 
 /// The spec's own faults strike alone in the runs of several seeds: in the one it begins with, this flaw takes more.
 pub fn a_sweep_tries_the_specs_own_faults_from_several_seeds() {
-    let spec = "../specs/leader/flaw_lease_ignored.yaml";
+    let spec = "../specs/elected-writer/flaw_lease_ignored.yaml";
     let alone = "sweep:1000000+strike@fault:elected-without-etcd";
     run(systems(&["replay", spec, "--seed", alone])).with(0).says("strikes: partition").says(": passed");
     let args = ["run", spec, "--strategy", "sweep", "--seeds", "1000000..1000001", "--format", "json"];
@@ -175,7 +175,7 @@ pub fn a_sweep_tries_the_specs_own_faults_from_several_seeds() {
 
 /// What takes two of the spec's own faults does not wait until every point has been tried.
 pub fn a_sweep_tries_the_specs_own_faults_two_at_a_time() {
-    let spec = "../specs/faults/flaw_wall_clock_lease.yaml";
+    let spec = "../specs/sensors/flaw_wall_clock_lease.yaml";
     for seeds in ["0..1", "1000000..1000001"] {
         let args = ["run", spec, "--strategy", "sweep", "--seeds", seeds, "--format", "json"];
         let report = run(systems(&args)).with(0).of_kind("spec")[0].clone();

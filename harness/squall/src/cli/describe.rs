@@ -16,7 +16,7 @@ use crate::{
     inquiry::{Inquiry, NotLoaded},
     report::Style,
     screen,
-    spec::{self, Code},
+    spec::Code,
     system::{Facts, OperationFacts},
 };
 
@@ -47,7 +47,7 @@ pub(super) fn list(inquiry: &Inquiry, paths: &[PathBuf]) -> io::Result<Exit> {
         }
     }
     writeln!(out, "\n{}", heading("Specs"))?;
-    let files = match spec::discover(paths) {
+    let files = match inquiry.discover(paths) {
         Ok(files) => files,
         Err(error) if error.iter().all(|error| error.code == Code::NoSpecs) => Vec::new(),
         Err(error) => return load::complain(&[error], &[]),
@@ -79,6 +79,10 @@ pub(super) fn describe(inquiry: &Inquiry, what: &str, kind: Option<&str>) -> io:
         return Ok(Exit::Usage);
     }
     let Some((name, about)) = inquiry.systems().iter().find(|(name, _)| *name == what) else {
+        if let Some(now) = inquiry.now_called(what) {
+            screen::say(format_args!("error: the system `{what}` is now called `{now}`"));
+            return Ok(Exit::Usage);
+        }
         return Ok(unknown("system", what, inquiry.systems().iter().map(|(name, _)| *name)));
     };
     match inquiry.facts(name) {

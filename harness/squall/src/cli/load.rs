@@ -13,7 +13,7 @@ use crate::{
     plan::{RunId, Variation},
     report::{Style, title},
     screen,
-    spec::{self, Diagnostics, Loaded, Spec},
+    spec::{Diagnostics, Loaded, Spec},
 };
 
 /// What became of the specs that were to be loaded.
@@ -29,7 +29,7 @@ pub(super) struct Specs {
 /// Loads the specs among these paths whose path contains `filter`.
 pub(super) fn specs(inquiry: &Inquiry, paths: &[PathBuf], filter: Option<&str>) -> Specs {
     let mut specs = Specs::default();
-    let files = spec::discover(paths).unwrap_or_else(|error| {
+    let files = inquiry.discover(paths).unwrap_or_else(|error| {
         specs.wrong.push(error);
         Vec::new()
     });

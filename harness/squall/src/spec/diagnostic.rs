@@ -196,6 +196,20 @@ impl Sources {
 }
 
 impl Diagnostics {
+    /// If there is no such path, and something in it has another name now, says that.
+    pub(crate) fn with_names_of_today(mut self, now_called: impl Fn(&str) -> Option<&'static str>) -> Self {
+        if let [missing] = &mut self.list[..]
+            && missing.code == Code::NoSuchPath
+        {
+            let parts: Vec<&str> = self.name.split('/').collect();
+            let today: Vec<&str> = parts.iter().map(|part| now_called(part).unwrap_or(part)).collect();
+            if parts != today {
+                missing.help = format!("it is now called `{}`", today.join("/"));
+            }
+        }
+        self
+    }
+
     /// Errors of the file `name` with this text, sorted by place.
     pub(super) fn in_text(name: &str, text: &str, list: Vec<Diagnostic>, truncated: bool) -> Self {
         Self::in_sources(Sources(vec![(name.to_owned(), text.to_owned())]), list, truncated)

@@ -237,6 +237,8 @@ impl<S: System> AnySystem for Erased<S> {
 #[derive(Clone, Default)]
 pub struct Registry {
     systems: BTreeMap<&'static str, Registered>,
+    /// What names of before are now.
+    renamed: BTreeMap<&'static str, &'static str>,
 }
 
 #[derive(Clone)]
@@ -273,7 +275,19 @@ impl Registry {
     pub(crate) fn mapped(&self, f: impl Fn(&Arc<dyn AnySystem>) -> Arc<dyn AnySystem>) -> Registry {
         let mapped =
             |registered: &Registered| Registered { system: f(&registered.system), ..registered.clone() };
-        Registry { systems: self.systems.iter().map(|(name, known)| (*name, mapped(known))).collect() }
+        let systems = self.systems.iter().map(|(name, known)| (*name, mapped(known))).collect();
+        Registry { systems, renamed: self.renamed.clone() }
+    }
+
+    /// Remembers that a system, or a directory of its specs, was called `old` once: whoever still writes that is told the new name.
+    pub fn renamed(mut self, old: &'static str, new: &'static str) -> Self {
+        self.renamed.insert(old, new);
+        self
+    }
+
+    /// The name of today for one of before.
+    pub fn now_called(&self, old: &str) -> Option<&'static str> {
+        self.renamed.get(old).copied()
     }
 
     /// The system of that name.

@@ -38,7 +38,7 @@ fn specs_are_found_below_directories_in_order() {
         "specs/saga/notes.txt",
         "specs/.hidden/x.yaml",
         "specs/zoo.yaml",
-        "specs/breaker/calm.yaml",
+        "specs/circuit-breaker/calm.yaml",
     ]);
     let at = |path: &str| directory.path().join(path);
     let found = discover(&[at("specs/zoo.yaml"), at("specs")]).unwrap();
@@ -46,7 +46,7 @@ fn specs_are_found_below_directories_in_order() {
         found.iter().map(|p| p.strip_prefix(directory.path()).unwrap().to_str().unwrap()).collect();
     assert_eq!(
         relative,
-        ["specs/zoo.yaml", "specs/breaker/calm.yaml", "specs/saga/a.yml", "specs/saga/b.yaml"]
+        ["specs/zoo.yaml", "specs/circuit-breaker/calm.yaml", "specs/saga/a.yml", "specs/saga/b.yaml"]
     );
     assert_eq!(discover(&[at("specs/lib")]).unwrap().len(), 1, "asked for, lib is searched");
 }

@@ -28,7 +28,10 @@ impl Context<'_> {
     pub(super) fn system(&mut self, spec: &Spec, top: &Place<'_>, registry: &Registry) {
         let Some(system) = registry.get(&spec.system) else {
             let known: Vec<_> = registry.iter().map(|system| system.name()).collect();
-            let help = name_help(&spec.system, "systems of this build", &known);
+            let help = match registry.now_called(&spec.system) {
+                Some(now) => format!("it is now called `{now}`"),
+                None => name_help(&spec.system, "systems of this build", &known),
+            };
             let message = format!("there is no system `{}`", *spec.system);
             self.report(top.key("system").error(Code::UnknownSystem, message, help));
             return;

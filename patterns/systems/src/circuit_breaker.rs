@@ -1,4 +1,4 @@
-//! `guarded-upstream`: callers, each behind a circuit breaker, and an upstream that fails, slows down and vanishes.
+//! `circuit-breaker`: callers, each behind a circuit breaker, and an upstream that fails, slows down and vanishes.
 //!
 //! ```text
 //!   clients --call--> callers --[breaker]--serve-> upstream (counts what it did, in redb)
@@ -263,7 +263,7 @@ const EVENTS: &[EventKind] = &[
 ];
 
 impl System for GuardedUpstream {
-    const NAME: &'static str = "guarded-upstream";
+    const NAME: &'static str = "circuit-breaker";
     const ABOUT: &'static str =
         "callers behind circuit breakers, and an upstream that fails, slows and vanishes";
     type Params = Params;

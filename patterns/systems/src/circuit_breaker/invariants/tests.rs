@@ -10,7 +10,7 @@ use squall::{
 };
 
 use super::*;
-use crate::guarded_upstream::{Params, WindowParam};
+use crate::circuit_breaker::{Params, WindowParam};
 
 const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)

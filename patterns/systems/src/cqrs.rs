@@ -1,4 +1,4 @@
-//! `accounts-cqrs`: bank accounts whose commands go to one node with the event log, and whose balances are read from
+//! `cqrs`: bank accounts whose commands go to one node with the event log, and whose balances are read from
 //! replicas that a relay fills.
 //!
 //! ```text
@@ -63,7 +63,7 @@ impl From<Behind> for WhenBehind {
     }
 }
 
-/// `params:` of `accounts-cqrs`.
+/// `params:` of `cqrs`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
@@ -149,7 +149,7 @@ pub enum Op {
 }
 
 impl System for AccountsCqrs {
-    const NAME: &'static str = "accounts-cqrs";
+    const NAME: &'static str = "cqrs";
     const ABOUT: &'static str =
         "bank accounts: an event log and its commands on one node, balances on read replicas behind a relay";
     type Params = Params;

@@ -25,7 +25,7 @@ mod steps;
 
 use self::flaws::Flawed;
 
-/// The system `checkout-saga`. See the [module](self).
+/// The system `saga`. See the [module](self).
 pub struct CheckoutSaga;
 
 /// Parameters of [`CheckoutSaga`].
@@ -133,7 +133,7 @@ pub enum Op {
 }
 
 impl System for CheckoutSaga {
-    const NAME: &'static str = "checkout-saga";
+    const NAME: &'static str = "saga";
     const ABOUT: &'static str = "orders over four services, as an orchestrated saga";
     type Params = Params;
     type Op = Op;
