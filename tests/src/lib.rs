@@ -15,6 +15,11 @@ use squall::{
 };
 use squall_rt::rng;
 
+/// The service and its system in `harness/README.md` are compiled and run as they stand there.
+#[cfg(doctest)]
+#[doc = include_str!("../../harness/README.md")]
+struct Embedding;
+
 mod astray;
 mod imp;
 mod leaks;

@@ -1,4 +1,5 @@
-//! What the READMEs show must work: their specs are read as they stand there, and their runs pass, or fail as they say.
+//! What the READMEs show must work: their specs are read as they stand there, and their runs pass, or fail as they say; and the catalogue
+//! of patterns is that of the registry.
 
 use std::path::Path;
 
@@ -82,4 +83,59 @@ fn every_spec_names_its_schema() {
         let line = format!("# yaml-language-server: $schema={}schema.json", "../".repeat(below));
         assert!(text.lines().next() == Some(&line), "{}: begin it with `{line}`", file.display());
     }
+}
+
+/// How much of the first page is read before somebody runs something.
+#[test]
+fn the_readme_is_short() {
+    let page = include_str!("../../README.md");
+    let words: usize = page.split("```").step_by(2).map(|prose| prose.split_whitespace().count()).sum();
+    assert!(words <= 900, "{words} words");
+}
+
+/// A row for each system: its pattern's module, what it is, its laws, flaws and specs.
+#[test]
+fn the_catalogue_is_that_of_the_registry() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let path = root.join("patterns/README.md");
+    let page = std::fs::read_to_string(&path).expect("the catalogue");
+    let (begin, end) = ("<!-- catalogue -->\n", "<!-- end -->");
+    let (before, rest) = page.split_once(begin).expect("where it begins");
+    let (_, after) = rest.split_once(end).expect("where it ends");
+    let now = format!("{before}{begin}{}{end}{after}", catalogue(&root));
+    if std::env::var_os("SQUALL_BLESS").is_some_and(|bless| bless == "1") {
+        std::fs::write(&path, &now).expect("the catalogue can be written");
+    } else {
+        let remedy = "run `SQUALL_BLESS=1 cargo test -p squall-tests --test readme`";
+        assert!(page == now, "patterns/README.md is not what the registry says: {remedy}");
+    }
+}
+
+fn catalogue(root: &Path) -> String {
+    let mut table = String::from(
+        "| system | pattern | what it is | invariants | flaws | specs |\n|---|---|---|---|---|---|\n",
+    );
+    for system in squall_systems::registry().iter() {
+        let name = system.name();
+        let params = system.complete_params(&serde_json::Value::Null).expect("the defaults");
+        let module = format!("src/{}.rs", name.replace('-', "_"));
+        let pattern = match root.join("patterns").join(&module).exists() {
+            true => format!("[`{}`]({module})", name.replace('-', "_")),
+            false => "shows the harness".to_owned(),
+        };
+        let code =
+            |names: Vec<&str>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let invariants = system.invariants(&params);
+        let flaws = system.flaws().iter().map(|flaw| flaw.name).collect();
+        let specs = spec::discover(&[root.join("specs").join(name)]).expect("each system has specs");
+        table += &format!(
+            "| [`{name}`](systems/src/{}.rs) | {pattern} | {} | {} | {} | [{}](../specs/{name}) |\n",
+            name.replace('-', "_"),
+            system.about(),
+            code(invariants.iter().map(String::as_str).collect()),
+            code(flaws),
+            specs.len(),
+        );
+    }
+    table
 }
