@@ -127,6 +127,12 @@ pub enum Op {
     },
 }
 
+const EVENTS: &[EventKind] = &[
+    EventKind { name: "gremlin.beat", fields: &["n", "picked", "chose", "second"], about: "a node is alive" },
+    EventKind { name: "gremlin.struck", fields: &["beat"], about: "a node did what it must not" },
+    EventKind { name: "gremlin.leaked", fields: &["number"], about: "something from outside of the run" },
+];
+
 /// No gremlin strikes.
 #[derive(Default)]
 struct NoGremlin {
@@ -165,6 +171,10 @@ impl Invariant for NoGremlin {
 
     fn exercised(&self) -> u64 {
         self.beats
+    }
+
+    fn vocabulary(&self) -> &'static [EventKind] {
+        EVENTS
     }
 }
 
@@ -206,19 +216,7 @@ impl System for Gremlin {
     }
 
     fn events() -> &'static [EventKind] {
-        &[
-            EventKind {
-                name: "gremlin.beat",
-                fields: &["n", "picked", "chose", "second"],
-                about: "a node is alive",
-            },
-            EventKind { name: "gremlin.struck", fields: &["beat"], about: "a node did what it must not" },
-            EventKind {
-                name: "gremlin.leaked",
-                fields: &["number"],
-                about: "something from outside of the run",
-            },
-        ]
+        EVENTS
     }
 
     fn invariants(_params: &Params) -> Vec<Box<dyn Invariant>> {

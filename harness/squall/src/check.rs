@@ -4,6 +4,7 @@ pub(crate) mod combinator;
 pub mod consistency;
 pub(crate) mod consistent;
 pub(crate) mod judge;
+mod mapping;
 pub(crate) mod pattern;
 pub(crate) mod specific;
 
@@ -11,7 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::history::Record;
+pub use self::mapping::Mapping;
+use crate::{history::Record, system::EventKind};
 
 /// A broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +124,12 @@ pub trait Invariant: Send {
     /// Why it could come to no judgement, if so: the run is then undecided, and never passes.
     fn undecided(&self) -> Option<String> {
         None
+    }
+
+    /// The events that it reads, with all fields that it knows, if it is to be told in specs what they are called where they are called
+    /// otherwise. None: that is not checked.
+    fn vocabulary(&self) -> &'static [EventKind] {
+        &[]
     }
 }
 

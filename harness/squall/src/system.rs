@@ -127,6 +127,45 @@ pub struct EventKind {
     pub about: &'static str,
 }
 
+impl EventKind {
+    /// So many as there are in all of these.
+    #[doc(hidden)]
+    pub const fn count(parts: &[&[EventKind]]) -> usize {
+        let (mut all, mut part) = (0, 0);
+        while part < parts.len() {
+            all += parts[part].len();
+            part += 1;
+        }
+        all
+    }
+
+    /// All of these.
+    #[doc(hidden)]
+    pub const fn joined<const N: usize>(parts: &[&[EventKind]]) -> [EventKind; N] {
+        let mut all = [EventKind { name: "", fields: &[], about: "" }; N];
+        let (mut n, mut part) = (0, 0);
+        while part < parts.len() {
+            let mut i = 0;
+            while i < parts[part].len() {
+                all[n] = parts[part][i];
+                (n, i) = (n + 1, i + 1);
+            }
+            part += 1;
+        }
+        all
+    }
+}
+
+/// Vocabularies one after another, as what [`System::events`] gives: `events![circuit_breaker::EVENTS, OWN]`.
+#[macro_export]
+macro_rules! events {
+    ($($part:expr),+ $(,)?) => {{
+        const PARTS: &[&[$crate::EventKind]] = &[$(&$part),+];
+        const ALL: [$crate::EventKind; $crate::EventKind::count(PARTS)] = $crate::EventKind::joined(PARTS);
+        &ALL
+    }};
+}
+
 /// A deliberately flawed variant of the system, which its specs must catch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flaw {

@@ -20,17 +20,18 @@ use squall::{
     BoxError, Condition, EventKind, Flaw, Group, Invariant, Node, Operations, Outcome, System,
     spec::model::Dur,
 };
+use squall_invariants::circuit_breaker as laws;
 use squall_patterns::circuit_breaker::{Backoff, Config, ConfigError, HalfOpen, SlowCalls, Window};
 
 mod caller;
 mod client;
+mod durable;
 mod flaws;
 mod guard;
-mod invariants;
-mod observed;
 mod upstream;
 mod wire;
 
+use self::durable::CountedDurably;
 pub use self::{flaws::FlawedBreaker, upstream::FlawedUpstream};
 
 /// The system. See the [module](self).
@@ -138,6 +139,31 @@ impl Params {
         config.validate().map(|()| config)
     }
 
+    /// What the laws hold the breakers to: the same, in their terms.
+    fn rules(&self) -> laws::Rules {
+        laws::Rules {
+            window: match self.window {
+                WindowParam::Calls(n) => laws::Window::Calls(n),
+                WindowParam::Time { span, slots } => laws::Window::Time { span: span.0, slots },
+            },
+            minimum_calls: self.minimum_calls,
+            failure_rate: self.failure_rate,
+            slow_calls: Some(laws::SlowCalls { longer_than: self.slow_after.0, rate: self.slow_rate }),
+            wait: self.wait.0,
+            backoff: Some(laws::Backoff { factor: self.backoff, max: self.max_wait.0 }),
+            half_open: laws::HalfOpen {
+                probes: self.probes,
+                successes: self.successes,
+                max_wait: self.max_half_open.map(|limit| limit.0),
+            },
+        }
+    }
+
+    /// How long a call may take, with what is done about it once its time is over.
+    fn longest_call(&self) -> Duration {
+        self.call_timeout.0 + Duration::from_millis(2)
+    }
+
     /// How long after the upstream is well again, and the network too, every breaker must be closed.
     fn recovery_time(&self) -> Duration {
         /// How long a caller may hang on to an attempt to connect that was begun before the heal.
@@ -204,63 +230,12 @@ pub enum Op {
     },
 }
 
-const EVENTS: &[EventKind] = &[
-    EventKind {
-        name: "breaker.created",
-        fields: &["breaker"],
-        about: "a caller starts, its breakers are closed",
-    },
-    EventKind {
-        name: "breaker.transition",
-        fields: &["breaker", "from", "to", "generation", "reason", "calls", "failures", "slow"],
-        about: "a breaker changes its state",
-    },
-    EventKind {
-        name: "breaker.admitted",
-        fields: &["breaker", "generation", "permit", "state"],
-        about: "a breaker lets a call through",
-    },
-    EventKind {
-        name: "breaker.rejected",
-        fields: &["breaker", "generation", "state"],
-        about: "a breaker turns a call away",
-    },
-    EventKind {
-        name: "breaker.result",
-        fields: &["breaker", "generation", "permit", "state", "outcome", "slow", "late"],
-        about: "a breaker hears how a call ended",
-    },
-    EventKind {
-        name: "breaker.returned",
-        fields: &["breaker", "generation", "permit", "reason", "late"],
-        about: "a permit came back unused",
-    },
-    EventKind {
-        name: "caller.call_ended",
-        fields: &["breaker", "permit"],
-        about: "a caller is done with a call, in whatever way",
-    },
-    EventKind {
-        name: "upstream.received",
-        fields: &["breaker", "caller", "incarnation", "permit"],
-        about: "a call reached the upstream",
-    },
-    EventKind {
-        name: "upstream.degraded",
-        fields: &["errors", "slow", "lasting"],
-        about: "the upstream fails or is slow from now on, for `lasting` milliseconds",
-    },
-    EventKind {
-        name: "upstream.restored",
-        fields: &[],
-        about: "the upstream is well again, because a client said so",
-    },
-    EventKind {
-        name: "effect.counted",
-        fields: &["caller", "count"],
-        about: "the upstream did its work for the count-th time for this caller, and committed it",
-    },
-];
+/// What only this system reports.
+const OWN_EVENTS: [EventKind; 1] = [EventKind {
+    name: "effect.counted",
+    fields: &["caller", "count"],
+    about: "the upstream did its work for the count-th time for this caller, and committed it",
+}];
 
 impl System for GuardedUpstream {
     const NAME: &'static str = "circuit-breaker";
@@ -317,20 +292,17 @@ impl System for GuardedUpstream {
     }
 
     fn events() -> &'static [EventKind] {
-        EVENTS
+        squall::events![laws::EVENTS, OWN_EVENTS]
     }
 
     fn invariants(params: &Params) -> Vec<Box<dyn Invariant>> {
-        vec![
-            Box::new(invariants::Correctness::new(params.breaker())),
-            Box::new(invariants::PermitsBalanced::new(params)),
-            Box::new(invariants::Recovers::new(params)),
-            Box::new(invariants::CountedDurably::default()),
-        ]
+        let mut all = laws::laws(params.rules(), params.longest_call(), params.recovery_time());
+        all.push(Box::new(CountedDurably::default()));
+        all
     }
 
     fn conditions(_params: &Params) -> Vec<Box<dyn Condition>> {
-        vec![Box::new(invariants::AllClosed::default())]
+        vec![Box::new(laws::AllClosed::default())]
     }
 
     fn methods() -> &'static [&'static str] {

@@ -25,6 +25,63 @@ pub fn a_violation_is_1_and_is_told() {
     );
 }
 
+/// As a team has it whose service reports under names of its own.
+pub fn an_invariant_reads_what_is_called_otherwise() {
+    let spec = |check: &str| {
+        format!(
+            "spec: 1\nsystem: gremlin\nparams: {{ does: print }}\ncheck:\n  - no_gremlin{check}\n\
+             phases: {{ warmup: 200ms, chaos: 600ms, settle: 200ms }}\nworkload: {{ ops: 2 }}\nexplore: {{ seeds: 1 }}\n"
+        )
+    };
+    let told = |check: &str, code| {
+        let (_directory, spec) = written(&spec(check));
+        run(squall(&["run", &spec, "--no-shrink"])).with(code)
+    };
+    told("", 0);
+    told(": { events: { gremlin.struck: gremlin.leaked } }", 1).says("a gremlin struck: number=0");
+    let at_length = ": { events: { gremlin.struck: { event: gremlin.leaked, fields: { beat: number } } } }";
+    told(at_length, 1).says("a gremlin struck: beat=0");
+    // A shrunk one keeps it.
+    let (_directory, spec) = written(&spec(at_length));
+    let shrunk = run(squall(&["shrink", &spec, "--seed", "0"])).with(0);
+    assert!(shrunk.out.contains("beat: number"), "{}", shrunk.out);
+}
+
+pub fn what_is_called_otherwise_must_be_there() {
+    for (check, says) in [
+        ("no_gremlin: { events: { gremlin.struck: gremlin.leakd } }", "did you mean `gremlin.leaked`?"),
+        (
+            "no_gremlin: { events: { gremlin.strck: gremlin.leaked } }",
+            "`no_gremlin` reads no event `gremlin.strck`",
+        ),
+        (
+            "no_gremlin: { events: { gremlin.struck: { event: gremlin.leaked, fields: { beet: number } } } }",
+            "`gremlin.struck` has no field `beet` to `no_gremlin`",
+        ),
+        (
+            "no_gremlin: { events: { gremlin.struck: { event: gremlin.leaked, fields: { beat: nmber } } } }",
+            "`gremlin.leaked` has no field `nmber`",
+        ),
+        (
+            "no_gremlin: { events: { gremlin.struck: gremlin.leaked, gremlin.beat: gremlin.leaked } }",
+            "`gremlin.leaked` is two events to `no_gremlin`",
+        ),
+        ("no_gremlin: { events: {} }", "write `- no_gremlin` alone"),
+        ("no_gremlin: { evnts: {} }", "evnts"),
+        ("no_gremlin: 3", "no_gremlin"),
+        ("no_gremlim: { events: { gremlin.struck: gremlin.leaked } }", "did you mean `no_gremlin`?"),
+        ("read_your_writes: { events: { gremlin.struck: gremlin.leaked } }", "reads no events"),
+        ("nevr: gremlin.struck", "never"),
+    ] {
+        let (_directory, spec) = written(&format!("spec: 1\nsystem: gremlin\ncheck:\n  - {check}\n"));
+        let ended = run(squall(&["check", &spec])).with(2);
+        assert!(ended.err.contains(says) && ended.err.contains(":4"), "{check}: {}", ended.err);
+    }
+    let twice = "spec: 1\nsystem: gremlin\ncheck:\n  - no_gremlin\n  - no_gremlin: { events: { gremlin.struck: gremlin.leaked } }\n";
+    let (_directory, spec) = written(twice);
+    assert!(run(squall(&["check", &spec])).with(2).err.contains("two checks are called `no_gremlin`"));
+}
+
 /// Without the values that a beat has by chance.
 pub fn without_chance(text: &str) -> String {
     let words = text.split_inclusive([' ', '\n']).map(|word| match word.split_once('=') {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Breach, End, Invariant, Violation,
+    Breach, End, Invariant, Mapping, Violation,
     combinator::{Count, Eventually, Goal, Never, Order},
     consistency,
     consistent::Consistent,
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     confine::as_part,
     history::Record,
-    spec::model::{Check, Consistent as Consistency, EventuallyThat, Spec},
+    spec::model::{Check, Consistent as Consistency, EventuallyThat, Mapped, Spec},
     system::AnySystem,
 };
 
@@ -45,6 +45,18 @@ impl Judge {
                     Some(i) => own.swap_remove(i),
                     None => consistency::builtin(name).expect("a valid spec names known invariants, once"),
                 },
+                Check::Mapped(Mapped { name, of }) => {
+                    let i = own.iter().position(|i| i.name() == name);
+                    let law = own.swap_remove(i.expect("a valid spec names known invariants, once"));
+                    let mut mapping = Mapping::new();
+                    for (law, own) in &of.events {
+                        mapping = mapping.event(&**law, &**own.event);
+                        for (law, own) in &own.fields {
+                            mapping = mapping.field(&**law, &**own);
+                        }
+                    }
+                    mapping.invariant(law)
+                }
                 Check::Never(pattern) => Box::new(Never { label, pattern: Pattern::new(pattern), seen: 0 }),
                 Check::Eventually(eventually) => {
                     let goal = match &eventually.that {
@@ -171,7 +183,7 @@ fn violation(invariant: &dyn Invariant, breach: Breach, seq: u64, at: std::time:
 /// How a line of `check:` is shown to a person; also the name of the invariant it makes.
 pub(crate) fn label(check: &Check) -> String {
     match check {
-        Check::Named(name) => name.clone(),
+        Check::Named(name) | Check::Mapped(Mapped { name, .. }) => name.clone(),
         Check::Never(pattern) => format!("never {}", Pattern::new(pattern)),
         Check::Eventually(eventually) => match &eventually.that {
             EventuallyThat::Condition(name) => format!("eventually {}", name.value),

@@ -15,6 +15,7 @@ mod check;
 mod choice;
 mod clock;
 mod duration;
+mod mapped;
 mod network;
 mod quantity;
 mod specific;

@@ -498,6 +498,8 @@ pub enum Scalar {
 pub enum Check {
     /// An invariant of the system or of the harness, by name.
     Named(String),
+    /// `saga_atomicity: { events: { saga.step_done: my.step_ok } }`: an invariant of the system, over events that are called otherwise.
+    Mapped(Mapped),
     /// `never: EVENTS`: no such event.
     Never(EventPattern),
     /// `eventually: { within, after: heal, that }`: holds by then, and from then on to the end.
@@ -512,6 +514,33 @@ pub enum Check {
     Consistent(Consistent),
     /// `unique_ids: { ops: { take: give } }` and so on: one property of what clients saw or nodes report.
     Specific(Specific),
+}
+
+/// An invariant with what its events are called here.
+#[derive(Clone, Debug)]
+pub struct Mapped {
+    /// The invariant's name.
+    pub name: String,
+    /// What is called otherwise.
+    pub of: MappedOf,
+}
+
+/// What of an invariant's events is called otherwise.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MappedOf {
+    /// By the name that the invariant has for an event: what nodes report.
+    #[schemars(extend("minProperties" = 1))]
+    pub events: IndexMap<Spanned<String>, OwnEvent>,
+}
+
+/// An event as nodes report it: `my.step_ok`, or `{ event: my.step_ok, fields: { step: what } }`.
+#[derive(Clone, Debug)]
+pub struct OwnEvent {
+    /// Its name.
+    pub event: Spanned<String>,
+    /// By the name that the invariant has for a field: the field that it is.
+    pub fields: IndexMap<Spanned<String>, Spanned<String>>,
 }
 
 /// Events by name and fields: `saga.completed`, or `{ event: saga.step_done, where: { step: charge } }`.

@@ -3,7 +3,7 @@
 //! Entries that were wrong in themselves are no longer in the spec. What depends on one of them is passed over here, so that one
 //! mistake is one error.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use super::{
     Code, Diagnostic, Spec, Tree,
@@ -88,6 +88,8 @@ struct Known {
     events: &'static [EventKind],
     /// Its own, and those of the harness.
     invariants: Vec<String>,
+    /// The events that its invariants read, of those that say.
+    vocabulary: HashMap<String, &'static [EventKind]>,
     conditions: Vec<String>,
     transport: Transport,
     methods: &'static [&'static str],
@@ -134,6 +136,7 @@ impl Known {
             operation_fields: system.operation_fields(&params),
             events: system.events(),
             invariants,
+            vocabulary: system.vocabulary(&params).into_iter().collect(),
             conditions: system.conditions(&params),
             transport: system.transport(&params),
             methods: system.methods(),

@@ -108,6 +108,10 @@ impl AnySystem for Observed {
         self.tell("`invariants`");
         self.inner.invariants(params)
     }
+    fn vocabulary(&self, params: &Value) -> Vec<(String, &'static [EventKind])> {
+        self.tell("`invariants`");
+        self.inner.vocabulary(params)
+    }
     fn conditions(&self, params: &Value) -> Vec<String> {
         self.tell("`conditions`");
         self.inner.conditions(params)

@@ -63,6 +63,8 @@ pub trait AnySystem: Send + Sync {
     fn events(&self) -> &'static [EventKind];
     /// The names of the invariants.
     fn invariants(&self, params: &serde_json::Value) -> Vec<String>;
+    /// The [vocabulary](Invariant::vocabulary) of each invariant, by its name.
+    fn vocabulary(&self, params: &serde_json::Value) -> Vec<(String, &'static [EventKind])>;
     /// The names of the conditions.
     fn conditions(&self, params: &serde_json::Value) -> Vec<String>;
     /// See [`System::methods`].
@@ -183,6 +185,9 @@ impl<S: System> AnySystem for Erased<S> {
     }
     fn invariants(&self, params: &serde_json::Value) -> Vec<String> {
         S::invariants(&typed::<S>(params)).iter().map(|i| i.name().to_owned()).collect()
+    }
+    fn vocabulary(&self, params: &serde_json::Value) -> Vec<(String, &'static [EventKind])> {
+        S::invariants(&typed::<S>(params)).iter().map(|i| (i.name().to_owned(), i.vocabulary())).collect()
     }
     fn conditions(&self, params: &serde_json::Value) -> Vec<String> {
         S::conditions(&typed::<S>(params)).iter().map(|c| c.name().to_owned()).collect()

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
     ser::SerializeMap,
 };
 
@@ -14,9 +14,10 @@ use squall_checkers::judge::Property;
 
 use crate::{
     check::{consistent::PROMISES, specific},
+    spec::diagnostic::did_you_mean,
     spec::model::{
-        Check, Consistent, ConsistentOf, Count, EventPattern, Eventually, EventuallyThat, Expect, OPTIONS,
-        Order, Scalar, Spanned, Specific, SpecificOf,
+        Check, Consistent, ConsistentOf, Count, EventPattern, Eventually, EventuallyThat, Expect, Mapped,
+        MappedOf, OPTIONS, Order, Scalar, Spanned, Specific, SpecificOf,
     },
 };
 
@@ -224,6 +225,8 @@ enum CheckKind {
     Order,
     Consistent(String),
     Specific(Property),
+    /// Of the system's own.
+    Mapped(String),
 }
 
 /// Their names, but for the promises of consistency.
@@ -259,9 +262,29 @@ impl<'de> Deserialize<'de> for CheckKind {
             promise if PROMISES.iter().any(|(known, _)| *known == promise) => CheckKind::Consistent(name),
             _ => match specific::property(&name) {
                 Some(property) => CheckKind::Specific(property),
-                None => return Err(de::Error::unknown_field(&name, CHECK_KINDS)),
+                None if did_you_mean(&name, CHECK_KINDS.iter().copied()).is_some() => {
+                    return Err(de::Error::unknown_field(&name, CHECK_KINDS));
+                }
+                None => CheckKind::Mapped(name),
             },
         })
+    }
+}
+
+/// What stands beside a name that is no kind of check, and so an invariant's.
+struct EventsOf<'a>(&'a str);
+
+impl<'de> DeserializeSeed<'de> for EventsOf<'_> {
+    type Value = MappedOf;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<MappedOf, D::Error> {
+        match text_or(
+            deserializer,
+            "the events of an invariant, as `{ events: { saga.step_done: my.step_ok } }`",
+        )? {
+            TextOr::Map(of) => Ok(of),
+            // No kind of check that there is.
+            TextOr::Text(_) => Err(de::Error::unknown_field(self.0, CHECK_KINDS)),
+        }
     }
 }
 
@@ -307,6 +330,10 @@ impl<'de> Deserialize<'de> for Check {
                     CheckKind::Specific(property) => {
                         Check::Specific(Specific { property, of: map.next_value()? })
                     }
+                    CheckKind::Mapped(name) => {
+                        let of = map.next_value_seed(EventsOf(&name))?;
+                        Check::Mapped(Mapped { name, of })
+                    }
                 };
                 if map.next_key::<OneKeyOnly>()?.is_some() {
                     map.next_value::<IgnoredAny>()?;
@@ -326,6 +353,7 @@ impl Serialize for Check {
         let mut map = serializer.serialize_map(Some(1))?;
         match self {
             Check::Named(_) => {}
+            Check::Mapped(mapped) => map.serialize_entry(&mapped.name, &mapped.of)?,
             Check::Never(pattern) => map.serialize_entry("never", pattern)?,
             Check::Eventually(eventually) => map.serialize_entry("eventually", eventually)?,
             Check::Sometimes(patterns) => map.serialize_entry("sometimes", patterns)?,
@@ -387,6 +415,14 @@ impl JsonSchema for Check {
                     "additionalProperties": false,
                 },
                 { "type": "string", "description": "An invariant of the system or of the harness, by name." },
+                {
+                    "type": "object",
+                    "description": "An invariant of the system, over events that are called otherwise than it has them.",
+                    "propertyNames": { "not": { "enum": CHECK_KINDS } },
+                    "additionalProperties": generator.subschema_for::<MappedOf>(),
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                },
                 long("never", "No such event.", generator.subschema_for::<EventPattern>()),
                 long("eventually", "Holds by then, and from then on to the end.", generator.subschema_for::<Eventually>()),
                 long("sometimes", "Each seen in at least one run, over all seeds.", json_schema!({

@@ -123,6 +123,9 @@ impl Names {
             "EventPattern" => json!({ "allOf": [text(&self.events.keys().cloned().collect()), events] }),
             "EventuallyThat" => json!({ "allOf": [text(&self.conditions), events] }),
             "Count" => events,
+            "OwnEvent" => json!({ "allOf": [text(&self.events.keys().cloned().collect()), {
+                "properties": { "event": { "enum": self.events.keys().collect::<Vec<_>>() } },
+            }] }),
             "ConsistentOf" => {
                 json!({ "properties": { "ops": { "propertyNames": { "enum": self.operations } } } })
             }

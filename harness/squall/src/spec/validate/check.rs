@@ -8,7 +8,7 @@ use crate::{
     spec::{
         Code, Spec,
         diagnostic::{did_you_mean, listed, name_help},
-        model::{After, Check, Count, EventPattern, Eventually, EventuallyThat, Expect, Order},
+        model::{After, Check, Count, EventPattern, Eventually, EventuallyThat, Expect, Mapped, Order},
         spanned::Span,
     },
 };
@@ -33,14 +33,23 @@ impl Context<'_> {
             }
             if !matches!(check.value, Check::Sometimes(_))
                 && let Some(first) = named.insert(judge::label(check), at.span())
-                && matches!(check.value, Check::Consistent(_) | Check::Specific(_))
+                && !matches!(
+                    check.value,
+                    Check::Never(_) | Check::Eventually(_) | Check::Count(_) | Check::Order(_)
+                )
             {
                 let message = format!("two checks are called `{}`", judge::label(check));
-                let help = "tell them apart with `name`: verdicts go by it";
+                let help = match check.value {
+                    Check::Consistent(_) | Check::Specific(_) => {
+                        "tell them apart with `name`: verdicts go by it"
+                    }
+                    _ => "keep one of them",
+                };
                 self.report(at.error(Code::DuplicateName, message, help).related(first, "first here"));
             }
             match &check.value {
                 Check::Named(name) => self.invariant(name, &at),
+                Check::Mapped(mapped) => self.mapped(mapped, &at.key(&mapped.name)),
                 Check::Never(pattern) => {
                     self.pattern(pattern, &at.key("never"));
                 }
@@ -92,6 +101,55 @@ impl Context<'_> {
         let error =
             at.error(Code::UnknownInvariant, format!("`{}` has no invariant `{name}`", system.name), help);
         self.report(error);
+    }
+
+    /// An invariant of the system, over events that are called otherwise.
+    fn mapped(&mut self, mapped: &Mapped, at: &Place<'_>) {
+        self.invariant(&mapped.name, at);
+        if let Some(system) = &self.system
+            && system.invariants.contains(&mapped.name)
+            && !system.vocabulary.contains_key(&mapped.name)
+        {
+            let message = format!("`{}` is told by operations, and reads no events", mapped.name);
+            let help =
+                format!("write `- {}` alone: operations say what they are by their fields", mapped.name);
+            self.report(at.error(Code::Conflict, message, help));
+            return;
+        }
+        let events = at.key("events");
+        if mapped.of.events.is_empty() && !events.is_damaged() {
+            let help = format!("say what an event is called, or write `- {}` alone", mapped.name);
+            self.report(events.error(Code::OutOfRange, "nothing is called otherwise", help));
+        }
+        let known = self.system.as_ref().and_then(|system| system.vocabulary.get(&mapped.name));
+        let vocabulary = known.copied().unwrap_or_default();
+        let mut taken: HashMap<&str, Span> = HashMap::new();
+        for (law, own) in &mapped.of.events {
+            let place = events.key(law);
+            let term = vocabulary.iter().find(|event| event.name == **law);
+            if term.is_none() && !vocabulary.is_empty() {
+                let names: Vec<_> = vocabulary.iter().map(|event| event.name).collect();
+                let message = format!("`{}` reads no event `{law}`", mapped.name);
+                let help = name_help(law, "those that it reads", &names);
+                self.report(place.key_error(Code::UnknownEvent, message, help));
+            }
+            let at_event = if place.is_map() { place.key("event") } else { place.clone() };
+            if let Some(first) = taken.insert(&own.event, own.event.span) {
+                let message = format!("`{}` is two events to `{}`", *own.event, mapped.name);
+                let help = "each event that nodes report is one of the invariant's: tell them apart by name";
+                self.report(at_event.error(Code::DuplicateName, message, help).related(first, "first here"));
+            }
+            let Some(event) = self.event(&own.event, &at_event) else { continue };
+            for (field, own) in &own.fields {
+                let at_field = place.key("fields").key(field);
+                if let Some(term) = term.filter(|term| !term.fields.contains(&field.as_str())) {
+                    let message = format!("`{}` has no field `{field}` to `{}`", term.name, mapped.name);
+                    let help = name_help(field, "those that it knows", term.fields);
+                    self.report(at_field.key_error(Code::UnknownField, message, help));
+                }
+                self.field_named(event, own, &at_field);
+            }
+        }
     }
 
     fn eventually(&mut self, eventually: &Eventually, at: &Place<'_>) {

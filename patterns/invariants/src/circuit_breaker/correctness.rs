@@ -26,18 +26,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use squall::{Invariant, Record, check::Breach};
-use squall_patterns::circuit_breaker::Config;
+use squall::{EventKind, Invariant, Record, check::Breach};
 
-use super::super::observed::{Breaker, Observed, Said};
+use super::{
+    EVENTS, Rules,
+    observed::{Breaker, Observed, Said},
+};
 
 mod model;
 
 use self::model::Model;
 
 /// See the [module](self).
-pub(crate) struct Correctness {
-    config: Config,
+pub struct Correctness {
+    rules: Rules,
     models: BTreeMap<Breaker, Model>,
     /// The permits that were given, of all breakers that ever were.
     given: BTreeMap<Breaker, BTreeSet<i64>>,
@@ -45,8 +47,9 @@ pub(crate) struct Correctness {
 }
 
 impl Correctness {
-    pub(crate) fn new(config: Config) -> Self {
-        Correctness { config, models: BTreeMap::new(), given: BTreeMap::new(), judged: 0 }
+    /// Holds every breaker to these rules.
+    pub fn new(rules: Rules) -> Self {
+        Correctness { rules, models: BTreeMap::new(), given: BTreeMap::new(), judged: 0 }
     }
 }
 
@@ -92,7 +95,7 @@ impl Invariant for Correctness {
                 "it was not",
             ));
         };
-        model.judge(&self.config, at, seq, said).map_err(|mut breach| {
+        model.judge(&self.rules, at, seq, said).map_err(|mut breach| {
             let Breaker { node, name, .. } = &breaker;
             breach.expected.insert_str(0, &format!("{node}'s breaker towards {name} "));
             breach
@@ -101,5 +104,9 @@ impl Invariant for Correctness {
 
     fn exercised(&self) -> u64 {
         self.judged
+    }
+
+    fn vocabulary(&self) -> &'static [EventKind] {
+        &EVENTS
     }
 }

@@ -6,17 +6,17 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use squall::{
-    Invariant, Record,
+    EventKind, Invariant, Record,
     check::{Breach, End},
 };
 
-use super::super::{
-    Params,
+use super::{
+    EVENTS,
     observed::{Breaker, Observed, Said},
 };
 
 /// See the [module](self).
-pub(crate) struct PermitsBalanced {
+pub struct PermitsBalanced {
     /// No call takes longer.
     longest_call: Duration,
     /// Permits that are out: when and in which record they were given.
@@ -25,9 +25,8 @@ pub(crate) struct PermitsBalanced {
 }
 
 impl PermitsBalanced {
-    pub(crate) fn new(params: &Params) -> Self {
-        // Timers round up to the next millisecond.
-        let longest_call = params.call_timeout.0 + Duration::from_millis(2);
+    /// No call takes longer than this.
+    pub fn new(longest_call: Duration) -> Self {
         PermitsBalanced { longest_call, out: BTreeMap::new(), judged: 0 }
     }
 }
@@ -89,6 +88,10 @@ impl Invariant for PermitsBalanced {
 
     fn exercised(&self) -> u64 {
         self.judged
+    }
+
+    fn vocabulary(&self) -> &'static [EventKind] {
+        &EVENTS
     }
 }
 

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use squall::{
-    Fields, Record,
-    check::Breach,
-    history::{Kind, Value},
-};
+use squall::{Record, check::Breach, history::Kind};
+
+use crate::event::{int, text, truth, unreadable};
 
 /// A breaker at work: one caller's towards one upstream, in one life of the caller.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,27 +118,4 @@ fn state(name: &str) -> Option<State> {
         "half_open" => Some(State::HalfOpen),
         _ => None,
     }
-}
-
-pub(super) fn int(fields: &Fields, name: &str) -> Result<i64, Breach> {
-    fields.int(name).ok_or_else(|| unreadable(name))
-}
-
-pub(super) fn text<'a>(fields: &'a Fields, name: &str) -> Result<&'a str, Breach> {
-    fields.text(name).ok_or_else(|| unreadable(name))
-}
-
-fn truth(fields: &Fields, name: &str) -> Result<bool, Breach> {
-    match fields.get(name) {
-        Some(Value::Bool(b)) => Ok(*b),
-        _ => Err(unreadable(name)),
-    }
-}
-
-fn unreadable(field: &str) -> Breach {
-    Breach::of(
-        "unreadable_event",
-        format!("an event has the field `{field}`"),
-        "it is missing, or of another type",
-    )
 }

@@ -1,5 +1,4 @@
-//! Histories by hand: a good one, and for each class of breach one that shows it. Those that a flaw of
-//! [`flaws`](super::super::flaws) leaves are named after it.
+//! Histories by hand: a good one, and for each class of breach one that shows it. Those that a flaw which ships leaves are named after it.
 
 use std::time::Duration;
 
@@ -10,16 +9,29 @@ use squall::{
 };
 
 use super::*;
-use crate::circuit_breaker::{Params, WindowParam};
 
 const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-/// A history of one caller and one upstream. Times are in milliseconds. With the default parameters a breaker opens at half of
-/// at least 4 calls, waits 1 s and then 2 s, and wants 2 of 2 probes within 2.5 s.
+/// Opens at half of at least 4 calls of 8, waits 1 s and then 2 s, and wants 2 of 2 probes within 2.5 s.
+const RULES: Rules = Rules {
+    window: Window::Calls(8),
+    minimum_calls: 4,
+    failure_rate: 0.5,
+    slow_calls: Some(SlowCalls { longer_than: ms(150), rate: 0.75 }),
+    wait: ms(1_000),
+    backoff: Some(Backoff { factor: 2, max: ms(2_000) }),
+    half_open: HalfOpen { probes: 2, successes: 2, max_wait: Some(ms(2_500)) },
+};
+
+const LONGEST_CALL: Duration = ms(302);
+
+const RECOVERS_WITHIN: Duration = ms(9_700);
+
+/// A history of one caller and one upstream. Times are in milliseconds.
 struct Story {
-    params: Params,
+    rules: Rules,
     records: Vec<Record>,
     now: Duration,
     incarnation: u32,
@@ -27,7 +39,7 @@ struct Story {
 
 impl Story {
     fn new() -> Self {
-        let story = Story { params: Params::default(), records: Vec::new(), now: ms(0), incarnation: 1 };
+        let story = Story { rules: RULES, records: Vec::new(), now: ms(0), incarnation: 1 };
         story.says("breaker.created", Fields::new())
     }
 
@@ -45,8 +57,8 @@ impl Story {
         Story::opened().at(1_100).turns("open", "half_open", 2)
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Params)) -> Self {
-        change(&mut self.params);
+    fn with(mut self, change: impl FnOnce(&mut Rules)) -> Self {
+        change(&mut self.rules);
         self
     }
 
@@ -110,14 +122,6 @@ impl Story {
         self.admits(generation, permit).reaches(permit).hears(permit, failed, false).ends(permit)
     }
 
-    fn counts(self, count: i64) -> Self {
-        self.event(
-            "upstream[0]",
-            "effect.counted",
-            Fields::new().with("caller", "callers[0]").with("count", count),
-        )
-    }
-
     fn show(&self, mut invariant: impl Invariant) -> (Option<Breach>, u64) {
         let mut breach = None;
         for record in &self.records {
@@ -130,15 +134,15 @@ impl Story {
 
     #[track_caller]
     fn is_correct(&self) {
-        let (breach, judged) = self.show(Correctness::new(self.params.breaker()));
+        let (breach, judged) = self.show(Correctness::new(self.rules));
         assert_eq!(breach, None);
         assert!(judged > 0);
-        assert_eq!(self.show(PermitsBalanced::new(&self.params)).0, None);
+        assert_eq!(self.show(PermitsBalanced::new(LONGEST_CALL)).0, None);
     }
 
     #[track_caller]
     fn violates(&self, class: &str) {
-        let (breach, _) = self.show(Correctness::new(self.params.breaker()));
+        let (breach, _) = self.show(Correctness::new(self.rules));
         assert_eq!(breach.map(|breach| breach.class), Some(class));
     }
 }
@@ -223,8 +227,8 @@ fn slow_calls_open_it_by_the_clock_and_not_by_what_is_said() {
 #[test]
 fn a_time_window_forgets_slot_by_slot() {
     let timed = |second: u64| {
-        let span = squall::spec::model::Dur(ms(1_000));
-        let story = Story::new().with(|params| params.window = WindowParam::Time { span, slots: 4 });
+        let window = Window::Time { span: ms(1_000), slots: 4 };
+        let story = Story::new().with(|rules| rules.window = window);
         let story = story.at(249).call(0, 1, true).call(0, 2, true);
         story.at(second).call(0, 3, false).call(0, 4, false)
     };
@@ -264,10 +268,7 @@ fn decisions_must_fit_the_state() {
     Story::new().hears(1, false, false).violates("unknown_permit");
     Story::new().admits(0, 1).admits(0, 1).violates("unknown_permit");
     Story::new().says("breaker.admitted", Fields::new()).violates("unreadable_event");
-    Story::new()
-        .with(|_| {})
-        .event("callers[1]", "breaker.rejected", Fields::new())
-        .violates("unreadable_event");
+    Story::new().event("callers[1]", "breaker.rejected", Fields::new()).violates("unreadable_event");
 }
 
 #[test]
@@ -329,7 +330,7 @@ fn no_half_open() {
 #[test]
 fn leaked_probe() {
     let class = |story: Story| {
-        let (breach, _) = story.show(PermitsBalanced::new(&story.params));
+        let (breach, _) = story.show(PermitsBalanced::new(LONGEST_CALL));
         breach.map(|breach| breach.class)
     };
     assert_eq!(class(Story::half_open().admits(2, 5).ends(5)), Some("permit_leaked"));
@@ -346,12 +347,9 @@ fn leaked_probe() {
 #[test]
 fn breakers_must_close_once_all_is_well() {
     let verdict = |story: &Story| {
-        let (breach, judged) = story.show(Recovers::new(&story.params));
+        let (breach, judged) = story.show(Recovers::new(RECOVERS_WITHIN));
         (breach.map(|breach| breach.class), judged)
     };
-    // 1 s for stale connections, 0.3 s for calls under way, 2.5 s half-open, 2 s open, 3 times 1.3 s to probe.
-    let by = Params::default().recovery_time();
-    assert_eq!(by, ms(9_700));
     let open = Story::opened();
     assert_eq!(verdict(&open.at(9_699)), (None, 0), "there is time left");
     assert_eq!(verdict(&Story::opened().at(9_700)), (Some("not_recovered"), 1));
@@ -384,18 +382,10 @@ fn the_condition_tells_which_breaker_is_open() {
     assert_eq!(show(Story::half_open().turns("half_open", "closed", 3)), (true, String::new()));
 }
 
-#[test]
-fn counts_go_up_by_one() {
-    let class = |story: Story| story.show(CountedDurably::default()).0.map(|breach| breach.class);
-    assert_eq!(class(Story::new().counts(1).counts(2).counts(3)), None);
-    assert_eq!(class(Story::new().counts(1).counts(2).counts(2)), Some("count_lost"));
-    assert_eq!(class(Story::new().counts(1).counts(3)), Some("count_skipped"));
-}
-
 /// `did_not_open` and `open_too_long` told neither the threshold nor what was counted.
 #[test]
 fn a_breach_says_what_it_is_judged_by() {
-    let breach = |story: &Story| story.show(Correctness::new(story.params.breaker())).0.expect("a breach");
+    let breach = |story: &Story| story.show(Correctness::new(story.rules)).0.expect("a breach");
     let failing = Story::new().at(100).call(0, 1, true).call(0, 2, true).call(0, 3, true).call(0, 4, true);
     let stays_closed = breach(&failing.at(150).admits(0, 5));
     assert_eq!(stays_closed.class, "did_not_open");

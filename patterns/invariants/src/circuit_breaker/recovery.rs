@@ -1,21 +1,22 @@
 //! Liveness: once the upstream is well again, and the network and every process with it, the breakers close.
 //!
-//! `breaker_recovers` computes the time that takes from the parameters: calls under way at the heal may still fail, a
-//! half-open period begun before it must end, one wait in open must pass, and then the caller's own calls are the probes.
+//! `breaker_recovers` is given the time that takes: calls under way at the heal may still fail, a half-open period begun before it must
+//! end, one wait in open must pass, and then calls are the probes, of which there must be enough.
 //! Class: `not_recovered`. Condition `breakers_closed`: at this moment all breakers are closed.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use squall::{
-    Condition, Invariant, Record,
+    Condition, EventKind, Invariant, Record,
     check::{Breach, End},
     history::{Kind, Lifecycle},
 };
 
-use super::super::{
-    Params,
-    observed::{self, Breaker, Observed, Said, State},
+use super::{
+    EVENTS,
+    observed::{Breaker, Observed, Said, State},
 };
+use crate::event::int;
 
 /// The state of every breaker, by what it says itself.
 #[derive(Default)]
@@ -41,7 +42,7 @@ impl States {
 }
 
 /// See the [module](self).
-pub(crate) struct Recovers {
+pub struct Recovers {
     within: Duration,
     states: States,
     /// Until when which upstream is degraded.
@@ -53,9 +54,10 @@ pub(crate) struct Recovers {
 }
 
 impl Recovers {
-    pub(crate) fn new(params: &Params) -> Self {
+    /// Each breaker must be closed so long after all is well.
+    pub fn new(within: Duration) -> Self {
         Recovers {
-            within: params.recovery_time(),
+            within,
             states: States::default(),
             degraded: BTreeMap::new(),
             started: Duration::ZERO,
@@ -74,7 +76,7 @@ impl Invariant for Recovers {
         match &record.kind {
             Kind::Node { change: Lifecycle::Started | Lifecycle::Resumed, .. } => self.started = record.at,
             Kind::Event { node, name, fields, .. } if name == "upstream.degraded" => {
-                let lasting = observed::int(fields, "lasting")?;
+                let lasting = int(fields, "lasting")?;
                 // A clock of whole milliseconds tells when it is over.
                 let until = record.at + Duration::from_millis(lasting.unsigned_abs() + 1);
                 self.degraded.insert(node.to_string(), until);
@@ -118,11 +120,15 @@ impl Invariant for Recovers {
     fn exercised(&self) -> u64 {
         self.judged
     }
+
+    fn vocabulary(&self) -> &'static [EventKind] {
+        &EVENTS
+    }
 }
 
 /// `breakers_closed`: every breaker of every caller is closed.
 #[derive(Default)]
-pub(crate) struct AllClosed(States);
+pub struct AllClosed(States);
 
 impl Condition for AllClosed {
     fn name(&self) -> &str {

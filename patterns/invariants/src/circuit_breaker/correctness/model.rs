@@ -3,9 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use squall::check::Breach;
-use squall_patterns::circuit_breaker::{Config, Window};
 
-use super::super::super::observed::{Said, State};
+use super::super::{
+    Rules, Window,
+    observed::{Said, State},
+};
 
 /// One result that counts in the current generation.
 struct Counted {
@@ -48,23 +50,17 @@ impl Model {
         }
     }
 
-    pub(super) fn judge(
-        &mut self,
-        config: &Config,
-        at: Duration,
-        seq: u64,
-        said: Said,
-    ) -> Result<(), Breach> {
+    pub(super) fn judge(&mut self, rules: &Rules, at: Duration, seq: u64, said: Said) -> Result<(), Breach> {
         if let Said::Transition { from, to, generation } = said {
-            return self.transition(config, at, seq, (from, to), generation);
+            return self.transition(rules, at, seq, (from, to), generation);
         }
         match self.due {
-            Some(State::Open) => return Err(self.by_count(config, at, "did_not_open", self.opens(config))),
-            Some(_) => return Err(self.by_count(config, at, "did_not_close", closes(config))),
+            Some(State::Open) => return Err(self.by_count(rules, at, "did_not_open", self.opens(rules))),
+            Some(_) => return Err(self.by_count(rules, at, "did_not_close", closes(rules))),
             None => {}
         }
-        if self.half_open_until(config).is_some_and(|until| at >= until) {
-            let limit = config.half_open.max_wait.unwrap_or_default();
+        if self.half_open_until(rules).is_some_and(|until| at >= until) {
+            let limit = rules.half_open.max_wait.unwrap_or_default();
             return Err(self.wrong(
                 "half_open_too_long",
                 format!("is half-open for {limit:?} at the most"),
@@ -72,9 +68,9 @@ impl Model {
             ));
         }
         match said {
-            Said::Admitted { generation, permit } => self.admitted(config, (at, seq), generation, permit),
-            Said::Rejected { generation } => self.rejected(config, at, generation),
-            Said::Result { permit, failed, late } => self.result(config, (at, seq), permit, failed, late),
+            Said::Admitted { generation, permit } => self.admitted(rules, (at, seq), generation, permit),
+            Said::Rejected { generation } => self.rejected(rules, at, generation),
+            Said::Result { permit, failed, late } => self.result(rules, (at, seq), permit, failed, late),
             Said::Returned { permit, late } => self.take_back(permit, late).map(|_| ()),
             Said::Created | Said::Transition { .. } | Said::CallEnded { .. } | Said::Received { .. } => {
                 Ok(())
@@ -84,7 +80,7 @@ impl Model {
 
     fn transition(
         &mut self,
-        config: &Config,
+        rules: &Rules,
         at: Duration,
         seq: u64,
         change: (Option<State>, Option<State>),
@@ -101,11 +97,11 @@ impl Model {
             }
             (Some(State::Closed), Some(State::Open)) => {
                 if self.due != Some(State::Open) {
-                    return Err(self.by_count(config, at, "opened_too_soon", self.opens(config)));
+                    return Err(self.by_count(rules, at, "opened_too_soon", self.opens(rules)));
                 }
             }
             (Some(State::Open), Some(State::HalfOpen)) => {
-                let (open, wait) = (at.saturating_sub(self.since), self.wait(config));
+                let (open, wait) = (at.saturating_sub(self.since), self.wait(rules));
                 if open < wait {
                     return Err(self.wrong(
                         "open_too_short",
@@ -116,13 +112,13 @@ impl Model {
             }
             (Some(State::HalfOpen), Some(State::Closed)) => {
                 if self.due != Some(State::Closed) {
-                    return Err(self.by_count(config, at, "closed_too_soon", closes(config)));
+                    return Err(self.by_count(rules, at, "closed_too_soon", closes(rules)));
                 }
             }
-            (Some(State::HalfOpen), Some(State::Open)) => match self.half_open_until(config) {
+            (Some(State::HalfOpen), Some(State::Open)) => match self.half_open_until(rules) {
                 _ if self.due == Some(State::Open) => {}
                 Some(until) if at >= until => since = until,
-                _ => return Err(self.by_count(config, at, "opened_too_soon", self.opens(config))),
+                _ => return Err(self.by_count(rules, at, "opened_too_soon", self.opens(rules))),
             },
             (from, to) => {
                 let name =
@@ -159,7 +155,7 @@ impl Model {
 
     fn admitted(
         &mut self,
-        config: &Config,
+        rules: &Rules,
         (at, seq): (Duration, u64),
         generation: i64,
         permit: i64,
@@ -172,10 +168,10 @@ impl Model {
                 format!("it gave permit {permit} at {at:?}"),
             ));
         }
-        if self.state == State::HalfOpen && self.free_probes(config) == 0 {
+        if self.state == State::HalfOpen && self.free_probes(rules) == 0 {
             let breach = self.wrong(
                 "too_many_probes",
-                format!("admits {} probes in one half-open period", config.half_open.probes),
+                format!("admits {} probes in one half-open period", rules.half_open.probes),
                 format!("permit {permit} is another: {}", self.probes()),
             );
             return Err(breach.with_evidence(self.probe_records()));
@@ -192,9 +188,9 @@ impl Model {
         }
     }
 
-    fn rejected(&self, config: &Config, at: Duration, generation: i64) -> Result<(), Breach> {
+    fn rejected(&self, rules: &Rules, at: Duration, generation: i64) -> Result<(), Breach> {
         self.is_current(generation)?;
-        let (since, wait) = (self.since, self.wait(config));
+        let (since, wait) = (self.since, self.wait(rules));
         let open = at.saturating_sub(since);
         match self.state {
             State::Closed => Err(self.wrong(
@@ -207,10 +203,10 @@ impl Model {
                 self.stays_open(wait),
                 format!("open since {since:?}, and it rejects a call at {at:?}, after {open:?}"),
             )),
-            State::HalfOpen if self.free_probes(config) > 0 => Err(self
+            State::HalfOpen if self.free_probes(rules) > 0 => Err(self
                 .wrong(
                     "probe_refused",
-                    format!("admits {} probes in one half-open period", config.half_open.probes),
+                    format!("admits {} probes in one half-open period", rules.half_open.probes),
                     format!("it rejected a call at {at:?}: {}", self.probes()),
                 )
                 .with_evidence(self.probe_records())),
@@ -220,7 +216,7 @@ impl Model {
 
     fn result(
         &mut self,
-        config: &Config,
+        rules: &Rules,
         (at, seq): (Duration, u64),
         permit: i64,
         failed: bool,
@@ -231,9 +227,9 @@ impl Model {
             return Ok(());
         }
         let took = at.saturating_sub(given);
-        let slow = config.slow_calls.is_some_and(|slow| took > slow.longer_than);
+        let slow = rules.slow_calls.is_some_and(|slow| took > slow.longer_than);
         self.results.push(Counted { seq, at, failed, slow });
-        self.due = self.demanded(config, at);
+        self.due = self.demanded(rules, at);
         Ok(())
     }
 
@@ -280,30 +276,30 @@ impl Model {
     }
 
     /// How many more probes the half-open generation permits.
-    fn free_probes(&self, config: &Config) -> usize {
+    fn free_probes(&self, rules: &Rules) -> usize {
         let out = self.permits.values().filter(|(generation, ..)| *generation == self.generation).count();
-        (config.half_open.probes as usize).saturating_sub(out + self.results.len())
+        (rules.half_open.probes as usize).saturating_sub(out + self.results.len())
     }
 
     /// How long it must be open.
-    fn wait(&self, config: &Config) -> Duration {
-        let Some(backoff) = config.backoff else { return config.wait };
+    fn wait(&self, rules: &Rules) -> Duration {
+        let Some(backoff) = rules.backoff else { return rules.wait };
         let factor = u128::from(backoff.factor).saturating_pow(self.trips.saturating_sub(1));
-        let nanos = config.wait.as_nanos().saturating_mul(factor).min(backoff.max.as_nanos());
+        let nanos = rules.wait.as_nanos().saturating_mul(factor).min(backoff.max.as_nanos());
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    fn half_open_until(&self, config: &Config) -> Option<Duration> {
-        let limit = config.half_open.max_wait.filter(|_| self.state == State::HalfOpen)?;
+    fn half_open_until(&self, rules: &Rules) -> Option<Duration> {
+        let limit = rules.half_open.max_wait.filter(|_| self.state == State::HalfOpen)?;
         Some(self.since + limit)
     }
 
     /// The results that count now.
-    fn counting(&self, config: &Config, now: Duration) -> &[Counted] {
+    fn counting(&self, rules: &Rules, now: Duration) -> &[Counted] {
         let slot = |at: Duration, span: Duration, slots: u32| {
             at.saturating_sub(self.since).as_nanos() / (span / slots).as_nanos()
         };
-        let first = match config.window {
+        let first = match rules.window {
             _ if self.state != State::Closed => 0,
             Window::Calls(n) => self.results.len().saturating_sub(n as usize),
             Window::Time { span, slots } => self.results.partition_point(|result| {
@@ -314,9 +310,9 @@ impl Model {
     }
 
     /// How many those are: all, failed, slow, and those that were neither.
-    fn counted(&self, config: &Config, now: Duration) -> [usize; 4] {
+    fn counted(&self, rules: &Rules, now: Duration) -> [usize; 4] {
         let mut counts = [0; 4];
-        for &Counted { failed, slow, .. } in self.counting(config, now) {
+        for &Counted { failed, slow, .. } in self.counting(rules, now) {
             counts[0] += 1;
             counts[1] += usize::from(failed);
             counts[2] += usize::from(slow);
@@ -326,18 +322,17 @@ impl Model {
     }
 
     /// The transition that the results demand.
-    fn demanded(&self, config: &Config, now: Duration) -> Option<State> {
-        let [calls, failures, slow, good] = self.counted(config, now);
+    fn demanded(&self, rules: &Rules, now: Duration) -> Option<State> {
+        let [calls, failures, slow, good] = self.counted(rules, now);
         match self.state {
             State::Closed => {
                 let reaches = |n: usize, rate: f64| n as f64 / calls as f64 >= rate;
-                let opens = reaches(failures, config.failure_rate)
-                    || config.slow_calls.is_some_and(|limit| reaches(slow, limit.rate));
-                (calls >= config.minimum_calls as usize && opens).then_some(State::Open)
+                let opens = reaches(failures, rules.failure_rate)
+                    || rules.slow_calls.is_some_and(|limit| reaches(slow, limit.rate));
+                (calls >= rules.minimum_calls as usize && opens).then_some(State::Open)
             }
             State::HalfOpen => {
-                let (probes, wanted) =
-                    (config.half_open.probes as usize, config.half_open.successes as usize);
+                let (probes, wanted) = (rules.half_open.probes as usize, rules.half_open.successes as usize);
                 if good >= wanted {
                     Some(State::Closed)
                 } else {
@@ -355,8 +350,8 @@ impl Model {
     }
 
     /// Something that is judged by the results that count now.
-    fn by_count(&self, config: &Config, now: Duration, class: &'static str, expected: String) -> Breach {
-        let [calls, failures, slow, good] = self.counted(config, now);
+    fn by_count(&self, rules: &Rules, now: Duration, class: &'static str, expected: String) -> Breach {
+        let [calls, failures, slow, good] = self.counted(rules, now);
         let share =
             |n: usize| (n * 100).checked_div(calls).map_or(String::new(), |percent| format!(" ({percent}%)"));
         let seen = format!(
@@ -366,31 +361,31 @@ impl Model {
             share(failures),
             share(slow)
         );
-        let counting = self.counting(config, now).iter().map(|counted| counted.seq);
+        let counting = self.counting(rules, now).iter().map(|counted| counted.seq);
         self.wrong(class, expected, seen).with_evidence(counting)
     }
 
     /// When it opens.
-    fn opens(&self, config: &Config) -> String {
+    fn opens(&self, rules: &Rules) -> String {
         if self.state == State::HalfOpen {
-            let half_open = &config.half_open;
+            let half_open = &rules.half_open;
             let wait = half_open.max_wait.map_or(String::new(), |wait| format!(", or after {wait:?}"));
             return format!(
                 "opens again when {} good probes of {} can no longer be reached{wait}",
                 half_open.successes, half_open.probes
             );
         }
-        let window = match config.window {
+        let window = match rules.window {
             Window::Calls(n) => format!("the last {n} calls"),
             Window::Time { span, .. } => format!("the calls of the last {span:?}"),
         };
-        let slow = config.slow_calls.map_or(String::new(), |slow| {
+        let slow = rules.slow_calls.map_or(String::new(), |slow| {
             format!(" or {:.0}% were slower than {:?}", slow.rate * 100.0, slow.longer_than)
         });
         format!(
             "opens when, and only when, of {window}, {} or more, {:.0}% failed{slow}",
-            config.minimum_calls,
-            config.failure_rate * 100.0
+            rules.minimum_calls,
+            rules.failure_rate * 100.0
         )
     }
 
@@ -415,7 +410,7 @@ impl Model {
 }
 
 /// When it closes.
-fn closes(config: &Config) -> String {
-    let half_open = &config.half_open;
+fn closes(rules: &Rules) -> String {
+    let half_open = &rules.half_open;
     format!("closes when, and only when, {} of {} probes were good", half_open.successes, half_open.probes)
 }
