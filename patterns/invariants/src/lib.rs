@@ -13,9 +13,11 @@
 //! | module | laws |
 //! |---|---|
 //! | [`circuit_breaker`] | `breaker_correctness`, `permits_balanced`, `breaker_recovers`; the condition `breakers_closed` |
+//! | [`saga`] | `saga_atomicity`, `idempotent_effects`, `acked_durable`, `single_coordinator`, `saga_progress`; the condition `no_open_sagas` |
 
 // Where the simulation is switched off, squall says so.
 #![cfg(madsim)]
 
 pub mod circuit_breaker;
 mod event;
+pub mod saga;

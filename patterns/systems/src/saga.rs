@@ -13,11 +13,11 @@ use squall::{
     BoxError, Condition, EventKind, Flaw, Group, Invariant, Node, Operations, Outcome, System,
     spec::model::Dur,
 };
+use squall_invariants::saga as laws;
 use squall_patterns::saga::{Backoff, Settings};
 
 mod client;
 mod flaws;
-mod invariants;
 mod orchestrator;
 mod protocol;
 mod resource;
@@ -88,6 +88,21 @@ impl Params {
             max_running: self.max_running as usize,
             max_open: 1_000,
             revisit_parked: Some(self.revisit_parked.0),
+        }
+    }
+
+    /// What the laws hold it to.
+    fn rules(&self) -> laws::Rules {
+        laws::Rules {
+            steps: &protocol::STEPS,
+            pools: &["inventory", "payments"],
+            bound: self.progress_bound(),
+            promises: laws::Promises {
+                make: "place",
+                withdraw: "cancel",
+                read: "read",
+                completed: "confirmed",
+            },
         }
     }
 
@@ -165,15 +180,15 @@ impl System for CheckoutSaga {
     }
 
     fn events() -> &'static [EventKind] {
-        protocol::EVENTS
+        squall::events![laws::EVENTS, protocol::OWN_EVENTS]
     }
 
     fn invariants(params: &Params) -> Vec<Box<dyn Invariant>> {
-        invariants::all(params.progress_bound())
+        laws::laws(&params.rules())
     }
 
     fn conditions(_: &Params) -> Vec<Box<dyn Condition>> {
-        vec![Box::new(invariants::NoOpenSagas::default())]
+        vec![Box::new(laws::NoOpenSagas::default())]
     }
 
     fn methods() -> &'static [&'static str] {

@@ -298,46 +298,14 @@ impl Method for LookUp {
 }
 
 /// What the nodes report.
-pub const EVENTS: &[EventKind] = &[
-    event("saga.started", &["saga", "coordinator", "epoch"], "an order was accepted, durably"),
-    event("saga.step_intended", STEP, "the intent of a step was logged, before its first attempt"),
-    event("saga.step_done", STEP, "a step took effect, and that was logged"),
-    event(
-        "saga.step_refused",
-        &["saga", "coordinator", "epoch", "step", "reason"],
-        "a step did not take effect and never will",
-    ),
-    event(
-        "saga.step_unknown",
-        &["saga", "coordinator", "epoch", "step", "attempt", "reason"],
-        "an attempt at a step had no answer; attempt 0 is one of before a restart",
-    ),
-    event("saga.compensating", &["saga", "coordinator", "epoch", "cause"], "the saga turned back"),
-    event("saga.step_compensated", STEP, "a compensation was acknowledged, and that was logged"),
-    event(
-        "saga.compensation_failed",
-        &["saga", "coordinator", "epoch", "step", "attempt", "reason"],
-        "an attempt at a compensation had no answer",
-    ),
-    event("saga.completed", &["saga", "coordinator", "epoch"], "over: every step is done"),
-    event("saga.compensated", &["saga", "coordinator", "epoch"], "over: nothing of it is left"),
-    event("saga.parked", &["saga", "coordinator", "epoch", "step", "reason"], "it stands still for now"),
-    event("saga.resumed", STEP, "it was taken up after a restart, or after it was parked"),
-    event("effect.applied", EFFECT, "a service made a step's effect, durably"),
-    event("effect.undone", EFFECT, "a service undid a step's effect, durably"),
-    event("effect.restored", &["resource", "held", "free"], "a service has read its state from its disk"),
+pub const OWN_EVENTS: [EventKind; 4] = [
     event("participant.repeated", GUARDED, "a step came again and was answered as before"),
-    event("participant.voided", GUARDED, "a compensation found nothing to undo; its step can no longer come"),
     event("participant.refused_late", GUARDED, "a step came after its compensation and was refused"),
     event("participant.fenced", GUARDED, "a request of a replaced coordinator was refused"),
     event("role.acquired", &["role", "epoch"], "an orchestrator took up its work"),
 ];
 
-const STEP: &[&str] = &["saga", "coordinator", "epoch", "step"];
 const GUARDED: &[&str] = &["saga", "key", "step", "coordinator", "epoch"];
-const EFFECT: &[&str] =
-    &["saga", "key", "step", "resource", "amount", "held", "free", "coordinator", "epoch"];
-
 const fn event(name: &'static str, fields: &'static [&'static str], about: &'static str) -> EventKind {
     EventKind { name, fields, about }
 }

@@ -7,7 +7,14 @@ use squall::{
     history::{Kind, Lifecycle, Operation},
 };
 
-use super::super::protocol::STEPS;
+use super::Promises;
+
+pub const STEPS: [&str; 5] = ["create_order", "reserve", "charge", "ship", "confirm_order"];
+
+pub const POOLS: [&str; 2] = ["inventory", "payments"];
+
+pub const PROMISES: Promises =
+    Promises { make: "place", withdraw: "cancel", read: "read", completed: "confirmed" };
 
 /// A history under construction. Each record is a millisecond after the one before.
 #[derive(Clone, Default)]

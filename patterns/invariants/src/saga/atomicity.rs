@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use squall::{Invariant, Record, check::Breach};
+use squall::{EventKind, Invariant, Record, check::Breach};
 
-use super::{super::protocol::STEPS, Event};
+use super::{EVENTS, Event};
 
 /// `saga_atomicity`. Judged at each event:
 ///
@@ -13,21 +13,22 @@ use super::{super::protocol::STEPS, Event};
 /// - A step that was refused has no effect. One whose compensation was acknowledged has none left, and gets none.
 /// - A step is compensated only if it may have taken effect, and after all later ones.
 /// - What a service holds is the sum of its effects; what it holds and what is left add up to what there was.
-#[derive(Default)]
 pub struct SagaAtomicity {
+    steps: &'static [&'static str],
+    pools: &'static [&'static str],
     sagas: BTreeMap<String, Saga>,
     accounts: BTreeMap<String, Account>,
     exercised: u64,
 }
 
-#[derive(Default)]
 struct Saga {
-    steps: [Step; STEPS.len()],
+    names: &'static [&'static str],
+    steps: Vec<Step>,
     /// Whether it completed, and the record that says so.
     ended: Option<(bool, u64)>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Step {
     intended: Option<u64>,
     done: bool,
@@ -70,8 +71,9 @@ impl Invariant for SagaAtomicity {
         if event.saga().is_empty() {
             return Ok(());
         }
-        let saga = self.sagas.entry(event.saga().to_owned()).or_default();
-        match (event.name, event.step()) {
+        let names = self.steps;
+        let saga = self.sagas.entry(event.saga().to_owned()).or_insert_with(|| Saga::new(names));
+        match (event.name, event.step(names)) {
             ("saga.step_intended" | "saga.step_unknown", Some(step)) => saga.intended(&event, step),
             ("saga.step_done", Some(step)) => {
                 saga.steps[step].done = true;
@@ -100,14 +102,27 @@ impl Invariant for SagaAtomicity {
     fn exercised(&self) -> u64 {
         self.exercised
     }
+
+    fn vocabulary(&self) -> &'static [EventKind] {
+        &EVENTS
+    }
 }
 
 impl SagaAtomicity {
+    /// With these steps, and these resources whose sum never changes.
+    pub fn new(steps: &'static [&'static str], pools: &'static [&'static str]) -> Self {
+        SagaAtomicity { steps, pools, sagas: BTreeMap::new(), accounts: BTreeMap::new(), exercised: 0 }
+    }
+
+    fn has_pool(&self, event: &Event<'_>) -> bool {
+        self.pools.contains(&event.text("resource"))
+    }
+
     fn restored(&mut self, event: &Event<'_>) -> Result<(), Breach> {
         let (held, total) = (event.int("held"), event.int("held") + event.int("free"));
         let before = self.accounts.insert(event.node.to_owned(), Account { held, total });
         match before {
-            Some(before) if has_pool(event) && before.total != total => Err(Breach::of(
+            Some(before) if self.has_pool(event) && before.total != total => Err(Breach::of(
                 "not_conserved",
                 format!("{} has {} in all after its restart, as before", event.node, before.total),
                 format!("it has {total}: holds {held}, and {} is left", event.int("free")),
@@ -117,10 +132,11 @@ impl SagaAtomicity {
     }
 
     fn account(&mut self, event: &Event<'_>, sign: i64) -> Result<(), Breach> {
+        let has_pool = self.has_pool(event);
         let Some(account) = self.accounts.get_mut(event.node) else { return Ok(()) };
         account.held += sign * event.int("amount");
         let (held, total) = (event.int("held"), event.int("held") + event.int("free"));
-        if account.held != held || has_pool(event) && account.total != total {
+        if account.held != held || has_pool && account.total != total {
             return Err(Breach::of(
                 "not_conserved",
                 format!("{} holds {} of {}, by its effects", event.node, account.held, account.total),
@@ -129,10 +145,6 @@ impl SagaAtomicity {
         }
         Ok(())
     }
-}
-
-fn has_pool(event: &Event<'_>) -> bool {
-    matches!(event.text("resource"), "inventory" | "payments")
 }
 
 fn times(n: i64) -> String {
@@ -144,8 +156,12 @@ fn late(step: &str, saga: &str, after: &str) -> Breach {
 }
 
 impl Saga {
+    fn new(names: &'static [&'static str]) -> Self {
+        Saga { names, steps: vec![Step::default(); names.len()], ended: None }
+    }
+
     fn intended(&mut self, event: &Event<'_>, step: usize) -> Result<(), Breach> {
-        let name = STEPS[step];
+        let name = self.names[step];
         if let Some((_, seq)) = self.ended {
             return Err(Breach::of(
                 "step_after_end",
@@ -166,7 +182,7 @@ impl Saga {
             return Err(Breach::of(
                 "step_out_of_order",
                 format!("{} attempts {name} when all steps before it are done", event.saga()),
-                format!("{} is not done", STEPS[missing]),
+                format!("{} is not done", self.names[missing]),
             )
             .with_evidence(self.steps[missing].intended));
         }
@@ -179,7 +195,7 @@ impl Saga {
         if view.net > 0 {
             return Err(Breach::of(
                 "refused_but_effective",
-                format!("{} of {} has no effect when it counts as refused", STEPS[step], event.saga()),
+                format!("{} of {} has no effect when it counts as refused", self.names[step], event.saga()),
                 format!("it took effect {} more often than it was undone", times(view.net)),
             )
             .with_evidence(view.effect));
@@ -189,7 +205,7 @@ impl Saga {
     }
 
     fn applied(&mut self, event: &Event<'_>, step: usize) -> Result<(), Breach> {
-        let (name, saga) = (STEPS[step], event.saga());
+        let (name, saga) = (self.names[step], event.saga());
         let ended = self.ended;
         let view = &mut self.steps[step];
         if let Some(seq) = view.void {
@@ -226,7 +242,7 @@ impl Saga {
     }
 
     fn undone(&mut self, event: &Event<'_>, step: usize) -> Result<(), Breach> {
-        let (name, saga) = (STEPS[step], event.saga());
+        let (name, saga) = (self.names[step], event.saga());
         if let Some((true, seq)) = self.ended {
             return Err(Breach::of(
                 "undone_after_completed",
@@ -235,11 +251,11 @@ impl Saga {
             )
             .with_evidence([seq]));
         }
-        if let Some(later) = (step + 1..STEPS.len()).rev().find(|later| self.steps[*later].net > 0) {
+        if let Some(later) = (step + 1..self.names.len()).rev().find(|later| self.steps[*later].net > 0) {
             return Err(Breach::of(
                 "out_of_order",
-                format!("{saga} is undone from its last step back: {} before {name}", STEPS[later]),
-                format!("{name} is undone, and {} still has its effect", STEPS[later]),
+                format!("{saga} is undone from its last step back: {} before {name}", self.names[later]),
+                format!("{name} is undone, and {} still has its effect", self.names[later]),
             )
             .with_evidence(self.steps[later].effect));
         }
@@ -258,7 +274,7 @@ impl Saga {
     }
 
     fn compensated(&mut self, event: &Event<'_>, step: usize) -> Result<(), Breach> {
-        let (name, saga) = (STEPS[step], event.saga());
+        let (name, saga) = (self.names[step], event.saga());
         if !self.steps[step].counts() {
             return Err(Breach::of(
                 "groundless_compensation",
@@ -271,11 +287,11 @@ impl Saga {
             .with_evidence(self.steps[step].refused));
         }
         let skipped = |s: &Step| s.counts() && s.compensated.is_none();
-        if let Some(later) = (step + 1..STEPS.len()).rev().find(|later| skipped(&self.steps[*later])) {
+        if let Some(later) = (step + 1..self.names.len()).rev().find(|later| skipped(&self.steps[*later])) {
             return Err(Breach::of(
                 "out_of_order",
-                format!("{saga} is compensated from its last step back: {} before {name}", STEPS[later]),
-                format!("{name} is compensated, and {} is not", STEPS[later]),
+                format!("{saga} is compensated from its last step back: {} before {name}", self.names[later]),
+                format!("{name} is compensated, and {} is not", self.names[later]),
             )
             .with_evidence(self.steps[later].intended));
         }
@@ -316,9 +332,9 @@ impl Saga {
                 format!(
                     "{} has the effect of each of its {} steps once when it completes",
                     event.saga(),
-                    STEPS.len()
+                    self.names.len()
                 ),
-                format!("{} has it {}", STEPS[step], times(self.steps[step].net)),
+                format!("{} has it {}", self.names[step], times(self.steps[step].net)),
             )
             .with_evidence(self.steps[step].effect.or(self.steps[step].intended))),
             None => Ok(()),
@@ -331,7 +347,7 @@ impl Saga {
             return Err(Breach::of(
                 "not_undone",
                 format!("{} has no effect left when it counts as compensated", event.saga()),
-                format!("{} has it {}", STEPS[step], times(self.steps[step].net)),
+                format!("{} has it {}", self.names[step], times(self.steps[step].net)),
             )
             .with_evidence(self.steps[step].effect));
         }
@@ -339,7 +355,7 @@ impl Saga {
             Some(step) => Err(Breach::of(
                 "skipped_compensation",
                 format!("each step of {} that may have taken effect is compensated", event.saga()),
-                format!("{} was attempted, and not compensated", STEPS[step]),
+                format!("{} was attempted, and not compensated", self.names[step]),
             )
             .with_evidence(self.steps[step].intended)),
             None => Ok(()),
@@ -349,10 +365,13 @@ impl Saga {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::script::Script, *};
+    use super::{
+        super::script::{POOLS, STEPS, Script},
+        *,
+    };
 
     fn breach(script: &Script) -> Option<&'static str> {
-        script.judge(&mut SagaAtomicity::default())
+        script.judge(&mut SagaAtomicity::new(&STEPS, &POOLS))
     }
 
     fn forward(steps: usize) -> Script {
@@ -361,7 +380,7 @@ mod tests {
 
     #[test]
     fn a_completed_saga_passes_and_counts() {
-        let mut invariant = SagaAtomicity::default();
+        let mut invariant = SagaAtomicity::new(&STEPS, &POOLS);
         let script = forward(5).saga("completed", "s", None);
         assert_eq!(script.judge(&mut invariant), None);
         assert_eq!(invariant.exercised(), 1);

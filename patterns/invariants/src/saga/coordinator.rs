@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use squall::{Invariant, Record, check::Breach};
+use squall::{EventKind, Invariant, Record, check::Breach};
 
-use super::Event;
+use super::{EVENTS, Event};
 
 /// `single_coordinator`: each start of an orchestrator has an epoch of its own, higher than those before; a saga is
 /// driven in rising epochs; and no effect is made in the name of an epoch after one of a higher epoch at the same node.
@@ -80,6 +80,10 @@ impl Invariant for SingleCoordinator {
 
     fn exercised(&self) -> u64 {
         self.exercised
+    }
+
+    fn vocabulary(&self) -> &'static [EventKind] {
+        &EVENTS
     }
 }
 

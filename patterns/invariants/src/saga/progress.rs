@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use squall::{
-    Condition, Invariant, Record,
+    Condition, EventKind, Invariant, Record,
     check::{Breach, End},
 };
 
-use super::Event;
+use super::{EVENTS, Event};
 
 /// What the events say of a saga.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,6 +100,10 @@ impl Invariant for SagaProgress {
 
     fn exercised(&self) -> u64 {
         self.exercised
+    }
+
+    fn vocabulary(&self) -> &'static [EventKind] {
+        &EVENTS
     }
 }
 

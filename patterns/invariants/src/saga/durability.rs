@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 
 use squall::{
-    Invariant, Record,
+    EventKind, Invariant, Record,
     check::Breach,
     history::{Fields, Kind},
 };
 
-use super::Event;
+use super::{EVENTS, Event, Promises};
 
 /// `acked_durable`:
 ///
 /// - A service finds after a restart what it had: the sum of the effects it reported.
 /// - An order that a customer was told is on its way stays so, and reads say so. One that failed, or was cancelled,
 ///   never completes.
-#[derive(Default)]
 pub struct AckedDurable {
+    terms: Promises,
     held: BTreeMap<String, i64>,
     /// By service, the record of its last effect.
     last: BTreeMap<String, u64>,
@@ -42,17 +42,17 @@ impl Invariant for AckedDurable {
 
     fn observe(&mut self, record: &Record) -> Result<(), Breach> {
         match &record.kind {
-            Kind::Invoke(operation, _) if operation.name == "read" => {
+            Kind::Invoke(operation, _) if operation.name == self.terms.read => {
                 self.reads.insert(operation.id, record.seq);
                 Ok(())
             }
             Kind::Ok(operation, fields) => match &*operation.name {
-                "place" => self.promised(fields, true, record.seq),
-                "cancel" => self.promised(fields, false, record.seq),
-                "read" => self.read(operation.id, fields),
+                name if name == self.terms.make => self.promised(fields, true, record.seq),
+                name if name == self.terms.withdraw => self.promised(fields, false, record.seq),
+                name if name == self.terms.read => self.read(operation.id, fields),
                 _ => Ok(()),
             },
-            Kind::Fail(operation, fields) if operation.name == "place" => {
+            Kind::Fail(operation, fields) if operation.name == self.terms.make => {
                 self.promised(fields, false, record.seq)
             }
             _ => Event::of(record).map_or(Ok(()), |event| self.event(&event)),
@@ -62,9 +62,26 @@ impl Invariant for AckedDurable {
     fn exercised(&self) -> u64 {
         self.exercised
     }
+
+    fn vocabulary(&self) -> &'static [EventKind] {
+        &EVENTS
+    }
 }
 
 impl AckedDurable {
+    /// With these promises.
+    pub fn new(terms: Promises) -> Self {
+        AckedDurable {
+            terms,
+            held: BTreeMap::new(),
+            last: BTreeMap::new(),
+            promises: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            exercised: 0,
+        }
+    }
+
     fn event(&mut self, event: &Event<'_>) -> Result<(), Breach> {
         match event.name {
             "effect.applied" => self.changed(event, 1),
@@ -131,9 +148,12 @@ impl AckedDurable {
             return Ok(());
         };
         self.exercised += 1;
-        if promise.completed != (state == "confirmed") {
-            let (told, expected) =
-                if promise.completed { ("on its way", "`confirmed`") } else { ("off", "not `confirmed`") };
+        if promise.completed != (state == self.terms.completed) {
+            let completed = self.terms.completed;
+            let (told, expected) = match promise.completed {
+                true => ("on its way", format!("`{completed}`")),
+                false => ("off", format!("not `{completed}`")),
+            };
             return Err(Breach::of(
                 "promise_not_visible",
                 format!("a customer who was told that {saga} is {told} reads {expected}"),
@@ -152,10 +172,13 @@ fn broken(saga: &str, completed: bool) -> Breach {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::script::Script, *};
+    use super::{
+        super::script::{PROMISES, Script},
+        *,
+    };
 
     fn class(script: &Script) -> Option<&'static str> {
-        script.judge(&mut AckedDurable::default())
+        script.judge(&mut AckedDurable::new(PROMISES))
     }
 
     fn saga() -> Fields {
@@ -164,7 +187,7 @@ mod tests {
 
     #[test]
     fn promises_that_are_kept_pass() {
-        let mut invariant = AckedDurable::default();
+        let mut invariant = AckedDurable::new(PROMISES);
         let script = Script::default()
             .restored("payments", 0, 100)
             .charged("s", 30, 30, 70)

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use squall::{Invariant, Record, check::Breach};
+use squall::{EventKind, Invariant, Record, check::Breach};
 
-use super::Event;
+use super::{EVENTS, Event};
 
 /// `idempotent_effects`: no key takes effect twice, not even with a compensation in between; none is undone twice; and
 /// a step counts as done only if its key took effect.
@@ -72,6 +72,10 @@ impl Invariant for IdempotentEffects {
 
     fn exercised(&self) -> u64 {
         self.exercised
+    }
+
+    fn vocabulary(&self) -> &'static [EventKind] {
+        &EVENTS
     }
 }
 
