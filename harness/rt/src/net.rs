@@ -19,6 +19,15 @@
 //! Errors are those of Linux, numbers included, with these for what only a simulation has: every operation of a process that was
 //! crashed, and of tasks that belong to no process, gives `NotConnected` and reaches nothing.
 
+#[cfg(madsim)]
+use std::{
+    io,
+    task::{Poll, ready},
+};
+
+#[cfg(madsim)]
+use bytes::BufMut;
+
 mod keepalive;
 
 pub use self::keepalive::set_keepalive;
@@ -41,6 +50,27 @@ mod socket;
 pub mod tcp;
 #[cfg(madsim)]
 mod udp;
+
+/// The result of something that must not wait.
+#[cfg(madsim)]
+fn at_once<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
+    match poll {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+/// Has `read` fill what room `buf` has at once, as far as the longest datagram goes.
+#[cfg(madsim)]
+fn put_what_fits<T>(
+    buf: &mut impl BufMut,
+    read: impl FnOnce(&mut [u8]) -> Poll<io::Result<(usize, T)>>,
+) -> Poll<io::Result<(usize, T)>> {
+    let mut place = vec![0; buf.chunk_mut().len().min(usize::from(u16::MAX))];
+    let read = ready!(read(&mut place))?;
+    buf.put_slice(&place[..read.0]);
+    Poll::Ready(Ok(read))
+}
 
 #[cfg(madsim)]
 pub use self::{

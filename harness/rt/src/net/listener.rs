@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    addr::{ToSocketAddrs, resolve},
+    addr::{ToSocketAddrs, first_that_does},
     tcp::TcpStream,
 };
 use crate::world::net::{Key, Net, Options, here};
@@ -35,7 +35,7 @@ impl TcpListener {
         let (net, life) = here()?;
         // tokio sets SO_REUSEADDR here.
         let options = Options { reuse_address: true, ..Options::default() };
-        let (key, local) = net.tcp_listen(life, resolve(&addr)?, BACKLOG, options)?;
+        let (key, local) = first_that_does(&addr, |addr| net.tcp_listen(life, addr, BACKLOG, options))?;
         Ok(TcpListener::new(net, key, local))
     }
 
@@ -54,6 +54,22 @@ impl TcpListener {
     /// Like [`TcpListener::accept`].
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         self.net.tcp_accept(self.key, cx).map_ok(|ends| (TcpStream::new(self.net.clone(), ends), ends.2))
+    }
+
+    /// The time to live of packets; 64 by default.
+    ///
+    /// # Errors
+    /// `NotConnected` in a dead process.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.net.tcp_listener_options(self.key, |options| Ok(options.ttl))
+    }
+
+    /// Sets the time to live of packets, those of connections that are accepted too. Other nodes are one hop away, so that any will do.
+    ///
+    /// # Errors
+    /// `InvalidInput` outside of 1 to 255; `NotConnected` in a dead process.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.net.tcp_listener_options(self.key, |options| options.set_ttl(ttl))
     }
 
     /// The address the socket listens on.

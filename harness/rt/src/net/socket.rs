@@ -2,18 +2,18 @@
 
 use std::{
     fmt, io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use super::{
     listener::TcpListener,
-    tcp::{TcpStream, seconds},
+    tcp::{TcpStream, seconds, whole_seconds},
 };
 use crate::world::{
     Life,
-    net::{Errno, Key, Net, Options, here},
+    net::{Errno, Family, Key, Net, Options, here},
 };
 
 /// A TCP socket that neither listens nor connects yet, as tokio's: for options that have to be set before, and for
@@ -21,6 +21,7 @@ use crate::world::{
 pub struct TcpSocket {
     net: Arc<Net>,
     life: Life,
+    family: Family,
     state: Mutex<State>,
 }
 
@@ -36,16 +37,28 @@ impl TcpSocket {
     /// # Errors
     /// `NotConnected` in a dead process.
     pub fn new_v4() -> io::Result<Self> {
-        let (net, life) = here()?;
-        Ok(TcpSocket { net, life, state: Mutex::default() })
+        TcpSocket::new(Family::V4)
     }
 
-    /// A socket for IPv6, which the simulation has not.
+    /// A socket for IPv6, which takes IPv4's addresses as `::ffff:10.0.0.1`.
     ///
     /// # Errors
-    /// Always: EAFNOSUPPORT, as on a machine without IPv6.
+    /// `NotConnected` in a dead process.
     pub fn new_v6() -> io::Result<Self> {
-        Err(Errno::AddressFamily.into())
+        TcpSocket::new(Family::V6)
+    }
+
+    fn new(family: Family) -> io::Result<Self> {
+        let (net, life) = here()?;
+        Ok(TcpSocket { net, life, family, state: Mutex::default() })
+    }
+
+    /// The address of a socket that has none: all of its family, and no port.
+    fn any(&self) -> SocketAddr {
+        match self.family {
+            Family::V4 => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            Family::V6 => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -61,7 +74,7 @@ impl TcpSocket {
         if state.bound.is_some() {
             return Err(Errno::InvalidArgument.into());
         }
-        state.bound = Some(self.net.tcp_bind(self.life, addr, state.options.reuse_address)?);
+        state.bound = Some(self.net.tcp_bind(self.life, self.family, addr, state.options.reuse_address)?);
         Ok(())
     }
 
@@ -77,7 +90,7 @@ impl TcpSocket {
                 self.net.tcp_unbind(key);
                 ends?
             }
-            None => self.net.tcp_connect(self.life, addr, options)?,
+            None => self.net.tcp_connect(self.life, self.family, addr, options)?,
         };
         TcpStream::opened(self.net.clone(), ends).await
     }
@@ -91,10 +104,7 @@ impl TcpSocket {
         let (options, bound) = self.take();
         let (key, local) = match bound {
             Some((key, _)) => self.net.tcp_listen_bound(key, backlog, options)?,
-            None => {
-                let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-                self.net.tcp_listen(self.life, any, backlog, options)?
-            }
+            None => self.net.tcp_listen(self.life, self.any(), backlog, options)?,
         };
         Ok(TcpListener::new(self.net.clone(), key, local))
     }
@@ -105,13 +115,12 @@ impl TcpSocket {
         (state.options, state.bound.take())
     }
 
-    /// The address the socket is bound to: 0.0.0.0:0 before.
+    /// The address the socket is bound to: 0.0.0.0:0 or [::]:0 before.
     ///
     /// # Errors
     /// None; the signature is tokio's.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        let unbound = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        Ok(self.state().bound.map_or(unbound, |(_, local)| local))
+        Ok(self.state().bound.map_or_else(|| self.any(), |(_, local)| local))
     }
 
     /// What went wrong: nothing, before there is a connection.
@@ -189,6 +198,106 @@ impl TcpSocket {
     /// None; the signature is tokio's.
     pub fn linger(&self) -> io::Result<Option<Duration>> {
         Ok(self.state().options.linger.map(seconds))
+    }
+
+    /// See [`TcpStream::set_linger`].
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    #[deprecated = "closing a socket that lingers blocks the thread; see `set_zero_linger`"]
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        self.state().options.linger = linger.map(whole_seconds);
+        Ok(())
+    }
+
+    /// Lets several sockets have the port, where Linux would. Here it is only remembered: a port has one listener.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn set_reuseport(&self, reuseport: bool) -> io::Result<()> {
+        self.state().options.reuse_port = reuseport;
+        Ok(())
+    }
+
+    /// Whether [`TcpSocket::set_reuseport`] is on.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn reuseport(&self) -> io::Result<bool> {
+        Ok(self.state().options.reuse_port)
+    }
+
+    /// Sets the size of the buffer for what is sent. It is only remembered: windows are fixed.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn set_send_buffer_size(&self, size: u32) -> io::Result<()> {
+        self.state().options.set_send_buffer(size);
+        Ok(())
+    }
+
+    /// Twice the size that was set, as Linux says it.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn send_buffer_size(&self) -> io::Result<u32> {
+        Ok(self.state().options.send_buffer)
+    }
+
+    /// Sets the size of the buffer for what is received. It is only remembered: windows are fixed.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn set_recv_buffer_size(&self, size: u32) -> io::Result<()> {
+        self.state().options.set_receive_buffer(size);
+        Ok(())
+    }
+
+    /// Twice the size that was set, as Linux says it.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn recv_buffer_size(&self) -> io::Result<u32> {
+        Ok(self.state().options.receive_buffer)
+    }
+
+    /// Sets the type of service of packets, which no link looks at.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn set_tos_v4(&self, tos: u32) -> io::Result<()> {
+        self.state().options.set_tos(tos);
+        Ok(())
+    }
+
+    /// The type of service of packets.
+    ///
+    /// # Errors
+    /// None; the signature is tokio's.
+    pub fn tos_v4(&self) -> io::Result<u32> {
+        Ok(self.state().options.tos)
+    }
+
+    /// Sets the traffic class of packets, which no link looks at.
+    ///
+    /// # Errors
+    /// ENOPROTOOPT on a socket for IPv4; `InvalidInput` above 255.
+    pub fn set_tclass_v6(&self, tclass: u32) -> io::Result<()> {
+        match self.family {
+            Family::V4 => Err(Errno::NoSuchOption.into()),
+            Family::V6 => self.state().options.set_tclass(tclass),
+        }
+    }
+
+    /// The traffic class of packets.
+    ///
+    /// # Errors
+    /// `Unsupported` on a socket for IPv4.
+    pub fn tclass_v6(&self) -> io::Result<u32> {
+        match self.family {
+            Family::V4 => Err(Errno::NotSupported.into()),
+            Family::V6 => Ok(self.state().options.tclass),
+        }
     }
 }
 

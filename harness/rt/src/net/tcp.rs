@@ -3,18 +3,77 @@
 use std::{
     fmt,
     future::poll_fn,
-    io::{self, IoSlice},
+    io::{self, IoSlice, IoSliceMut},
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::BufMut;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 
-use super::addr::{ToSocketAddrs, resolve};
-use crate::world::net::{Ends, Key, Net, Options, Side, here};
+pub use self::halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+use super::{
+    addr::{ToSocketAddrs, no_address, resolve_all},
+    at_once, put_what_fits,
+};
+use crate::world::net::{Ends, Key, Net, Options, family, here};
+
+/// `AsyncRead` for what leads to a stream.
+macro_rules! async_read {
+    ($type:ty, $self:ident => $stream:expr) => {
+        impl AsyncRead for $type {
+            #[inline]
+            fn poll_read(
+                $self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                $stream.read(cx, buf)
+            }
+        }
+    };
+}
+
+/// `AsyncWrite` for what leads to a stream. Written is sent, so there is nothing to flush.
+macro_rules! async_write {
+    ($type:ty, $self:ident => $stream:expr) => {
+        impl AsyncWrite for $type {
+            #[inline]
+            fn poll_write(
+                $self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                $stream.write(cx, &[IoSlice::new(buf)])
+            }
+
+            fn poll_write_vectored(
+                $self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                $stream.write(cx, bufs)
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                true
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn poll_shutdown($self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready($stream.end())
+            }
+        }
+    };
+}
+
+mod halves;
 
 /// A TCP connection, as tokio's. Dropping it ends it as closing a socket does on Linux: gracefully, or with a reset
 /// if something was left unread.
@@ -36,15 +95,25 @@ impl TcpStream {
         Ok(stream)
     }
 
-    /// Connects. Takes a round trip at least.
+    /// Connects, to the first address that lets it if there are several. Takes a round trip at least.
     ///
     /// # Errors
     /// `ConnectionRefused` if nobody listens there; `TimedOut` after 127 s without an answer; `NetworkUnreachable` if no
     /// node has the address; if no node has the name.
     pub async fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
         let (net, life) = here()?;
-        let ends = net.tcp_connect(life, resolve(&addr)?, Options::default())?;
-        TcpStream::opened(net, ends).await
+        let mut error = None;
+        for addr in resolve_all(&addr)? {
+            let opened = match net.tcp_connect(life, family(addr), addr, Options::default()) {
+                Ok(ends) => TcpStream::opened(net.clone(), ends).await,
+                Err(error) => Err(error),
+            };
+            match opened {
+                Ok(stream) => return Ok(stream),
+                Err(e) => error = Some(e),
+            }
+        }
+        Err(error.unwrap_or_else(no_address))
     }
 
     /// Our end.
@@ -110,6 +179,37 @@ impl TcpStream {
         })
     }
 
+    /// Has closing wait for what was sent, for as long as that: which it does not do here, except that no time at all resets the connection.
+    ///
+    /// # Errors
+    /// `NotConnected` in a dead process.
+    #[deprecated = "closing a socket that lingers blocks the thread; see `set_zero_linger`"]
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        self.net.tcp_set_options(self.key, |options| {
+            options.linger = linger.map(whole_seconds);
+            Ok(())
+        })
+    }
+
+    /// Has data be acknowledged at once, or not. It is only remembered.
+    ///
+    /// # Errors
+    /// `NotConnected` in a dead process.
+    pub fn set_quickack(&self, quickack: bool) -> io::Result<()> {
+        self.net.tcp_set_options(self.key, |options| {
+            options.quick_ack = quickack;
+            Ok(())
+        })
+    }
+
+    /// Whether [`TcpStream::set_quickack`] is on.
+    ///
+    /// # Errors
+    /// `NotConnected` in a dead process.
+    pub fn quickack(&self) -> io::Result<bool> {
+        Ok(self.net.tcp_options(self.key)?.quick_ack)
+    }
+
     /// The time to live of packets; 64 by default.
     ///
     /// # Errors
@@ -126,20 +226,40 @@ impl TcpStream {
         self.net.tcp_set_options(self.key, |options| options.set_ttl(ttl))
     }
 
-    /// Waits until there is something to read: bytes, the end, or an error.
+    /// Waits until the stream is ready for something of interest, and says what for. It may seem to be and not be, see
+    /// [`TcpStream::readable`].
+    ///
+    /// # Errors
+    /// `NotConnected` in a dead process.
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        poll_fn(|cx| self.net.tcp_ready(self.key, interest, cx)).await
+    }
+
+    /// Waits until there seems to be something to read: bytes, the end, or an error has come since a read last found nothing, or the harness
+    /// has this node be misled now and then. If `WouldBlock` follows, wait again.
     ///
     /// # Errors
     /// `NotConnected` in a dead process.
     pub async fn readable(&self) -> io::Result<()> {
-        poll_fn(|cx| self.net.tcp_ready(self.key, Side::Read, cx)).await
+        self.ready(Interest::READABLE).await.map(drop)
     }
 
-    /// Waits until a write would be taken, or fail.
+    /// Waits until a write would seem to be taken, or fail. As with [`TcpStream::readable`], `WouldBlock` may follow.
     ///
     /// # Errors
     /// `NotConnected` in a dead process.
     pub async fn writable(&self) -> io::Result<()> {
-        poll_fn(|cx| self.net.tcp_ready(self.key, Side::Write, cx)).await
+        self.ready(Interest::WRITABLE).await.map(drop)
+    }
+
+    /// Like [`TcpStream::readable`].
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.net.tcp_ready(self.key, Interest::READABLE, cx).map_ok(drop)
+    }
+
+    /// Like [`TcpStream::writable`].
+    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.net.tcp_ready(self.key, Interest::WRITABLE, cx).map_ok(drop)
     }
 
     /// Reads what is there already.
@@ -150,6 +270,34 @@ impl TcpStream {
         let mut buf = ReadBuf::new(buf);
         at_once(self.net.tcp_read(self.key, None, &mut buf))?;
         Ok(buf.filled().len())
+    }
+
+    /// Like [`TcpStream::try_read`], into several buffers.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let mut read = 0;
+        for buf in bufs.iter_mut().filter(|buf| !buf.is_empty()) {
+            match self.try_read(buf) {
+                Ok(count) => read += count,
+                Err(error) if read == 0 => return Err(error),
+                Err(_) => break,
+            }
+            if read == 0 {
+                break;
+            }
+        }
+        Ok(read)
+    }
+
+    /// Like [`TcpStream::try_read`], behind what is in `buf` already.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_read_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
+        let read = put_what_fits(buf, |place| Poll::Ready(self.try_read(place).map(|count| (count, ()))));
+        Ok(at_once(read)?.0)
     }
 
     /// Writes what there is room for already.
@@ -178,18 +326,25 @@ impl TcpStream {
     /// # Errors
     /// As reading.
     pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        poll_fn(|cx| self.net.tcp_peek(self.key, cx, buf)).await
+        poll_fn(|cx| self.net.tcp_peek(self.key, Some(cx.waker()), buf)).await
+    }
+
+    /// Like [`TcpStream::peek`]. Gives how many bytes it put into `buf`.
+    pub fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
+        let peeked = self.net.tcp_peek(self.key, Some(cx.waker()), buf.initialize_unfilled());
+        let count = ready!(peeked)?;
+        buf.advance(count);
+        Poll::Ready(Ok(count))
     }
 
     /// Splits the stream into halves that borrow it.
     pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
-        (ReadHalf(self), WriteHalf(self))
+        halves::borrowed(self)
     }
 
     /// Splits the stream into halves that own it together. Dropping the write half ends our stream.
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
-        let stream = Arc::new(self);
-        (OwnedReadHalf(stream.clone()), OwnedWriteHalf { stream, ends_on_drop: true })
+        halves::owned(self)
     }
 
     fn read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -205,16 +360,13 @@ impl TcpStream {
     }
 }
 
-/// The result of something that must not wait.
-fn at_once<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
-    match poll {
-        Poll::Ready(result) => result,
-        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-    }
-}
-
 pub(super) fn seconds(seconds: u32) -> Duration {
     Duration::from_secs(seconds.into())
+}
+
+/// SO_LINGER is in seconds.
+pub(super) fn whole_seconds(time: Duration) -> u32 {
+    time.as_secs().try_into().unwrap_or(u32::MAX)
 }
 
 impl Drop for TcpStream {
@@ -230,170 +382,5 @@ impl fmt::Debug for TcpStream {
     }
 }
 
-/// The reading half of a stream, see [`TcpStream::split`].
-#[derive(Debug)]
-pub struct ReadHalf<'a>(&'a TcpStream);
-
-/// The writing half of a stream, see [`TcpStream::split`].
-#[derive(Debug)]
-pub struct WriteHalf<'a>(&'a TcpStream);
-
-/// The reading half of a stream, see [`TcpStream::into_split`].
-#[derive(Debug)]
-pub struct OwnedReadHalf(Arc<TcpStream>);
-
-/// The writing half of a stream, see [`TcpStream::into_split`]. Dropping it ends our stream.
-#[derive(Debug)]
-pub struct OwnedWriteHalf {
-    stream: Arc<TcpStream>,
-    ends_on_drop: bool,
-}
-
-/// The halves given to `reunite` are of different streams.
-#[derive(Debug)]
-pub struct ReuniteError(pub OwnedReadHalf, pub OwnedWriteHalf);
-
-impl fmt::Display for ReuniteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("tried to reunite halves that are not from the same socket")
-    }
-}
-
-impl std::error::Error for ReuniteError {}
-
-impl OwnedReadHalf {
-    /// Puts the halves together again.
-    ///
-    /// # Errors
-    /// If they are of different streams.
-    pub fn reunite(self, other: OwnedWriteHalf) -> Result<TcpStream, ReuniteError> {
-        if !Arc::ptr_eq(&self.0, &other.stream) {
-            return Err(ReuniteError(self, other));
-        }
-        other.forget();
-        Ok(Arc::into_inner(self.0).expect("a stream has two halves"))
-    }
-
-    /// Reads and leaves the bytes to be read again.
-    ///
-    /// # Errors
-    /// As reading.
-    pub async fn peek(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.peek(buf).await
-    }
-
-    /// Our end.
-    ///
-    /// # Errors
-    /// None; the signature is tokio's.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-
-    /// The other end.
-    ///
-    /// # Errors
-    /// As [`TcpStream::peer_addr`].
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.peer_addr()
-    }
-}
-
-impl OwnedWriteHalf {
-    /// Puts the halves together again.
-    ///
-    /// # Errors
-    /// If they are of different streams.
-    pub fn reunite(self, other: OwnedReadHalf) -> Result<TcpStream, ReuniteError> {
-        other.reunite(self)
-    }
-
-    /// Drops the half and leaves our stream open.
-    pub fn forget(mut self) {
-        self.ends_on_drop = false;
-    }
-
-    /// Our end.
-    ///
-    /// # Errors
-    /// None; the signature is tokio's.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.local_addr()
-    }
-
-    /// The other end.
-    ///
-    /// # Errors
-    /// As [`TcpStream::peer_addr`].
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.peer_addr()
-    }
-}
-
-impl Drop for OwnedWriteHalf {
-    fn drop(&mut self) {
-        if self.ends_on_drop {
-            // It may have ended already.
-            let _ = self.stream.end();
-        }
-    }
-}
-
-/// `AsyncRead` for what leads to a stream.
-macro_rules! async_read {
-    ($type:ty, $self:ident => $stream:expr) => {
-        impl AsyncRead for $type {
-            #[inline]
-            fn poll_read(
-                $self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buf: &mut ReadBuf<'_>,
-            ) -> Poll<io::Result<()>> {
-                $stream.read(cx, buf)
-            }
-        }
-    };
-}
-
-/// `AsyncWrite` for what leads to a stream. Written is sent, so there is nothing to flush.
-macro_rules! async_write {
-    ($type:ty, $self:ident => $stream:expr) => {
-        impl AsyncWrite for $type {
-            #[inline]
-            fn poll_write(
-                $self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buf: &[u8],
-            ) -> Poll<io::Result<usize>> {
-                $stream.write(cx, &[IoSlice::new(buf)])
-            }
-
-            fn poll_write_vectored(
-                $self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bufs: &[IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                $stream.write(cx, bufs)
-            }
-
-            fn is_write_vectored(&self) -> bool {
-                true
-            }
-
-            fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(Ok(()))
-            }
-
-            fn poll_shutdown($self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready($stream.end())
-            }
-        }
-    };
-}
-
 async_read!(TcpStream, self => self);
-async_read!(ReadHalf<'_>, self => self.0);
-async_read!(OwnedReadHalf, self => self.0);
 async_write!(TcpStream, self => self);
-async_write!(WriteHalf<'_>, self => self.0);
-async_write!(OwnedWriteHalf, self => self.stream);

@@ -9,30 +9,38 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
+use bytes::BufMut;
 use real_tokio::task::coop::cooperative;
-use tokio::io::ReadBuf;
+use tokio::io::{Interest, ReadBuf, Ready};
 
-use super::addr::{ToSocketAddrs, resolve};
+use super::{
+    addr::{ToSocketAddrs, first_that_does, resolve},
+    at_once, put_what_fits,
+};
 use crate::world::net::{Key, Net, here};
 
+mod options;
+
 /// A UDP socket, as tokio's. Sending never waits.
+///
+/// What is sent to 255.255.255.255 reaches every node, and what is sent to a group each that has joined it: all nodes are on one link.
 pub struct UdpSocket {
     net: Arc<Net>,
     key: Key,
 }
 
 impl UdpSocket {
-    /// Binds a socket; port 0 for any.
+    /// Binds a socket; port 0 for any. One that is bound to `[::]` takes what is sent to the node's addresses of IPv4 too.
     ///
     /// # Errors
     /// `AddrInUse`; `AddrNotAvailable` if the address is none of this node's.
     pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
         let (net, life) = here()?;
-        let (key, _) = net.udp_bind(life, resolve(&addr)?)?;
+        let (key, _) = first_that_does(&addr, |addr| net.udp_bind(life, addr))?;
         Ok(UdpSocket { net, key })
     }
 
-    /// The address the socket is bound to. If that was 0.0.0.0, connecting chooses one.
+    /// The address the socket is bound to. If that was 0.0.0.0 or `[::]`, connecting chooses one.
     ///
     /// # Errors
     /// `NotConnected` in a dead process.
@@ -48,14 +56,14 @@ impl UdpSocket {
         self.net.udp_peer(self.key)
     }
 
-    /// Sets the default destination, and receives only from there from now on. A socket bound to 0.0.0.0 has the
-    /// address from now on that leads there: 127.0.0.1, or the node's own.
+    /// Sets the default destination, and receives only from there from now on. A socket bound to 0.0.0.0 or `[::]` has the
+    /// address from now on that leads there: that of loopback, or the node's own.
     ///
     /// # Errors
     /// `NetworkUnreachable` if no node has the address; `InvalidInput` if it is another node's and the socket is bound
     /// to 127.0.0.1.
     pub async fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
-        self.net.udp_connect(self.key, resolve(&addr)?)
+        first_that_does(&addr, |addr| self.net.udp_connect(self.key, addr))
     }
 
     /// What went wrong and no call has told yet. It is not told again.
@@ -66,12 +74,27 @@ impl UdpSocket {
         Ok(self.net.udp_take_error(self.key)?.map(Into::into))
     }
 
-    /// Waits until there is something to receive.
+    /// Waits until the socket is ready for something of interest, and says what for. It may seem to be and not be, see
+    /// [`UdpSocket::readable`].
+    ///
+    /// # Errors
+    /// `NotConnected` in a dead process.
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        poll_fn(|cx| self.net.udp_ready(self.key, interest, cx)).await
+    }
+
+    /// Waits until there seems to be something to receive: something has come since a call last found nothing, or the harness has this node
+    /// be misled now and then. If `WouldBlock` follows, wait again.
     ///
     /// # Errors
     /// `NotConnected` in a dead process.
     pub async fn readable(&self) -> io::Result<()> {
-        poll_fn(|cx| self.net.udp_readable(self.key, cx)).await
+        self.ready(Interest::READABLE).await.map(drop)
+    }
+
+    /// Like [`UdpSocket::readable`].
+    pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.net.udp_ready(self.key, Interest::READABLE, cx).map_ok(drop)
     }
 
     /// Waits for nothing: sending never waits.
@@ -79,14 +102,19 @@ impl UdpSocket {
     /// # Errors
     /// `NotConnected` in a dead process.
     pub async fn writable(&self) -> io::Result<()> {
-        self.local_addr().map(drop)
+        self.ready(Interest::WRITABLE).await.map(drop)
+    }
+
+    /// Like [`UdpSocket::writable`].
+    pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.net.udp_ready(self.key, Interest::WRITABLE, cx).map_ok(drop)
     }
 
     /// Sends a datagram to the connected peer.
     ///
     /// # Errors
     /// EDESTADDRREQ if there is none; `ConnectionRefused` if an earlier one found no socket, or a link turned it down;
-    /// EMSGSIZE if it is longer than 65,507 bytes.
+    /// EMSGSIZE if it is longer than 65,507 bytes; `PermissionDenied` if it is for all and the socket may not broadcast.
     pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
         cooperative(async { self.try_send(buf) }).await
     }
@@ -132,12 +160,30 @@ impl UdpSocket {
         Poll::Ready(self.try_send_to(buf, target))
     }
 
+    /// Receives a datagram, or looks at it.
+    #[inline]
+    fn receive(
+        &self,
+        waker: Option<&Waker>,
+        buf: &mut [u8],
+        peek: bool,
+    ) -> Poll<io::Result<(usize, SocketAddr)>> {
+        self.net.udp_receive(self.key, waker, buf, peek)
+    }
+
+    /// As [`UdpSocket::receive`], into what is left of `buf`.
+    fn fill(&self, cx: &Context<'_>, buf: &mut ReadBuf<'_>, peek: bool) -> Poll<io::Result<SocketAddr>> {
+        let (count, from) = ready!(self.receive(Some(cx.waker()), buf.initialize_unfilled(), peek))?;
+        buf.advance(count);
+        Poll::Ready(Ok(from))
+    }
+
     /// Receives a datagram; what does not fit into `buf` is lost.
     ///
     /// # Errors
     /// `ConnectionRefused` if what was sent to the connected peer found no socket there, or a link turned it down.
     pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        cooperative(poll_fn(|cx| self.net.udp_receive(self.key, cx, buf, false))).await
+        cooperative(poll_fn(|cx| self.receive(Some(cx.waker()), buf, false))).await
     }
 
     /// Receives a datagram from the connected peer.
@@ -148,12 +194,21 @@ impl UdpSocket {
         Ok(self.recv_from(buf).await?.0)
     }
 
-    /// Receives a datagram and leaves it to be received again.
+    /// Like [`UdpSocket::recv_from`], behind what is in `buf` already; what does not fit into its next piece is lost.
     ///
     /// # Errors
-    /// As [`UdpSocket::recv_from`].
-    pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        cooperative(poll_fn(|cx| self.net.udp_receive(self.key, cx, buf, true))).await
+    /// As there.
+    pub async fn recv_buf_from<B: BufMut>(&self, buf: &mut B) -> io::Result<(usize, SocketAddr)> {
+        cooperative(poll_fn(|cx| put_what_fits(buf, |place| self.receive(Some(cx.waker()), place, false))))
+            .await
+    }
+
+    /// Like [`UdpSocket::recv_buf_from`], for a connected socket.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn recv_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
+        Ok(self.recv_buf_from(buf).await?.0)
     }
 
     /// Receives a datagram that is there already.
@@ -161,10 +216,7 @@ impl UdpSocket {
     /// # Errors
     /// `WouldBlock` if there is none; as [`UdpSocket::recv_from`].
     pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        match self.net.udp_receive(self.key, &mut Context::from_waker(Waker::noop()), buf, false) {
-            Poll::Ready(result) => result,
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
+        at_once(self.receive(None, buf, false))
     }
 
     /// Like [`UdpSocket::try_recv_from`], for a connected socket.
@@ -175,20 +227,101 @@ impl UdpSocket {
         Ok(self.try_recv_from(buf)?.0)
     }
 
+    /// Like [`UdpSocket::recv_buf_from`], of what is there already.
+    ///
+    /// # Errors
+    /// As [`UdpSocket::try_recv_from`].
+    pub fn try_recv_buf_from<B: BufMut>(&self, buf: &mut B) -> io::Result<(usize, SocketAddr)> {
+        at_once(put_what_fits(buf, |place| self.receive(None, place, false)))
+    }
+
+    /// Like [`UdpSocket::try_recv_buf_from`], for a connected socket.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_recv_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
+        Ok(self.try_recv_buf_from(buf)?.0)
+    }
+
     /// Like [`UdpSocket::recv_from`].
     pub fn poll_recv_from(
         &self,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<SocketAddr>> {
-        let (count, from) = ready!(self.net.udp_receive(self.key, cx, buf.initialize_unfilled(), false))?;
-        buf.advance(count);
-        Poll::Ready(Ok(from))
+        self.fill(cx, buf, false)
     }
 
     /// Like [`UdpSocket::recv`].
     pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.poll_recv_from(cx, buf).map_ok(|_| ())
+        self.fill(cx, buf, false).map_ok(drop)
+    }
+
+    /// Receives a datagram and leaves it to be received again.
+    ///
+    /// # Errors
+    /// As [`UdpSocket::recv_from`].
+    pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        cooperative(poll_fn(|cx| self.receive(Some(cx.waker()), buf, true))).await
+    }
+
+    /// Like [`UdpSocket::peek_from`], for a connected socket.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        Ok(self.peek_from(buf).await?.0)
+    }
+
+    /// Who has sent the datagram that is next to be received.
+    ///
+    /// # Errors
+    /// As [`UdpSocket::recv_from`].
+    pub async fn peek_sender(&self) -> io::Result<SocketAddr> {
+        Ok(self.peek_from(&mut []).await?.1)
+    }
+
+    /// Like [`UdpSocket::peek_from`], of what is there already.
+    ///
+    /// # Errors
+    /// As [`UdpSocket::try_recv_from`].
+    pub fn try_peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        at_once(self.receive(None, buf, true))
+    }
+
+    /// Like [`UdpSocket::try_peek_from`], for a connected socket.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        Ok(self.try_peek_from(buf)?.0)
+    }
+
+    /// Like [`UdpSocket::peek_sender`], of what is there already.
+    ///
+    /// # Errors
+    /// As [`UdpSocket::try_recv_from`].
+    pub fn try_peek_sender(&self) -> io::Result<SocketAddr> {
+        Ok(self.try_peek_from(&mut [])?.1)
+    }
+
+    /// Like [`UdpSocket::peek_from`].
+    pub fn poll_peek_from(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<SocketAddr>> {
+        self.fill(cx, buf, true)
+    }
+
+    /// Like [`UdpSocket::peek`].
+    pub fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.fill(cx, buf, true).map_ok(drop)
+    }
+
+    /// Like [`UdpSocket::peek_sender`].
+    pub fn poll_peek_sender(&self, cx: &mut Context<'_>) -> Poll<io::Result<SocketAddr>> {
+        self.receive(Some(cx.waker()), &mut [], true).map_ok(|(_, from)| from)
     }
 }
 

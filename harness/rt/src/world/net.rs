@@ -8,7 +8,7 @@
 //! Sockets belong to the life that made them and go with it; how their peers learn of it is [`Death`]'s matter. UDP
 //! packets overtake each other as their latencies have it; the segments of a TCP connection do not, because routers keep
 //! flows in order, unless a [`LinkEffect::Reorder`] holds one back or one is lost. There is no name resolution to fail:
-//! the name of a node is its host name, the first node is 10.0.0.1, and so on.
+//! the name of a node is its host name, the first node is 10.0.0.1 and fd00::1, and so on.
 //!
 //! Two faults are not on links but on connections: [`Net::reset`] and [`Net::half_open`].
 
@@ -24,10 +24,11 @@ use spin::Mutex;
 
 pub(super) use self::link::nanos;
 pub(crate) use self::{
+    address::{Family, family},
     errno::Errno,
     sockets::here,
     table::Key,
-    tcp::{Ends, Options, Side},
+    tcp::{Ends, Options},
 };
 use self::{fabric::Fabric, queue::Queue};
 pub use self::{
@@ -36,6 +37,7 @@ pub use self::{
 };
 use super::{Death, Life, NodeId, Stream, watch::Watcher};
 
+mod address;
 mod buffers;
 mod errno;
 mod fabric;
@@ -50,6 +52,18 @@ mod tcp;
 mod udp;
 mod unreachable;
 mod wake;
+
+/// What the names of nodes stand for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Names {
+    /// An address of IPv4.
+    #[default]
+    V4,
+    /// An address of IPv6.
+    V6,
+    /// Both, that of IPv6 first.
+    V6ThenV4,
+}
 
 /// Names an imposed effect, to lift it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -170,9 +184,42 @@ impl Net {
         self.with(|fabric| fabric.watch(watcher));
     }
 
-    /// The address of a node: 10.0.0.1 for the first.
+    /// The address of a node in IPv4: 10.0.0.1 for the first.
     pub fn address(&self, node: NodeId) -> IpAddr {
         IpAddr::V4(Fabric::ip(node.0))
+    }
+
+    /// The address of a node in IPv6: fd00::1 for the first.
+    pub fn address_v6(&self, node: NodeId) -> IpAddr {
+        IpAddr::V6(Fabric::ip6(node.0))
+    }
+
+    /// What the names of nodes stand for from here on, in this order; addresses of IPv4 at first. Sockets try one after the other.
+    pub fn set_names(&self, names: Names) {
+        self.with(|fabric| fabric.names_are = names);
+    }
+
+    /// What the names of nodes stand for.
+    pub(crate) fn names(&self) -> Names {
+        self.with(|fabric| fabric.names_are)
+    }
+
+    /// The addresses that the name of a node stands for.
+    pub(crate) fn addresses_named(&self, name: &str) -> Option<Vec<IpAddr>> {
+        let (node, names) = self.with(|fabric| (fabric.node_named(name), fabric.names_are));
+        let (v4, v6) = (self.address(node?), self.address_v6(node?));
+        Some(match names {
+            Names::V4 => vec![v4],
+            Names::V6 => vec![v6],
+            Names::V6ThenV4 => vec![v6, v4],
+        })
+    }
+
+    /// Has each wait for readiness (`readable`, `writable`, `ready`) that would have to wait end at once with this probability, from 0, as
+    /// it is at first, up to 1: the call after it gives `WouldBlock`. Real sockets do so now and then, as when the datagram that woke a task
+    /// turns out to be damaged, or another task was faster, and who waits is to wait again. Each node draws from a stream of its own.
+    pub fn set_spurious_readiness(&self, probability: f64) {
+        self.with(|fabric| fabric.spurious_readiness = probability);
     }
 
     /// The node with that host name.
@@ -182,7 +229,6 @@ impl Net {
 
     /// The node with that address.
     pub(super) fn node_at(&self, ip: IpAddr) -> Option<NodeId> {
-        let IpAddr::V4(ip) = ip else { return None };
         self.with(|fabric| fabric.node_at(ip)).map(NodeId)
     }
 

@@ -113,7 +113,7 @@ pub(crate) fn fate_of(peer: IpAddr, method: &str) -> Option<CallFate> {
     let world = World::current();
     let here = world.here()?.node;
     let is_from = |node: NodeId| {
-        if peer.is_loopback() { node == here } else { world.net().address(node) == peer }
+        if peer.to_canonical().is_loopback() { node == here } else { world.net().node_at(peer) == Some(node) }
     };
     world.calls().decide(here, method, is_from)
 }

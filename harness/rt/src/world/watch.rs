@@ -206,6 +206,7 @@ impl World {
     }
 
     fn node_at(&self, ip: IpAddr, here: NodeId) -> Option<NodeId> {
+        let ip = ip.to_canonical();
         if ip.is_loopback() || ip.is_unspecified() { Some(here) } else { self.net.node_at(ip) }
     }
 }

@@ -5,10 +5,14 @@ use std::io;
 /// An error of Linux. The values are its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Errno {
+    PermissionDenied = 13,
+    NoDevice = 19,
     InvalidArgument = 22,
     BrokenPipe = 32,
     DestinationRequired = 89,
     MessageTooLong = 90,
+    NoSuchOption = 92,
+    NotSupported = 95,
     AddressFamily = 97,
     AddressInUse = 98,
     AddressNotAvailable = 99,
@@ -25,9 +29,15 @@ impl Errno {
     #[cfg(not(target_os = "linux"))]
     fn kind(self) -> io::ErrorKind {
         match self {
+            Errno::PermissionDenied => io::ErrorKind::PermissionDenied,
+            Errno::NotSupported => io::ErrorKind::Unsupported,
             Errno::InvalidArgument => io::ErrorKind::InvalidInput,
             Errno::BrokenPipe => io::ErrorKind::BrokenPipe,
-            Errno::DestinationRequired | Errno::MessageTooLong | Errno::AddressFamily => io::ErrorKind::Other,
+            Errno::NoDevice
+            | Errno::DestinationRequired
+            | Errno::MessageTooLong
+            | Errno::NoSuchOption
+            | Errno::AddressFamily => io::ErrorKind::Other,
             Errno::AddressInUse => io::ErrorKind::AddrInUse,
             Errno::AddressNotAvailable => io::ErrorKind::AddrNotAvailable,
             Errno::NetworkUnreachable => io::ErrorKind::NetworkUnreachable,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{
-    BlockMode, EffectId, LinkEffect, LinkPolicy, NodeId, Stream,
+    BlockMode, EffectId, LinkEffect, LinkPolicy, Names, NodeId, Stream,
     buffers::Buffers,
     held::Watched,
     host::Host,
@@ -50,7 +50,9 @@ impl Behind {
 }
 
 pub(super) struct Fabric {
-    seed: u64,
+    pub(super) seed: u64,
+    /// How likely a socket seems to be ready and is not.
+    pub(super) spurious_readiness: f64,
     /// Set for good by `shut_down`.
     closed: bool,
     pub(super) queue: Queue,
@@ -61,6 +63,8 @@ pub(super) struct Fabric {
     pub(super) now: u64,
     pub(super) hosts: Vec<Host>,
     pub(super) names: BTreeMap<String, u32>,
+    /// What they stand for.
+    pub(super) names_are: Names,
     default: LinkPolicy,
     effects: Vec<Record>,
     packets: slab::Slab<InFlight>,
@@ -87,12 +91,14 @@ impl Fabric {
     pub(super) fn new(queue: Queue) -> Self {
         Fabric {
             seed: 0,
+            spurious_readiness: 0.0,
             closed: false,
             queue,
             woken: Woken::default(),
             now: 0,
             hosts: Vec::new(),
             names: BTreeMap::new(),
+            names_are: Names::default(),
             default: LinkPolicy::default(),
             effects: Vec::new(),
             packets: slab::Slab::new(),
@@ -118,6 +124,7 @@ impl Fabric {
     /// Has every link draw from another stream, those too that nothing was sent over yet.
     pub(super) fn redraw(&mut self, key: u64) {
         self.seed = key;
+        self.redraw_hosts(key);
         let links = self.hosts.iter_mut().flat_map(|host| host.links.iter_mut().flatten());
         links.for_each(|link| link.redraw(key));
     }
@@ -146,10 +153,7 @@ impl Fabric {
         self.listeners.drain().for_each(|l| l.silence(&mut self.woken));
         self.connections.drain().for_each(|c| c.silence(&mut self.woken));
         for host in &mut self.hosts {
-            host.links = Vec::new();
-            host.tcp.clear();
-            host.outgoing.clear();
-            host.udp.clear();
+            host.clear();
         }
     }
 
@@ -298,14 +302,15 @@ impl Fabric {
             }
             Body::Reset { .. }
             | Body::ConnectionRejected { .. }
+            | Body::DatagramToMany(_)
             | Body::DatagramRejected
             | Body::PortUnreachable => None,
         };
         let answer = body.map(|body| Packet {
             from: packet.to,
             to: packet.from,
-            loopback: false,
-            from_loopback: false,
+            address: packet.from_address,
+            from_address: packet.address,
             body,
             data: Vec::new(),
             sent: now,
@@ -356,9 +361,8 @@ impl Fabric {
         self.note(&packet, Fate::Delivered, now);
         match packet.body {
             Body::Datagram => self.datagram_arrives(now, packet),
-            Body::DatagramRejected | Body::PortUnreachable => {
-                self.datagram_was_refused(packet.to, packet.from)
-            }
+            Body::DatagramToMany(who) => self.datagram_to_many_arrives(packet, who),
+            Body::DatagramRejected | Body::PortUnreachable => self.datagram_was_refused(&packet),
             _ => self.segment_arrives(now, packet),
         }
     }

@@ -113,7 +113,7 @@ impl Fabric {
         let now = self.tick();
         let Held { packet, behind, .. } = held;
         let own = match packet.body {
-            Body::Datagram | Body::PortUnreachable => {
+            Body::Datagram | Body::DatagramToMany(_) | Body::PortUnreachable => {
                 self.forward(now, packet, behind);
                 return;
             }

@@ -1,28 +1,36 @@
-//! Machines: their lives, their addresses and their ports.
+//! Machines: their lives and their ports.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::RangeInclusive,
 };
 
-use super::{Death, Errno, Life, NodeId, fabric::Fabric, link::Link, packet::Endpoint, table::Key};
+use super::{
+    Death, Life, NodeId, Stream,
+    address::{Address, Face},
+    fabric::Fabric,
+    link::Link,
+    packet::Endpoint,
+    table::Key,
+    udp::Membership,
+};
 
 /// Ports that sockets without a wish get, as on Linux.
 const EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
 
-/// Who has a TCP port.
+/// Who has a TCP port, at the addresses it is reached at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TcpPort {
     Listener(Key),
     /// A socket that neither listens nor connects yet.
     Bound(Key),
-    /// The near ends of so many connections. Those whose port the kernel chose share it with others to elsewhere.
-    Outgoing {
-        count: u32,
-        is_shared: bool,
-    },
+}
+
+/// The near ends of connections that have the same port.
+struct Outgoing {
+    count: u32,
+    /// Those whose port the kernel chose share it with others to elsewhere.
+    is_shared: bool,
 }
 
 /// A machine as the network sees it.
@@ -33,83 +41,135 @@ pub(super) struct Host {
     incarnation: u32,
     /// Links to the other nodes, by their number.
     pub(super) links: Vec<Option<Box<Link>>>,
-    pub(super) tcp: BTreeMap<u16, TcpPort>,
-    /// Whom the outgoing connections lead to, whether as 127.0.0.1, and from which port: those in TIME_WAIT too.
-    pub(super) outgoing: BTreeSet<Way>,
-    pub(super) udp: BTreeMap<u16, Key>,
+    tcp: BTreeMap<(u16, Face), TcpPort>,
+    /// Whom the outgoing connections lead to, at which address, and from which port: those in TIME_WAIT too.
+    ways: BTreeSet<Way>,
+    /// How many those are, by port.
+    outgoing: BTreeMap<u16, Outgoing>,
+    udp: BTreeMap<(u16, Face), Key>,
+    /// Groups that sockets here have joined, and how many have.
+    pub(super) groups: BTreeMap<Membership, u32>,
     /// How far ahead of time this machine is with telling each other one that a port is closed.
     pub(super) told_unreachable: BTreeMap<u32, u64>,
     next_port: u16,
+    /// What decides whether a socket seems to be ready and is not; made when it is first asked.
+    readiness: Option<Box<Stream>>,
 }
 
-/// Where a connection leads, whether as 127.0.0.1, and from which port: no two of a machine agree in all of it.
-pub(super) type Way = (Endpoint, bool, u16);
+/// Where a connection leads, at which address, and from which port: no two of a machine agree in all of it.
+pub(super) type Way = (Endpoint, Address, u16);
 
-/// Where a socket is bound to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Binding {
-    pub(super) at: Endpoint,
-    pub(super) face: Face,
-    /// What `local_addr` says.
-    pub(super) shown: SocketAddr,
+/// All that have that port.
+fn with_port<T>(table: &BTreeMap<(u16, Face), T>, port: u16) -> impl Iterator<Item = (Face, &T)> {
+    let from = (port, Face::All);
+    table
+        .range(from..)
+        .take_while(move |((taken, _), _)| *taken == port)
+        .map(|((_, face), holder)| (*face, holder))
 }
 
-/// Which addresses of its machine a socket is reached at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Face {
-    /// 0.0.0.0: at all of them.
-    All,
-    /// 127.0.0.1.
-    Loopback,
-    /// The address that other nodes know.
-    Own,
-}
-
-impl Binding {
-    /// Whether what is sent to 127.0.0.1, or else to the node's address, is for this socket.
-    #[inline]
-    pub(super) fn hears(&self, loopback: bool) -> bool {
-        match self.face {
-            Face::All => true,
-            Face::Loopback => loopback,
-            Face::Own => !loopback,
-        }
-    }
-
-    /// Has a socket of all addresses take the one that leads to its peer, as connect(2) does.
-    pub(super) fn choose(&mut self, loopback: bool) {
-        if self.face == Face::All {
-            self.face = if loopback { Face::Loopback } else { Face::Own };
-            self.shown = Fabric::shown(self.at, loopback);
-        }
-    }
+/// The one with that port that is reached at an address.
+#[inline]
+fn reached<T: Copy>(table: &BTreeMap<(u16, Face), T>, port: u16, address: Address) -> Option<T> {
+    Face::of(address).into_iter().find_map(|face| table.get(&(port, face)).copied())
 }
 
 impl Host {
     /// Whether a connection may lead there from a port that the kernel chooses: one that nobody has asked for, and from which no other leads there.
-    pub(super) fn may_lead_to(&self, to: Endpoint, loopback: bool, port: u16) -> bool {
-        matches!(self.tcp.get(&port), None | Some(TcpPort::Outgoing { is_shared: true, .. }))
-            && !self.outgoing.contains(&(to, loopback, port))
+    pub(super) fn may_lead_to(&self, to: Endpoint, address: Address, port: u16) -> bool {
+        with_port(&self.tcp, port).next().is_none()
+            && self.outgoing.get(&port).is_none_or(|outgoing| outgoing.is_shared)
+            && !self.has_way((to, address, port))
+    }
+
+    /// Whether a connection leads there.
+    pub(super) fn has_way(&self, way: Way) -> bool {
+        self.ways.contains(&way)
     }
 
     /// Takes a port for a connection.
     pub(super) fn take_way(&mut self, way: Way, is_shared: bool) {
-        self.outgoing.insert(way);
-        match self.tcp.entry(way.2).or_insert(TcpPort::Outgoing { count: 0, is_shared }) {
-            TcpPort::Outgoing { count, .. } => *count += 1,
-            TcpPort::Listener(_) | TcpPort::Bound(_) => {}
-        }
+        self.ways.insert(way);
+        self.outgoing.entry(way.2).or_insert(Outgoing { count: 0, is_shared }).count += 1;
     }
 
     /// Gives back what [`Host::take_way`] took.
     pub(super) fn leave_way(&mut self, way: Way) {
-        self.outgoing.remove(&way);
-        if let Some(TcpPort::Outgoing { count, .. }) = self.tcp.get_mut(&way.2) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.tcp.remove(&way.2);
+        if !self.ways.remove(&way) {
+            return;
+        }
+        if let Some(outgoing) = self.outgoing.get_mut(&way.2) {
+            outgoing.count -= 1;
+            if outgoing.count == 0 {
+                self.outgoing.remove(&way.2);
             }
         }
+    }
+
+    /// Whether a socket that does not connect has a TCP port at one of these addresses.
+    pub(super) fn has_tcp(&self, port: u16, face: Face) -> bool {
+        with_port(&self.tcp, port).any(|(taken, _)| taken.overlaps(face))
+    }
+
+    /// Whether anything has a TCP port.
+    pub(super) fn uses_tcp(&self, port: u16) -> bool {
+        with_port(&self.tcp, port).next().is_some() || self.outgoing.contains_key(&port)
+    }
+
+    pub(super) fn take_tcp(&mut self, port: u16, face: Face, holder: TcpPort) {
+        self.tcp.insert((port, face), holder);
+    }
+
+    pub(super) fn leave_tcp(&mut self, port: u16, face: Face) {
+        self.tcp.remove(&(port, face));
+    }
+
+    /// Who has a TCP port that is reached at an address.
+    pub(super) fn tcp_at(&self, port: u16, address: Address) -> Option<TcpPort> {
+        reached(&self.tcp, port, address)
+    }
+
+    /// Whether a socket has a UDP port at one of these addresses.
+    pub(super) fn has_udp(&self, port: u16, face: Face) -> bool {
+        with_port(&self.udp, port).any(|(taken, _)| taken.overlaps(face))
+    }
+
+    /// Whether anything has a UDP port.
+    pub(super) fn uses_udp(&self, port: u16) -> bool {
+        with_port(&self.udp, port).next().is_some()
+    }
+
+    pub(super) fn take_udp(&mut self, port: u16, face: Face, socket: Key) {
+        self.udp.insert((port, face), socket);
+    }
+
+    pub(super) fn leave_udp(&mut self, port: u16, face: Face) {
+        self.udp.remove(&(port, face));
+    }
+
+    /// Who has a UDP port that is reached at an address.
+    #[inline]
+    pub(super) fn udp_at(&self, port: u16, address: Address) -> Option<Key> {
+        reached(&self.udp, port, address)
+    }
+
+    /// All who have a UDP port.
+    pub(super) fn all_udp_at(&self, port: u16) -> Vec<Key> {
+        with_port(&self.udp, port).map(|(_, key)| *key).collect()
+    }
+
+    /// A machine without power has no TCP.
+    pub(super) fn lose_tcp(&mut self) {
+        self.tcp.clear();
+        self.ways.clear();
+        self.outgoing.clear();
+    }
+
+    /// Forgets everything that the run has made.
+    pub(super) fn clear(&mut self) {
+        self.links = Vec::new();
+        self.lose_tcp();
+        self.udp.clear();
     }
 }
 
@@ -122,9 +182,12 @@ impl Fabric {
             incarnation: 0,
             links: Vec::new(),
             tcp: BTreeMap::new(),
-            outgoing: BTreeSet::new(),
+            ways: BTreeSet::new(),
+            outgoing: BTreeMap::new(),
             udp: BTreeMap::new(),
+            groups: BTreeMap::new(),
             told_unreachable: BTreeMap::new(),
+            readiness: None,
             next_port: *EPHEMERAL.start(),
         });
     }
@@ -141,6 +204,7 @@ impl Fabric {
         }
         let host = &mut self.hosts[node.index()];
         host.incarnation = 0;
+        host.groups.clear();
         for socket in std::mem::take(&mut host.udp).into_values() {
             if let Some(socket) = self.sockets.remove(socket) {
                 socket.silence(&mut self.woken);
@@ -156,6 +220,27 @@ impl Fabric {
         }
     }
 
+    /// Whether a task that would have to wait until a socket of `node` is ready is told that it is: a draw of the node's.
+    pub(super) fn is_spuriously_ready(&mut self, node: u32) -> bool {
+        if self.spurious_readiness <= 0.0 {
+            return false;
+        }
+        let (seed, probability) = (self.seed, self.spurious_readiness);
+        let host = self.host(node);
+        let stream =
+            host.readiness.get_or_insert_with(|| Box::new(Stream::new(seed, "readiness", &host.name)));
+        stream.chance(probability)
+    }
+
+    /// Has what is left to chance on machines be drawn from other streams.
+    pub(super) fn redraw_hosts(&mut self, key: u64) {
+        for host in &mut self.hosts {
+            if let Some(stream) = &mut host.readiness {
+                stream.redraw(key);
+            }
+        }
+    }
+
     #[inline]
     pub(super) fn host(&mut self, node: u32) -> &mut Host {
         &mut self.hosts[node as usize]
@@ -167,52 +252,6 @@ impl Fabric {
 
     pub(super) fn node_named(&self, name: &str) -> Option<NodeId> {
         self.names.get(name).map(|&node| NodeId(node))
-    }
-
-    /// 10.0.0.1 for the first node, and so on.
-    #[inline]
-    pub(super) fn ip(node: u32) -> Ipv4Addr {
-        Ipv4Addr::from_bits((10 << 24) + node + 1)
-    }
-
-    #[inline]
-    pub(super) fn node_at(&self, ip: Ipv4Addr) -> Option<u32> {
-        let node = ip.to_bits().checked_sub((10 << 24) + 1)?;
-        ((node as usize) < self.hosts.len()).then_some(node)
-    }
-
-    #[inline]
-    pub(super) fn shown(at: Endpoint, loopback: bool) -> SocketAddr {
-        let ip = if loopback { Ipv4Addr::LOCALHOST } else { Self::ip(at.node) };
-        SocketAddr::new(IpAddr::V4(ip), at.port)
-    }
-
-    /// Where an address leads from a node: the endpoint and whether it was reached as 127.0.0.1. Linux takes 0.0.0.0
-    /// as a destination for the machine itself.
-    #[inline]
-    pub(super) fn route(&self, from: u32, to: SocketAddr) -> io::Result<(Endpoint, bool)> {
-        let IpAddr::V4(ip) = to.ip() else { return Err(Errno::AddressFamily.into()) };
-        if ip.is_loopback() || ip.is_unspecified() {
-            return Ok((Endpoint { node: from, port: to.port() }, true));
-        }
-        let node = self.node_at(ip).ok_or(Errno::NetworkUnreachable)?;
-        Ok((Endpoint { node, port: to.port() }, false))
-    }
-
-    /// Where a socket of `node` that asks for `wish` is bound, except for the choice of a free port.
-    pub(super) fn binding(&self, node: u32, wish: SocketAddr) -> io::Result<Binding> {
-        let at = Endpoint { node, port: wish.port() };
-        let IpAddr::V4(ip) = wish.ip() else { return Err(Errno::AddressFamily.into()) };
-        let face = if ip.is_unspecified() {
-            Face::All
-        } else if ip.is_loopback() {
-            Face::Loopback
-        } else if ip == Self::ip(node) {
-            Face::Own
-        } else {
-            return Err(Errno::AddressNotAvailable.into());
-        };
-        Ok(Binding { at, face, shown: wish })
     }
 
     /// A port that `taken` does not hold, from the range for sockets without a wish.

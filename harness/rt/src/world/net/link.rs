@@ -20,7 +20,7 @@ use self::{
 };
 use super::{
     EffectId,
-    packet::{Body, IP_HEADER, Packet, PacketKind},
+    packet::{IP_HEADER, Packet, PacketKind},
 };
 use crate::world::Stream;
 
@@ -204,7 +204,7 @@ impl Link {
             }
             leaves = leaves.max(left);
         }
-        let is_datagram = packet.body == Body::Datagram;
+        let is_datagram = packet.kind() == PacketKind::Datagram;
         for imposed in &mut self.effects {
             let checksum_fails = matches!(imposed.intent, Intent::Corrupt(_)) && !is_datagram;
             if imposed.intent == Intent::Lose || checksum_fails {
@@ -281,7 +281,13 @@ fn fragments(size: usize, mtu: usize) -> (u32, usize) {
 mod tests {
     use std::time::Duration;
 
-    use super::{super::packet::Endpoint, *};
+    use super::{
+        super::{
+            address::Address,
+            packet::{Body, Endpoint},
+        },
+        *,
+    };
 
     #[test]
     fn every_packet_makes_four_draws_whatever_the_policy_and_the_effects() {
@@ -298,8 +304,8 @@ mod tests {
                 let mut packet = Packet {
                     from: end,
                     to: end,
-                    loopback: false,
-                    from_loopback: false,
+                    address: Address::Own,
+                    from_address: Address::Own,
                     body,
                     data,
                     sent: 0,

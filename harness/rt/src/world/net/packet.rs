@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::table::Key;
+use super::{address::Address, table::Key, udp::Many};
 
 /// A node and a port on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +13,8 @@ pub(super) struct Endpoint {
 
 /// Bytes of an IPv4 header.
 pub(super) const IP_HEADER: usize = 20;
+/// By how much one of IPv6 is longer.
+pub(super) const IPV6_EXTRA: usize = 20;
 /// Bytes of the headers of a TCP segment, IPv4's included.
 pub(super) const TCP_HEADERS: usize = 40;
 
@@ -21,10 +23,10 @@ pub(super) const TCP_HEADERS: usize = 40;
 pub(super) struct Packet {
     pub(super) from: Endpoint,
     pub(super) to: Endpoint,
-    /// Sent to 127.0.0.1 rather than to the node's address.
-    pub(super) loopback: bool,
-    /// Sent from 127.0.0.1 rather than from the node's address.
-    pub(super) from_loopback: bool,
+    /// Which address of the receiver it is sent to.
+    pub(super) address: Address,
+    /// Which address of the sender it is sent from.
+    pub(super) from_address: Address,
     pub(super) body: Body,
     pub(super) data: Vec<u8>,
     pub(super) sent: u64,
@@ -84,6 +86,8 @@ impl PacketKind {
 pub(super) enum Body {
     /// UDP.
     Datagram,
+    /// UDP, for whoever on the machine it is for.
+    DatagramToMany(Many),
     /// TCP: asks for a connection.
     Syn { from: Key, edge: u64 },
     /// TCP: grants it.
@@ -101,23 +105,23 @@ pub(super) enum Body {
 }
 
 impl Packet {
-    /// Bytes on the wire: the payload, an IPv4 header, and UDP's or TCP's.
+    /// Bytes on the wire: the payload, an IP header, and UDP's or TCP's.
     #[inline]
     pub(super) fn size(&self) -> usize {
         let headers = match self.body {
-            Body::Datagram | Body::DatagramRejected => 28,
+            Body::Datagram | Body::DatagramToMany(_) | Body::DatagramRejected => 28,
             // RFC 792: with the header of the datagram and the first eight bytes after it.
             Body::PortUnreachable => 56,
             _ => TCP_HEADERS,
         };
-        headers + self.data.len()
+        headers + if self.address.is_v6() { IPV6_EXTRA } else { 0 } + self.data.len()
     }
 
     /// What it is to those who watch.
     #[inline]
     pub(super) fn kind(&self) -> PacketKind {
         match self.body {
-            Body::Datagram => PacketKind::Datagram,
+            Body::Datagram | Body::DatagramToMany(_) => PacketKind::Datagram,
             Body::Syn { .. } => PacketKind::Syn,
             Body::SynAck { .. } => PacketKind::SynAck,
             Body::Segment { fin: true, .. } => PacketKind::Fin,
@@ -142,6 +146,7 @@ impl Packet {
             Body::ConnectionRejected { .. } => 7,
             Body::DatagramRejected => 8,
             Body::PortUnreachable => 9,
+            Body::DatagramToMany(_) => 10,
         }
     }
 }

@@ -2,18 +2,19 @@
 
 use std::{
     io::{self, IoSlice},
-    net::SocketAddr,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     task::{Context, Poll, Waker, ready},
 };
 
 use real_tokio::task::coop;
-use tokio::io::ReadBuf;
+use tokio::io::{Interest, ReadBuf, Ready};
 
 use super::{
     Errno, Key, Life, Net,
-    tcp::{Ends, Options, Side},
-    udp::dead,
+    address::Family,
+    tcp::{Ends, Options},
+    udp::{UdpOptions, dead},
 };
 use crate::world::World;
 
@@ -61,8 +62,60 @@ impl Net {
         self.with(|fabric| fabric.udp_take_error(key))
     }
 
-    pub(crate) fn udp_readable(&self, key: Key, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.with(|fabric| fabric.udp_readable(key, cx))
+    pub(crate) fn udp_ready(
+        &self,
+        key: Key,
+        interest: Interest,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Ready>> {
+        self.with(|fabric| fabric.udp_ready(key, interest, cx))
+    }
+
+    pub(crate) fn udp_options(&self, key: Key) -> io::Result<UdpOptions> {
+        self.with(|fabric| fabric.udp_options(key).map(|(options, _)| *options))
+    }
+
+    pub(crate) fn udp_set_options(
+        &self,
+        key: Key,
+        change: impl FnOnce(&mut UdpOptions) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.with(|fabric| change(fabric.udp_options(key)?.0))
+    }
+
+    /// Those that a socket for IPv6 alone has.
+    pub(crate) fn udp_options_v6(&self, key: Key) -> io::Result<UdpOptions> {
+        self.with(|fabric| match fabric.udp_options(key)? {
+            (_, Family::V4) => Err(Errno::NotSupported.into()),
+            (options, Family::V6) => Ok(*options),
+        })
+    }
+
+    pub(crate) fn udp_set_options_v6(
+        &self,
+        key: Key,
+        change: impl FnOnce(&mut UdpOptions) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.with(|fabric| match fabric.udp_options(key)? {
+            (_, Family::V4) => Err(Errno::NoSuchOption.into()),
+            (options, Family::V6) => change(options),
+        })
+    }
+
+    pub(crate) fn udp_join_v4(&self, key: Key, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
+        self.with(|fabric| fabric.udp_join(key, fabric.udp_group_v4(key, group, interface)?))
+    }
+
+    pub(crate) fn udp_join_v6(&self, key: Key, group: Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.with(|fabric| fabric.udp_join(key, fabric.udp_group_v6(key, group, interface)?))
+    }
+
+    pub(crate) fn udp_leave_v4(&self, key: Key, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
+        self.with(|fabric| fabric.udp_leave(key, fabric.udp_group_v4(key, group, interface)?))
+    }
+
+    pub(crate) fn udp_leave_v6(&self, key: Key, group: Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.with(|fabric| fabric.udp_leave(key, fabric.udp_group_v6(key, group, interface)?))
     }
 
     #[inline]
@@ -74,11 +127,11 @@ impl Net {
     pub(crate) fn udp_receive(
         &self,
         key: Key,
-        cx: &mut Context<'_>,
+        waker: Option<&Waker>,
         buffer: &mut [u8],
         peek: bool,
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
-        self.with(|fabric| fabric.udp_receive(key, cx, buffer, peek))
+        self.with(|fabric| fabric.udp_receive(key, waker, buffer, peek))
     }
 
     pub(crate) fn udp_close(&self, key: Key) {
@@ -88,10 +141,11 @@ impl Net {
     pub(crate) fn tcp_bind(
         &self,
         life: Life,
+        family: Family,
         wish: SocketAddr,
         reuse_address: bool,
     ) -> io::Result<(Key, SocketAddr)> {
-        self.with(|fabric| fabric.tcp_bind(life, wish, reuse_address))
+        self.with(|fabric| fabric.tcp_bind(life, family, wish, reuse_address))
     }
 
     pub(crate) fn tcp_unbind(&self, key: Key) {
@@ -122,12 +176,26 @@ impl Net {
         budgeted(Some(waker), || self.with(|fabric| fabric.tcp_accept(key, &mut Context::from_waker(waker))))
     }
 
+    pub(crate) fn tcp_listener_options<T>(
+        &self,
+        key: Key,
+        ask: impl FnOnce(&mut Options) -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.with(|fabric| ask(fabric.tcp_listener_options(key)?))
+    }
+
     pub(crate) fn tcp_unlisten(&self, key: Key) {
         self.with(|fabric| fabric.tcp_unlisten(key));
     }
 
-    pub(crate) fn tcp_connect(&self, life: Life, to: SocketAddr, options: Options) -> io::Result<Ends> {
-        self.with(|fabric| fabric.tcp_connect(life, to, options))
+    pub(crate) fn tcp_connect(
+        &self,
+        life: Life,
+        family: Family,
+        to: SocketAddr,
+        options: Options,
+    ) -> io::Result<Ends> {
+        self.with(|fabric| fabric.tcp_connect(life, family, to, options))
     }
 
     pub(crate) fn tcp_connect_bound(
@@ -167,14 +235,19 @@ impl Net {
     pub(crate) fn tcp_peek(
         &self,
         key: Key,
-        cx: &mut Context<'_>,
+        waker: Option<&Waker>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.with(|fabric| fabric.tcp_peek(key, cx, buffer))
+        self.with(|fabric| fabric.tcp_peek(key, waker, buffer))
     }
 
-    pub(crate) fn tcp_ready(&self, key: Key, side: Side, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.with(|fabric| fabric.tcp_ready(key, side, cx))
+    pub(crate) fn tcp_ready(
+        &self,
+        key: Key,
+        interest: Interest,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Ready>> {
+        self.with(|fabric| fabric.tcp_ready(key, interest, cx))
     }
 
     pub(crate) fn tcp_peer(&self, key: Key) -> io::Result<SocketAddr> {

@@ -26,6 +26,7 @@ use std::{
 
 use tokio::io::ReadBuf;
 
+pub(crate) use self::options::Options;
 use self::{
     inbox::{Inbox, WINDOW},
     keepalive::Keepalive,
@@ -34,11 +35,11 @@ use self::{
     rto::Rto,
 };
 pub(super) use self::{listener::Listener, socket::BoundSocket};
-pub(crate) use self::{options::Options, readiness::Side};
 use super::{
     Errno, Life,
+    address::{Address, Family},
     fabric::{Behind, Fabric},
-    packet::{Endpoint, TCP_HEADERS},
+    packet::{Endpoint, IPV6_EXTRA, TCP_HEADERS},
     table::Key,
     udp::dead,
     wake::Woken,
@@ -92,7 +93,10 @@ enum Owner {
 pub(super) struct Connection {
     pub(super) local: Endpoint,
     peer: Endpoint,
-    loopback: bool,
+    /// Which kind of address both ends have.
+    address: Address,
+    /// That of its socket.
+    family: Family,
     /// The other end, once it has answered.
     peer_key: Option<Key>,
     phase: Phase,
@@ -135,21 +139,25 @@ pub(super) struct Connection {
     retransmit_event: u64,
     /// Someone would write more than the window has room for.
     wants_room: bool,
+    /// What whoever waits for readiness is told, see [`readiness`].
+    seems_writable: bool,
     writer: Option<Waker>,
 
     inbox: Inbox,
     /// Segments with data since the last acknowledgement.
     unanswered: u8,
     acknowledge_at: Option<u64>,
+    seems_readable: bool,
     reader: Option<Waker>,
 }
 
 impl Connection {
-    fn new(local: Endpoint, peer: Endpoint, loopback: bool, phase: Phase, owner: Owner) -> Self {
+    fn new(local: Endpoint, peer: Endpoint, address: Address, phase: Phase, owner: Owner) -> Self {
         Connection {
             local,
             peer,
-            loopback,
+            address,
+            family: Family::V4,
             peer_key: None,
             phase,
             owner,
@@ -175,12 +183,19 @@ impl Connection {
             retransmit_at: None,
             retransmit_event: NEVER,
             wants_room: false,
+            seems_writable: false,
             writer: None,
             inbox: Inbox::default(),
             unanswered: 0,
             acknowledge_at: None,
+            seems_readable: false,
             reader: None,
         }
+    }
+
+    /// One of its ends, as its socket has it.
+    fn shown(&self, end: Endpoint) -> SocketAddr {
+        Fabric::shown(end, self.address, self.family)
     }
 
     /// Whether all that was sent, the end of the stream included, has arrived.
@@ -233,14 +248,29 @@ impl Fabric {
     }
 
     /// What a segment from one node to another carries at most.
-    fn max_segment(&mut self, from: u32, to: u32) -> usize {
-        let fits = self.mtu(from, to).map_or(MAX_SEGMENT, |mtu| mtu.saturating_sub(TCP_HEADERS));
+    fn max_segment(&mut self, from: u32, to: u32, address: Address) -> usize {
+        let headers = TCP_HEADERS + if address.is_v6() { IPV6_EXTRA } else { 0 };
+        let fits = self.mtu(from, to).map_or(MAX_SEGMENT, |mtu| mtu.saturating_sub(headers));
         fits.clamp(MIN_SEGMENT, MAX_SEGMENT)
     }
 
     /// Sends a SYN from a free port.
-    pub(super) fn tcp_connect(&mut self, life: Life, to: SocketAddr, options: Options) -> io::Result<Ends> {
-        self.tcp_connect_from(life, None, to, options)
+    pub(super) fn tcp_connect(
+        &mut self,
+        life: Life,
+        family: Family,
+        to: SocketAddr,
+        options: Options,
+    ) -> io::Result<Ends> {
+        self.tcp_connect_from(life, None, family, to, options)
+    }
+
+    /// Where a socket of that family connects to. One for IPv6 takes IPv4's addresses as mapped ones only.
+    fn tcp_route(&self, from: u32, family: Family, to: SocketAddr) -> io::Result<(Endpoint, Address)> {
+        if family == Family::V6 && to.is_ipv4() {
+            return Err(Errno::InvalidArgument.into());
+        }
+        self.route(from, family, to)
     }
 
     /// Sends a SYN from that port, or a free one.
@@ -248,6 +278,7 @@ impl Fabric {
         &mut self,
         life: Life,
         port: Option<u16>,
+        family: Family,
         to: SocketAddr,
         options: Options,
     ) -> io::Result<Ends> {
@@ -255,26 +286,28 @@ impl Fabric {
             return Err(dead());
         }
         let node = life.node.0;
-        let (peer, loopback) = self.route(node, to)?;
+        let (peer, address) = self.tcp_route(node, family, to)?;
         let now = self.tick();
         self.end_time_waits(now);
         let is_shared = port.is_none();
         let port = match port {
             Some(port) => port,
             None => {
-                let port = self.free_port(node, |host, port| !host.may_lead_to(peer, loopback, port));
+                let port = self.free_port(node, |host, port| !host.may_lead_to(peer, address, port));
                 port.ok_or(Errno::AddressNotAvailable)?
             }
         };
-        self.host(node).take_way((peer, loopback, port), is_shared);
+        self.host(node).take_way((peer, address, port), is_shared);
         let local = Endpoint { node, port };
-        let mut connection = Connection::new(local, peer, loopback, Phase::Opening, Owner::Process);
+        let mut connection = Connection::new(local, peer, address, Phase::Opening, Owner::Process);
+        connection.family = family;
         connection.is_outgoing = true;
         connection.options = options;
-        connection.max_segment = self.max_segment(node, peer.node);
+        connection.max_segment = self.max_segment(node, peer.node, address);
+        let shown = (connection.shown(local), connection.shown(peer));
         let key = self.connections.insert(connection);
         self.send_syn(now, key);
-        Ok((key, Self::shown(local, loopback), Self::shown(peer, loopback)))
+        Ok((key, shown.0, shown.1))
     }
 
     /// Waits for the answer to a SYN. Returns the waker this one replaces.
@@ -316,6 +349,7 @@ impl Fabric {
         let room = connection.room();
         let wanted = buffers.iter().map(|b| b.len()).sum::<usize>();
         if room == 0 && wanted > 0 {
+            connection.seems_writable = false;
             if let Some(waker) = waker {
                 let replaced = wait_in(&mut connection.writer, waker);
                 self.woken.silent.extend(replaced);
@@ -324,6 +358,9 @@ impl Fabric {
             return Poll::Pending;
         }
         let written = room.min(wanted);
+        if written < wanted && waker.is_some() {
+            connection.seems_writable = false;
+        }
         if written > 0 {
             self.write_segments(now, key, written, buffers);
         }
@@ -385,6 +422,9 @@ impl Fabric {
         let connection = held.ok_or_else(dead)?;
         if connection.inbox.waiting() > 0 {
             connection.inbox.read(buffer, &mut self.buffers);
+            if buffer.remaining() > 0 && waker.is_some() {
+                connection.seems_readable = false;
+            }
             if connection.phase == Phase::Open
                 && !connection.inbox.is_complete()
                 && connection.inbox.has_news()
@@ -401,14 +441,14 @@ impl Fabric {
     pub(super) fn tcp_peek(
         &mut self,
         key: Key,
-        cx: &mut Context<'_>,
+        waker: Option<&Waker>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let connection = self.held(key)?;
         if connection.inbox.waiting() > 0 {
             return Poll::Ready(Ok(connection.inbox.peek(buffer)));
         }
-        self.nothing_to_read(key, Some(cx.waker()))
+        self.nothing_to_read(key, waker)
     }
 
     #[inline]
@@ -423,6 +463,7 @@ impl Fabric {
         if connection.inbox.is_complete() || connection.phase != Phase::Open {
             return Poll::Ready(Ok(0));
         }
+        connection.seems_readable = false;
         if let Some(waker) = waker {
             let replaced = wait_in(&mut connection.reader, waker);
             self.woken.silent.extend(replaced);
@@ -447,7 +488,7 @@ impl Fabric {
         if connection.phase != Phase::Open || connection.is_over() {
             return Err(Errno::NotConnected.into());
         }
-        Ok(Self::shown(connection.peer, connection.loopback))
+        Ok(connection.shown(connection.peer))
     }
 
     /// What went wrong and nobody has been told yet.

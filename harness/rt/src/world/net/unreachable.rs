@@ -17,7 +17,7 @@ const BURST: u64 = 6;
 impl Fabric {
     /// Tells the sender of a datagram that nobody is there, unless it has been told too often.
     pub(super) fn answer_unreachable(&mut self, now: u64, datagram: &Packet) {
-        let Packet { from, to, loopback, from_loopback, .. } = *datagram;
+        let Packet { from, to, address, from_address, .. } = *datagram;
         if from.node != to.node {
             let told = self.host(to.node).told_unreachable.entry(from.node).or_insert(0);
             let ahead = (*told).max(now);
@@ -29,8 +29,8 @@ impl Fabric {
         let answer = Packet {
             from: to,
             to: from,
-            loopback: from_loopback,
-            from_loopback: loopback,
+            address: from_address,
+            from_address: address,
             body: Body::PortUnreachable,
             data: Vec::new(),
             sent: now,

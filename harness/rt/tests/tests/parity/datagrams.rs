@@ -378,3 +378,43 @@ pub async fn version_six_is_another_family() -> Log {
     let (a, _) = bind().await;
     vec![said(a.connect("[::1]:7").await), said(a.send_to(b"x", "[::1]:7").await)]
 }
+
+pub async fn one_who_has_received_is_told_that_there_is_more() -> Log {
+    let ((a, _), (b, at_b)) = (bind().await, bind().await);
+    a.send_to(b"one", at_b).await.unwrap();
+    let mut log = vec![said(b.readable().await), said(b.try_recv(&mut [0; 8]))];
+    log.push(format!("{}", time::timeout(SOON, b.readable()).await.is_ok()));
+    log.push(said(b.try_recv(&mut [0; 8])));
+    log.push(format!("{}", time::timeout(SOON, b.readable()).await.is_ok()));
+    log
+}
+
+pub async fn looking_at_what_is_there_takes_nothing() -> Log {
+    let ((a, at_a), (b, at_b)) = (bind().await, bind().await);
+    a.send_to(b"one", at_b).await.unwrap();
+    b.readable().await.unwrap();
+    let mut buffer = [0; 8];
+    let mut log = vec![said(b.try_peek(&mut buffer)), said(b.peek(&mut buffer[..2]).await)];
+    log.push(said(b.try_peek_sender().map(|from| from == at_a)));
+    log.push(said(b.peek_sender().await.map(|from| from == at_a)));
+    log.push(said(b.try_peek_from(&mut buffer).map(|(count, from)| (count, from == at_a))));
+    log.push(receive(&b).await);
+    log.push(said(b.try_peek(&mut buffer)));
+    log
+}
+
+pub async fn what_is_received_goes_behind_what_there_is() -> Log {
+    let ((a, at_a), (b, at_b)) = (bind().await, bind().await);
+    let mut buffer = b"0".to_vec();
+    let mut log = Log::new();
+    for text in [&b"one"[..], b"two", b"three", b"four"] {
+        a.send_to(text, at_b).await.unwrap();
+    }
+    log.push(said(b.recv_buf(&mut buffer).await));
+    log.push(said(b.recv_buf_from(&mut buffer).await.map(|(count, from)| (count, from == at_a))));
+    log.push(said(b.try_recv_buf(&mut buffer)));
+    log.push(said(b.try_recv_buf_from(&mut buffer).map(|(count, from)| (count, from == at_a))));
+    log.push(said(b.try_recv_buf(&mut buffer)));
+    log.push(String::from_utf8(buffer).unwrap());
+    log
+}

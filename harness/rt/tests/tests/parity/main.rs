@@ -5,8 +5,8 @@
 //! numbers in it, and a behaviour is written so that Linux has but one answer: what takes effect later is
 //! waited for by its effect.
 //!
-//! Not asked, because `squall_rt::net` has no such thing: sizes of buffers, `SO_LINGER` that waits, `SO_REUSEPORT`,
-//! broadcast and multicast. Nor what shows in times alone, as Nagle's algorithm: tests/net has that.
+//! Not asked, because `squall_rt::net` has no such thing: what sizes of buffers, `SO_LINGER` that waits and `SO_REUSEPORT` do. Nor what shows
+//! in times alone, as Nagle's algorithm, or takes more than one machine: tests/net has that. The loopback interface has to have ::1.
 #![cfg(madsim)]
 
 use std::{
@@ -44,7 +44,9 @@ mod simulated {
     use squall_rt::{disk, net, task, time};
 
     pub mod datagrams;
+    pub mod families;
     pub mod files;
+    pub mod groups;
     pub mod listening;
     pub mod states;
     pub mod streams;
@@ -68,7 +70,9 @@ mod real {
     }
 
     pub mod datagrams;
+    pub mod families;
     pub mod files;
+    pub mod groups;
     pub mod listening;
     pub mod states;
     pub mod streams;
@@ -156,6 +160,10 @@ agree! {
         one_may_wait_until_there_is_something_to_read
         the_end_and_a_reset_can_be_read
         several_may_wait_for_the_same
+        what_is_accepted_seems_to_be_readable
+        one_who_has_read_all_is_told_that_there_is_more
+        halves_are_ready_and_tried
+        trying_fills_several_buffers
         no_lingering_resets
         no_lingering_loses_nothing_that_was_ended
         lingering_is_off_by_default
@@ -226,7 +234,36 @@ agree! {
         choosing_a_peer_chooses_the_address
         choosing_another_keeps_the_address
         one_may_wait_until_there_is_something_to_receive
+        one_who_has_received_is_told_that_there_is_more
+        looking_at_what_is_there_takes_nothing
+        what_is_received_goes_behind_what_there_is
         version_six_is_another_family
+    }
+    families {
+        a_connection_over_version_six
+        all_addresses_are_those_of_both_families
+        an_address_of_one_family_is_not_reached_by_the_other
+        mapped_addresses_are_those_of_version_four
+        a_port_is_taken_once_at_each_address
+        a_port_of_datagrams_is_taken_once_at_each_address
+        both_families_have_a_listener_at_one_port
+        a_socket_for_version_six
+        a_socket_of_the_other_family
+        datagrams_over_version_six
+        a_socket_of_both_families_takes_datagrams_of_either
+        datagrams_to_the_other_family
+        several_addresses_are_tried_in_turn
+        addresses_are_looked_up
+        options_of_a_socket
+        options_of_datagrams
+    }
+    groups {
+        who_may_not_broadcast_does_not
+        groups_that_are_none
+        a_group_is_joined_once
+        a_group_of_version_six_is_joined_once
+        a_member_hears_what_is_sent_to_its_group
+        who_sends_to_a_group_may_not_want_to_hear_it
     }
     timing {
         past_deadlines_do_not_hold_up
@@ -328,7 +365,7 @@ macro_rules! agree_in_states {
     ($($state:ident)*) => {
         mod states {$(
             mod $state {
-                agree_in_states!(@ $state: read peek write write_then_read end error error_then_read addresses readiness trying close cancelled_read);
+                agree_in_states!(@ $state: read peek write write_then_read end error error_then_read addresses readiness ready trying close cancelled_read);
             }
         )*}
     };

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use futures_util::future::join;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 
 use super::{
     super::{Log, SOON, said},
@@ -196,6 +196,17 @@ mod call {
         vec![within(ours.readable()).await, within(ours.writable()).await]
     }
 
+    pub async fn ready((mut ours, _peer): Ends) -> Log {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let mut log = Log::new();
+        for interest in [Interest::READABLE, Interest::WRITABLE, both] {
+            log.push(within(ours.ready(interest)).await);
+        }
+        let _ = within(ours.read(&mut [0; 8])).await;
+        log.push(within(ours.ready(Interest::READABLE)).await);
+        log
+    }
+
     pub async fn trying((ours, _peer): Ends) -> Log {
         // A call that is only tried needs to know first that it can be made.
         let _ = within(ours.readable()).await;
@@ -232,7 +243,7 @@ macro_rules! in_each_state {
         pub mod $state {
             use super::{Log, call, state};
 
-            in_each_state!(@ $state: read peek write write_then_read end error error_then_read addresses readiness trying close cancelled_read);
+            in_each_state!(@ $state: read peek write write_then_read end error error_then_read addresses readiness ready trying close cancelled_read);
         }
     )*};
     (@ $state:ident: $($call:ident)*) => {

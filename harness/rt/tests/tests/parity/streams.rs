@@ -1,9 +1,9 @@
 //! TCP streams.
 
-use std::io::IoSlice;
+use std::io::{IoSlice, IoSliceMut};
 
 use futures_util::{FutureExt, future::join};
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 
 use super::{
     super::{Log, SOON, said},
@@ -481,6 +481,8 @@ pub async fn one_may_wait_until_there_is_something_to_read() -> Log {
 pub async fn the_end_and_a_reset_can_be_read() -> Log {
     let (client, server) = pair().await;
     drop(client);
+    // What was accepted seems to be readable from the start.
+    time::sleep(SOON / 10).await;
     let mut log = vec![said(server.readable().await), said(server.try_read(&mut [0; 8]))];
     let client = reset().await;
     log.push(said(client.readable().await));
@@ -556,5 +558,68 @@ pub async fn small_writes_arrive_whole() -> Log {
     let mut received = Vec::new();
     let mut log = vec![said(server.read_to_end(&mut received).await)];
     log.push(format!("{}", (0..100_u8).flat_map(|n| [n; 3]).eq(received)));
+    log
+}
+
+pub async fn what_is_accepted_seems_to_be_readable() -> Log {
+    let (mut client, server) = pair().await;
+    let mut log = vec![format!("{}", time::timeout(SOON, server.readable()).await.is_ok())];
+    log.push(said(server.try_read(&mut [0; 8])));
+    log.push(format!("{}", time::timeout(SOON, server.readable()).await.is_ok()));
+    log.push(format!("{}", time::timeout(SOON, client.readable()).await.is_ok()));
+    client.write_all(b"now").await.unwrap();
+    log.push(said(server.readable().await));
+    log.push(said(server.try_read(&mut [0; 8])));
+    log
+}
+
+pub async fn one_who_has_read_all_is_told_that_there_is_more() -> Log {
+    let (mut client, mut server) = pair().await;
+    client.write_all(b"four").await.unwrap();
+    server.read_exact(&mut [0; 4]).await.unwrap();
+    let mut log = vec![format!("{}", time::timeout(SOON, server.readable()).await.is_ok())];
+    log.push(said(server.try_read(&mut [0; 8])));
+    log.push(format!("{}", time::timeout(SOON, server.readable()).await.is_ok()));
+    client.write_all(b"four").await.unwrap();
+    server.readable().await.unwrap();
+    // One who might have read more knows that there is none.
+    log.push(said(server.read(&mut [0; 8]).await));
+    log.push(format!("{}", time::timeout(SOON, server.readable()).await.is_ok()));
+    log
+}
+
+pub async fn halves_are_ready_and_tried() -> Log {
+    let (mut client, server) = pair().await;
+    let (mut read, write) = server.into_split();
+    let mut log = vec![said(write.writable().await), said(write.try_write(b"one"))];
+    log.push(said(write.ready(Interest::WRITABLE).await));
+    log.push(said(write.try_write_vectored(&[IoSlice::new(b"tw"), IoSlice::new(b"o")])));
+    let mut buffer = [0; 6];
+    log.push(said(client.read_exact(&mut buffer).await));
+    client.write_all(b"three").await.unwrap();
+    log.push(said(read.peek(&mut buffer).await));
+    log.push(said(read.ready(Interest::READABLE).await));
+    log.push(said(read.try_read(&mut buffer[..1])));
+    let mut rest = Vec::with_capacity(8);
+    log.push(said(read.try_read_buf(&mut rest)));
+    log.push(String::from_utf8(rest).unwrap());
+    log.push(said(read.try_read(&mut buffer)));
+    let (one, other) = (read.local_addr().unwrap(), write.local_addr().unwrap());
+    log.push(format!("{}", one == other && one == client.peer_addr().unwrap()));
+    log
+}
+
+pub async fn trying_fills_several_buffers() -> Log {
+    let (mut client, server) = pair().await;
+    client.write_all(b"one two").await.unwrap();
+    server.peek(&mut [0; 8]).await.unwrap();
+    let (mut one, mut two) = ([0; 3], [0; 8]);
+    let mut bufs = [IoSliceMut::new(&mut one), IoSliceMut::new(&mut []), IoSliceMut::new(&mut two)];
+    let mut log = vec![said(server.try_read_vectored(&mut bufs))];
+    log.push(said(server.try_read_vectored(&mut bufs)));
+    log.push(format!("{one:?} {two:?}"));
+    drop(client);
+    server.readable().await.unwrap();
+    log.push(said(server.try_read(&mut two)));
     log
 }

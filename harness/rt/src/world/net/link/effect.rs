@@ -253,7 +253,10 @@ pub(super) fn change_bytes(data: &mut [u8], key: u64) {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::super::packet::{Body, Endpoint},
+        super::super::{
+            address::Address,
+            packet::{Body, Endpoint},
+        },
         *,
     };
 
@@ -295,8 +298,8 @@ mod tests {
         let packet = Packet {
             from: end,
             to: end,
-            loopback: false,
-            from_loopback: false,
+            address: Address::Own,
+            from_address: Address::Own,
             body: Body::Datagram,
             data: Vec::new(),
             sent: 0,

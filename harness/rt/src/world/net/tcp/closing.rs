@@ -65,8 +65,7 @@ impl Fabric {
     /// A machine has lost its power: nothing is left, and nobody hears of it.
     pub(in super::super) fn tcp_lose_all(&mut self, node: u32) {
         self.unbind_all(node);
-        self.host(node).tcp.clear();
-        self.host(node).outgoing.clear();
+        self.host(node).lose_tcp();
         for key in self.listeners.keys_where(|l| l.binding.at.node == node) {
             if let Some(listener) = self.listeners.remove(key) {
                 listener.silence(&mut self.woken);
@@ -125,7 +124,7 @@ impl Fabric {
     pub(super) fn forget(&mut self, key: Key) {
         if let Some(connection) = self.connections.remove(key) {
             if connection.is_outgoing {
-                let way = (connection.peer, connection.loopback, connection.local.port);
+                let way = (connection.peer, connection.address, connection.local.port);
                 self.host(connection.local.node).leave_way(way);
             }
             connection.silence(&mut self.woken);

@@ -25,19 +25,16 @@ impl Fabric {
             Body::Syn { from, edge } => self.syn_arrives(now, &packet, from, edge),
             Body::SynAck { from, to, edge } => self.syn_ack_arrives(now, &packet, from, to, edge),
             Body::Reset { to } | Body::ConnectionRejected { to } => self.reset_arrives(to),
-            Body::Datagram | Body::DatagramRejected | Body::PortUnreachable => {}
+            Body::Datagram | Body::DatagramToMany(_) | Body::DatagramRejected | Body::PortUnreachable => {}
         }
     }
 
     fn syn_arrives(&mut self, now: u64, packet: &Packet, from: Key, edge: u64) {
-        let Some(&TcpPort::Listener(listener_key)) = self.host(packet.to.node).tcp.get(&packet.to.port)
-        else {
+        let holder = self.host(packet.to.node).tcp_at(packet.to.port, packet.address);
+        let Some(TcpPort::Listener(listener_key)) = holder else {
             return self.syn_finds_no_listener(now, packet, from, edge);
         };
         let Some(listener) = self.listeners.get(listener_key) else { return };
-        if !listener.binding.hears(packet.loopback) {
-            return self.refuse(now, packet, from);
-        }
         if let Some(&granted) = listener.granting.get(&from) {
             return self.send_syn_ack(now, granted);
         }
@@ -47,11 +44,12 @@ impl Fabric {
             return;
         }
         let phase = Phase::Granting(listener_key);
-        let mut connection = Connection::new(packet.to, packet.from, packet.loopback, phase, Owner::Backlog);
+        let mut connection = Connection::new(packet.to, packet.from, packet.address, phase, Owner::Backlog);
+        connection.family = listener.binding.family;
         connection.peer_key = Some(from);
         connection.edge = edge;
         connection.options = listener.options;
-        connection.max_segment = self.max_segment(packet.to.node, packet.from.node);
+        connection.max_segment = self.max_segment(packet.to.node, packet.from.node, packet.address);
         let key = self.connections.insert(connection);
         if let Some(listener) = self.listeners.get_mut(listener_key) {
             listener.granting.insert(from, key);
@@ -79,7 +77,7 @@ impl Fabric {
         connection.peer_key = Some(with);
         connection.edge = edge;
         handshake_is_over(now, connection);
-        connection.wake_both(&mut self.woken);
+        connection.wake_writer(&mut self.woken);
     }
 
     fn syn_ack_arrives(&mut self, now: u64, packet: &Packet, from: Key, to: Key, edge: u64) {

@@ -10,14 +10,15 @@ use std::{
 use super::{
     super::{
         Life,
+        address::{Binding, family},
         fabric::Fabric,
-        host::{Binding, TcpPort},
+        host::TcpPort,
         packet::Endpoint,
         table::Key,
         udp::dead,
         wake::{Waiters, Woken},
     },
-    Connection, Ends, Options, Owner,
+    Ends, Options, Owner,
 };
 
 /// The most connections that may wait to be accepted, those still shaking hands included: Linux's net.core.somaxconn.
@@ -55,7 +56,7 @@ impl Fabric {
         backlog: u32,
         options: Options,
     ) -> io::Result<(Key, SocketAddr)> {
-        let binding = self.tcp_binding(life, wish, options.reuse_address)?;
+        let binding = self.tcp_binding(life, family(wish), wish, options.reuse_address)?;
         Ok(self.listen_at(binding, backlog, options))
     }
 
@@ -75,7 +76,7 @@ impl Fabric {
             backlog: backlog.min(MAX_BACKLOG) as usize + 1,
             options,
         });
-        self.host(binding.at.node).tcp.insert(binding.at.port, TcpPort::Listener(key));
+        self.host(binding.at.node).take_tcp(binding.at.port, binding.face, TcpPort::Listener(key));
         (key, binding.shown)
     }
 
@@ -84,20 +85,28 @@ impl Fabric {
         while let Some(key) = listener.ready.pop_front() {
             if let Some(connection) = self.connections.get_mut(key) {
                 connection.owner = Owner::Process;
-                let &mut Connection { local, peer, loopback, .. } = connection;
+                // tokio tries what it accepts before it waits for an event.
+                connection.seems_readable = true;
+                connection.seems_writable = true;
+                let ends = (key, connection.shown(connection.local), connection.shown(connection.peer));
                 self.keep_alive_as_set(key);
-                return Poll::Ready(Ok((key, Self::shown(local, loopback), Self::shown(peer, loopback))));
+                return Poll::Ready(Ok(ends));
             }
         }
         listener.acceptors.register(cx.waker());
         Poll::Pending
     }
 
+    /// What connections to a listener begin with.
+    pub(in super::super) fn tcp_listener_options(&mut self, key: Key) -> io::Result<&mut Options> {
+        Ok(&mut self.listeners.get_mut(key).ok_or_else(dead)?.options)
+    }
+
     /// Closes a listener; connections nobody has accepted are reset.
     pub(in super::super) fn tcp_unlisten(&mut self, key: Key) {
         let Some(listener) = self.listeners.remove(key) else { return };
-        let Endpoint { node, port } = listener.binding.at;
-        self.host(node).tcp.remove(&port);
+        let Binding { at: Endpoint { node, port }, face, .. } = listener.binding;
+        self.host(node).leave_tcp(port, face);
         let now = self.tick();
         for &connection in listener.granting.values().chain(&listener.ready) {
             self.send_reset(now, connection);

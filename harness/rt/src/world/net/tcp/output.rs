@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     super::{
         Errno,
+        address::Address,
         fabric::{Behind, Fabric},
         link::nanos,
         packet::{Body, Endpoint, Packet},
@@ -22,17 +23,17 @@ const SYN_ACK_RETRIES: u32 = 5;
 const RETRIES: u32 = 15;
 const ORPHAN_RETRIES: u32 = 8;
 
-/// A packet on its way from one end of a connection to the other. Both are on the loopback interface, or neither is.
+/// A packet on its way from one end of a connection to the other. Both ends have the same kind of address.
 #[inline]
-fn packet(now: u64, [from, to]: [Endpoint; 2], loopback: bool, body: Body, data: Vec<u8>) -> Packet {
-    Packet { from, to, loopback, from_loopback: loopback, body, data, sent: now, order: 0, number: 0 }
+fn packet(now: u64, [from, to]: [Endpoint; 2], address: Address, body: Body, data: Vec<u8>) -> Packet {
+    Packet { from, to, address, from_address: address, body, data, sent: now, order: 0, number: 0 }
 }
 
 impl Connection {
     /// A packet to the peer.
     #[inline]
     fn packet(&self, now: u64, body: Body, data: Vec<u8>) -> Packet {
-        packet(now, [self.local, self.peer], self.loopback, body, data)
+        packet(now, [self.local, self.peer], self.address, body, data)
     }
 }
 
@@ -179,7 +180,7 @@ impl Fabric {
     /// Answers a packet for which there is no connection.
     pub(super) fn refuse(&mut self, now: u64, refused: &Packet, to: Key) {
         let ends = [refused.to, refused.from];
-        let answer = packet(now, ends, refused.loopback, Body::Reset { to }, Vec::new());
+        let answer = packet(now, ends, refused.address, Body::Reset { to }, Vec::new());
         self.transmit(now, answer, Behind::NOTHING);
     }
 

@@ -5,13 +5,14 @@ use std::{io, net::SocketAddr};
 use super::{
     super::{
         Errno, Life,
+        address::{Binding, Family},
         fabric::Fabric,
-        host::{Binding, Face, TcpPort},
+        host::{Host, TcpPort},
         packet::Endpoint,
         table::Key,
         udp::dead,
     },
-    Ends, Options,
+    Connection, Ends, Options,
 };
 
 /// A socket with a port.
@@ -24,12 +25,13 @@ impl Fabric {
     pub(in super::super) fn tcp_bind(
         &mut self,
         life: Life,
+        family: Family,
         wish: SocketAddr,
         reuse_address: bool,
     ) -> io::Result<(Key, SocketAddr)> {
-        let binding = self.tcp_binding(life, wish, reuse_address)?;
+        let binding = self.tcp_binding(life, family, wish, reuse_address)?;
         let key = self.bound.insert(BoundSocket { binding });
-        self.host(binding.at.node).tcp.insert(binding.at.port, TcpPort::Bound(key));
+        self.host(binding.at.node).take_tcp(binding.at.port, binding.face, TcpPort::Bound(key));
         Ok((key, binding.shown))
     }
 
@@ -38,6 +40,7 @@ impl Fabric {
     pub(super) fn tcp_binding(
         &mut self,
         life: Life,
+        family: Family,
         wish: SocketAddr,
         reuse_address: bool,
     ) -> io::Result<Binding> {
@@ -45,9 +48,9 @@ impl Fabric {
             return Err(dead());
         }
         let node = life.node.0;
-        let mut binding = self.binding(node, wish)?;
+        let mut binding = self.binding(node, family, wish)?;
         if wish.port() == 0 {
-            let port = self.free_port(node, |host, port| host.tcp.contains_key(&port));
+            let port = self.free_port(node, Host::uses_tcp);
             binding.at.port = port.ok_or(Errno::AddressInUse)?;
             binding.shown.set_port(binding.at.port);
             return Ok(binding);
@@ -55,8 +58,9 @@ impl Fabric {
         let now = self.tick();
         self.end_time_waits(now);
         let at = Endpoint { node, port: wish.port() };
-        if matches!(self.host(node).tcp.get(&at.port), Some(TcpPort::Listener(_) | TcpPort::Bound(_)))
-            || self.connections.any(|c| c.local == at && !(reuse_address && c.options.reuse_address))
+        let meets = |c: &Connection| c.local == at && binding.face.hears(c.address);
+        if self.host(node).has_tcp(at.port, binding.face)
+            || self.connections.any(|c| meets(c) && !(reuse_address && c.options.reuse_address))
         {
             return Err(Errno::AddressInUse.into());
         }
@@ -72,17 +76,15 @@ impl Fabric {
         options: Options,
     ) -> io::Result<Ends> {
         let BoundSocket { binding } = *self.bound.get(socket).ok_or_else(dead)?;
-        let (peer, loopback) = self.route(life.node.0, to)?;
-        if binding.face == Face::Loopback && peer.node != life.node.0 {
-            return Err(Errno::InvalidArgument.into());
-        }
+        let (peer, address) = self.tcp_route(life.node.0, binding.family, to)?;
+        binding.face.source(peer.node == life.node.0, address)?;
         let now = self.tick();
         self.end_time_waits(now);
-        if self.host(life.node.0).outgoing.contains(&(peer, loopback, binding.at.port)) {
+        if self.host(life.node.0).has_way((peer, address, binding.at.port)) {
             return Err(Errno::AddressNotAvailable.into());
         }
         self.tcp_unbind(socket);
-        self.tcp_connect_from(life, Some(binding.at.port), to, options)
+        self.tcp_connect_from(life, Some(binding.at.port), binding.family, to, options)
     }
 
     /// Gives the port of a socket to a listener.
@@ -100,7 +102,7 @@ impl Fabric {
     /// Lets go of a socket and its port.
     pub(in super::super) fn tcp_unbind(&mut self, key: Key) {
         if let Some(BoundSocket { binding }) = self.bound.remove(key) {
-            self.host(binding.at.node).tcp.remove(&binding.at.port);
+            self.host(binding.at.node).leave_tcp(binding.at.port, binding.face);
         }
     }
 
