@@ -5,12 +5,7 @@ use squall_rt::{
     world::net::{MessageOutcome, PacketKind},
 };
 
-use super::*;
-
-/// What becomes of the packet of that kind and number on a link.
-fn message(kind: PacketKind, number: u64, outcome: MessageOutcome) -> LinkEffect {
-    LinkEffect::Message { kind, first: number, last: number, outcome }
-}
+use super::{record::messages, *};
 
 /// Starts a process that reads the first connection to port 7000 to its end, and says when each byte came.
 fn start_sink(world: &World, node: NodeId) -> oneshot::Receiver<Vec<Duration>> {
@@ -34,7 +29,7 @@ fn what_was_sent_again_says_nothing_about_the_round_trip() {
         let times = start_sink(&world, b);
         // The first byte arrives, the second with its third segment, the third with its second.
         for number in [2, 3, 5] {
-            impose(&world, a, b, message(PacketKind::Data, number, MessageOutcome::Lost));
+            impose(&world, a, b, messages(PacketKind::Data, number..=number, MessageOutcome::Lost));
         }
         let sent = start(&world, a, async {
             let mut stream = TcpStream::connect("b:7000").await.unwrap();
@@ -60,8 +55,8 @@ fn a_syn_that_was_sent_again_says_nothing_about_the_round_trip() {
         in_a_world(1, move |world| async move {
             let (a, b) = two_nodes(&world);
             let (from, to) = if kind == PacketKind::Syn { (a, b) } else { (b, a) };
-            impose(&world, from, to, message(kind, 1, MessageOutcome::Lost));
-            let data = message(PacketKind::Data, 1, MessageOutcome::Lost);
+            impose(&world, from, to, messages(kind, 1..=1, MessageOutcome::Lost));
+            let data = messages(PacketKind::Data, 1..=1, MessageOutcome::Lost);
             impose(&world, a, b, data);
             impose(&world, b, a, data);
             let server = start(&world, b, async {
@@ -93,7 +88,8 @@ fn an_old_acknowledgement_does_not_move_the_window_back() {
     in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, read_one_to_its_end());
-        let copy = impose(&world, b, a, message(PacketKind::Ack, 1, MessageOutcome::Duplicated(ms(2_000))));
+        let copy =
+            impose(&world, b, a, messages(PacketKind::Ack, 1..=1, MessageOutcome::Duplicated(ms(2_000))));
         let client = start(&world, a, async {
             let mut stream = TcpStream::connect("b:7000").await.unwrap();
             stream.write_all(&[1; 200 << 10]).await.unwrap();
@@ -114,7 +110,12 @@ fn a_late_copy_of_a_syn_opens_nothing() {
     in_a_world(1, |world| async move {
         let (a, b) = two_nodes(&world);
         let copies = [(1, 300), (2, 1_000)].map(|(number, later)| {
-            impose(&world, a, b, message(PacketKind::Syn, number, MessageOutcome::Duplicated(ms(later))))
+            impose(
+                &world,
+                a,
+                b,
+                messages(PacketKind::Syn, number..=number, MessageOutcome::Duplicated(ms(later))),
+            )
         });
         let accepted = start(&world, b, async {
             let socket = TcpSocket::new_v4().unwrap();
