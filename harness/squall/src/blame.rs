@@ -18,9 +18,9 @@ use std::{
 };
 
 use crate::{
-    explore::Pool,
     history::{Kind, Record},
     plan::{Branch, Part, RunId},
+    pool::Pool,
     run::{RunReport, Verdict},
     shrink::Failure,
     spec::Spec,
@@ -115,7 +115,7 @@ pub(crate) fn blame(
     let mut runner = Runner::new(pool, spec, limits.run_timeout);
     let report = runner.one(run);
     let Some(failure) = Failure::of(&report.verdict) else {
-        return Err(NotBlamed::NoFailure(crate::report::failure::headline(&report.verdict)));
+        return Err(NotBlamed::NoFailure(report.verdict.headline()));
     };
     let mut asker = Asker {
         runner,
@@ -181,7 +181,7 @@ impl Asker<'_> {
             match &report.verdict {
                 Verdict::Passed => End::Passed,
                 verdict if Failure::of(verdict).as_ref() == Some(failure) => End::Same,
-                verdict => End::Otherwise(crate::report::failure::headline(verdict)),
+                verdict => End::Otherwise(verdict.headline()),
             }
         });
         (self.watch)(self.runner.runs);

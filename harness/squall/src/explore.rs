@@ -10,8 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use crate::pool::{Pool, Statement};
 use crate::{
     plan::RunId,
+    pool::{Issue, Next},
     run::{RunReport, Verdict},
     spec::{
         Spec,
@@ -21,27 +23,20 @@ use crate::{
 
 mod divergence;
 pub(crate) mod journal;
-mod pool;
-mod queue;
 mod seeds;
-mod source;
+pub(crate) mod source;
 mod verdict;
 
-pub(crate) use self::pool::Apart;
 pub(crate) use self::verdict::{count, stuck};
+use self::{
+    divergence::Sought,
+    journal::Journal,
+    verdict::{Ended, Judge},
+};
 pub use self::{
     divergence::{Divergence, Fork},
-    pool::Pool,
     seeds::Seeds,
-    source::Statement,
     verdict::{Outcome, SpecVerdict, Vacuity},
-};
-use self::{
-    divergence::{Sought, same},
-    journal::Journal,
-    pool::Next,
-    source::Issue,
-    verdict::{Ended, Judge},
 };
 
 /// How to explore. None of it changes what happens in a run.
@@ -175,7 +170,8 @@ pub(crate) fn explore_on(
         (Ended::Decided, source.total(), source.statements())
     } else {
         let wanted = judge.wanted_failures().saturating_sub(judge.failing());
-        let ticket = pool.submit(spec, source, judge.runs(), options, wanted);
+        let ticket =
+            pool.submit(spec, source, judge.runs(), options.run_timeout, options.recheck.then_some(wanted));
         let ended = loop {
             if stop.load(Ordering::Relaxed) {
                 break Ended::Stopped("interrupted");
@@ -241,7 +237,7 @@ const SOUGHT: usize = 8;
 fn investigate(pool: &Pool, spec: &Spec, run: &RunId, limit: Duration) -> Sought {
     let mut reports = pool.run_apart(spec, &vec![run.clone(); SOUGHT], limit);
     reports.extend(pool.run_apart(spec, std::slice::from_ref(run), limit));
-    let others = |first: &RunReport| reports.iter().filter(|other| !same(first, other)).collect::<Vec<_>>();
+    let others = |first: &RunReport| reports.iter().filter(|other| !first.is_same(other)).collect::<Vec<_>>();
     let Some(first) = reports.first() else { return Sought::default() };
     let others = others(first);
     let first = others.iter().find_map(|other| Divergence::between(first, other).first);

@@ -3,6 +3,10 @@
 //! A YAML [spec] says which [`System`] to run, under which faults, and what must hold. From a spec and a seed comes a
 //! plan; the plan is executed in a simulated world and leaves a [history]; invariants [judge](check) the
 //! history. A run is a pure function of (build, spec, seed).
+//!
+//! Each folder uses what is below it: history; then what a run is made of (spec, system, check, plan, fault, run), which know each other; then
+//! workers, and the pool of them; shrink, blame, diff; exploration; reports; the command line and `cargo test` on top. A test reads that from
+//! the sources.
 
 #[cfg(not(madsim))]
 compile_error!(
@@ -28,6 +32,8 @@ mod diff;
 pub mod explore;
 #[cfg(madsim)]
 mod fault;
+#[cfg(all(test, madsim))]
+mod floors;
 #[cfg(madsim)]
 pub mod history;
 #[cfg(madsim)]
@@ -41,7 +47,11 @@ mod open;
 #[cfg(madsim)]
 pub mod plan;
 #[cfg(madsim)]
+mod pool;
+#[cfg(madsim)]
 mod report;
+#[cfg(madsim)]
+mod reproduce;
 #[cfg(madsim)]
 pub mod run;
 #[cfg(madsim)]

@@ -8,9 +8,10 @@ use std::{path::PathBuf, time::Duration};
 use crate::{
     explore::{Outcome, SpecVerdict},
     plan::RunId,
+    reproduce::Reproduce,
     run::RunReport,
     shrink::{NotShrunk, Shrunk},
-    spec::Loaded,
+    spec::{Loaded, title},
 };
 
 pub(crate) mod blame;
@@ -20,17 +21,12 @@ pub(crate) mod json;
 pub(crate) mod message;
 pub(crate) mod progress;
 pub(crate) mod record;
-mod reproduce;
 mod style;
 pub(crate) mod table;
 mod telling;
 mod title;
 
-pub(crate) use self::{
-    reproduce::{CASE, REPLAY, Reproduce},
-    style::Style,
-    title::{short_path, title},
-};
+pub(crate) use self::{style::Style, title::short_path};
 
 /// A spec and what came out of it.
 pub(crate) struct SpecReport<'a> {

@@ -5,6 +5,7 @@ mod clients;
 pub(crate) mod cluster;
 mod engine;
 mod execute;
+mod headline;
 mod idle;
 mod record;
 mod shape;
@@ -209,6 +210,21 @@ impl RunReport {
             self.virtual_time = again.virtual_time;
             self.polled.clone_from(&again.polled);
         }
+    }
+
+    /// Whether this and another are two executions of the same run, as far as that shows.
+    pub fn is_same(&self, other: &RunReport) -> bool {
+        let same_end = match (&self.verdict, &other.verdict) {
+            // How it died ends with what it printed, which may hold addresses and process ids.
+            (Verdict::Died { how: a }, Verdict::Died { how: b }) => a.lines().next() == b.lines().next(),
+            // Which of its limits, of time or memory, a run without end meets first is up to the machine.
+            (
+                Verdict::OutOfMemory { .. } | Verdict::Hung { .. },
+                Verdict::OutOfMemory { .. } | Verdict::Hung { .. },
+            ) => true,
+            (a, b) => a == b,
+        };
+        same_end && self.digest == other.digest
     }
 
     /// Whether the run passed.

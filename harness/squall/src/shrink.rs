@@ -24,9 +24,9 @@ use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    explore::{Apart, Pool},
     inquiry::{Inquiry, Unanswered},
     plan::{PlannedOperation, RunId, Variation},
+    pool::{Apart, Pool},
     run::{RunReport, Verdict},
     spec::{Loaded, Spec},
 };
@@ -331,7 +331,7 @@ fn fingerprint(spec: &Spec) -> u64 {
 }
 
 fn manner(verdict: &Verdict) -> String {
-    crate::report::failure::headline(verdict)
+    verdict.headline()
 }
 
 struct Shrinker<'a> {

@@ -28,9 +28,11 @@ pub mod model;
 mod path;
 mod schema;
 mod spanned;
+mod title;
 mod tree;
 pub(crate) mod validate;
 
+pub(crate) use self::title::title;
 pub use self::{
     diagnostic::{Code, Diagnostic, Diagnostics, Sources},
     files::discover,

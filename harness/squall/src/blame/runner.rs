@@ -2,7 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use crate::{explore::Pool, plan::RunId, run::RunReport, spec::Spec};
+use crate::{plan::RunId, pool::Pool, run::RunReport, spec::Spec};
 
 /// Has runs done. What comes of it does not depend on how many at a time.
 pub(crate) struct Runner<'a> {

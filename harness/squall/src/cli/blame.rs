@@ -5,9 +5,10 @@ use std::io::{self, IsTerminal, Write};
 use super::{BlameArgs, Exit, Format, load};
 use crate::{
     blame::{Limits, NotBlamed, blame as find},
-    explore::Pool,
     inquiry::Inquiry,
-    report::{Reproduce, blame::Told},
+    pool::Pool,
+    report::blame::Told,
+    reproduce::Reproduce,
     screen,
 };
 

@@ -15,10 +15,10 @@ use super::{
 };
 use crate::{
     bugs::{self, Asked, Found, Measured},
-    explore::Pool,
     inquiry::Inquiry,
+    pool::Pool,
     report, screen,
-    spec::model::Strategy,
+    spec::{self, model::Strategy},
 };
 
 /// How many explorations are under way at once, for each worker: so that none is idle while one waits for its strategy.
@@ -80,7 +80,7 @@ pub(super) fn bugs(inquiry: &Inquiry, args: &BugsArgs) -> io::Result<Exit> {
 }
 
 fn title(one: &Measured<'_>, asked: &Asked) -> String {
-    let title = report::title(&report::short_path(&one.loaded.path), one.loaded.case.as_deref());
+    let title = spec::title(&report::short_path(&one.loaded.path), one.loaded.case.as_deref());
     if asked.across { format!("{title}: {}", one.flaw) } else { title }
 }
 

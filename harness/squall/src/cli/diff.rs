@@ -9,13 +9,14 @@ use super::{DiffArgs, Exit, Format, load};
 use crate::{
     blame::Runner,
     diff::{Neighbour, differences, neighbour, shared},
-    explore::Pool,
     inquiry::{Inquiry, NotLoaded},
     plan::RunId,
-    report::{diff::Diff, failure, title},
+    pool::Pool,
+    report::diff::Diff,
     run::RunReport,
     screen,
     spec::Loaded,
+    spec::title,
 };
 
 pub(super) fn diff(inquiry: &Inquiry, args: &DiffArgs) -> io::Result<Exit> {
@@ -52,7 +53,7 @@ pub(super) fn diff(inquiry: &Inquiry, args: &DiffArgs) -> io::Result<Exit> {
             None => {
                 screen::say(format_args!(
                     "seed {one} {}: of {} runs that lack one or two things of it, or whole faults, none passes (--max-runs)",
-                    failure::headline(&a.verdict),
+                    a.verdict.headline(),
                     runner.runs - 1
                 ));
                 return Ok(Exit::Nothing);

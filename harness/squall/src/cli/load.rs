@@ -11,9 +11,9 @@ use super::{Exit, Format};
 use crate::{
     inquiry::{Inquiry, NotLoaded, Unanswered, Unread},
     plan::{RunId, Variation},
-    report::{Style, title},
+    report::Style,
     screen,
-    spec::{Diagnostics, Loaded, Spec},
+    spec::{Diagnostics, Loaded, Spec, title},
 };
 
 /// What became of the specs that were to be loaded.

@@ -18,11 +18,10 @@ use crate::{
     report::{
         Style, failure, message,
         record::{self, Line},
-        title,
     },
     run::{ExecuteOptions, RunReport, Verdict},
     screen, shrink,
-    spec::{Spec, diagnostic::did_you_mean},
+    spec::{Spec, diagnostic::did_you_mean, title},
     system::Registry,
     trace::Traced,
 };
@@ -60,7 +59,7 @@ pub(super) fn replay(inquiry: &Inquiry, registry: &Registry, args: &ReplayArgs) 
     let report = reports.first().expect("one seed makes one report");
     let mut out = screen::out();
     if args.digest {
-        writeln!(out, "{}  {}", report.digest, failure::headline(&report.verdict))?;
+        writeln!(out, "{}  {}", report.digest, report.verdict.headline())?;
         return Ok(exit(&loaded.spec, report));
     }
     if let Some(strange) = strange_node(args, report) {
@@ -100,7 +99,7 @@ pub(super) fn replay(inquiry: &Inquiry, registry: &Registry, args: &ReplayArgs) 
     }
     let expected = is_expected(&loaded.spec, report);
     let style = if report.passed() { Style::Good } else { Style::Bad };
-    writeln!(out, "seed {}: {}", report.run, style.paint(failure::headline(&report.verdict)))?;
+    writeln!(out, "seed {}: {}", report.run, style.paint(report.verdict.headline()))?;
     for line in failure::details(&report.verdict).lines().chain(failure::polled(report).as_deref()) {
         writeln!(out, "  {line}")?;
     }

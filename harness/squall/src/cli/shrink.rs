@@ -13,7 +13,8 @@ use crate::{
     explore::{Options, Outcome, Pool, explore},
     inquiry::Inquiry,
     plan::RunId,
-    report::{Reproduce, Style, failure},
+    report::Style,
+    reproduce::Reproduce,
     screen,
     shrink::{self, Limits, NotShrunk, Shrunk, Stop},
     spec,
@@ -107,7 +108,7 @@ fn first_failing(pool: &Pool, spec: &spec::Spec, args: &ShrinkArgs) -> Option<Ru
 fn summary(run: &RunId, shrunk: &Shrunk) -> io::Result<()> {
     let ((faults, operations), (were_faults, were_operations)) = (shrunk.after(), shrunk.before);
     let mut err = screen::err();
-    writeln!(err, "seed {run}: {}", Style::Bad.paint(failure::headline(&shrunk.report.verdict)))?;
+    writeln!(err, "seed {run}: {}", Style::Bad.paint(shrunk.report.verdict.headline()))?;
     writeln!(
         err,
         "{faults} of {were_faults} strikes of faults and {operations} of {were_operations} operations are left, after {} runs",

@@ -45,21 +45,6 @@ pub(crate) struct Sought {
     pub first: Option<Fork>,
 }
 
-/// Whether these are two executions of the same run.
-pub(crate) fn same(one: &RunReport, other: &RunReport) -> bool {
-    let same_end = match (&one.verdict, &other.verdict) {
-        // How it died ends with what it printed, which may hold addresses and process ids.
-        (Verdict::Died { how: a }, Verdict::Died { how: b }) => a.lines().next() == b.lines().next(),
-        // Which of its limits, of time or memory, a run without end meets first is up to the machine.
-        (
-            Verdict::OutOfMemory { .. } | Verdict::Hung { .. },
-            Verdict::OutOfMemory { .. } | Verdict::Hung { .. },
-        ) => true,
-        (a, b) => a == b,
-    };
-    same_end && one.digest == other.digest
-}
-
 impl Divergence {
     /// Compares two runs that are not the [`same`].
     pub(crate) fn between(one: &RunReport, other: &RunReport) -> Self {

@@ -20,14 +20,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    divergence::{Sought, same},
-    queue::Checked,
-};
+use super::divergence::Sought;
 use crate::{
     open::{self, Refused},
     plan::RunId,
-    report::Reproduce,
+    pool::Checked,
+    reproduce::Reproduce,
     shrink::{self, NotShrunk, Shrunk},
     spec::model::Strategy,
 };
@@ -258,7 +256,7 @@ impl Journal {
             report.coverage.states.retain(|state| self.states.insert(*state));
         }
         // A second execution that was the same says nothing more.
-        let again = run.again.clone().filter(|again| !same(&run.report, again));
+        let again = run.again.clone().filter(|again| !run.report.is_same(again));
         self.write(&Entry::Run(Box::new(Ran { report, again })))
     }
 

@@ -6,11 +6,10 @@
 
 use std::collections::VecDeque;
 
-use serde_json::Value;
-
 use super::Seeds;
 use crate::{
     plan::{RunId, Variation},
+    pool::{Issue, Source, Statement},
     run::RunReport,
     spec::{Spec, model::Strategy},
 };
@@ -20,43 +19,8 @@ mod pct;
 mod survey;
 mod sweep;
 
-/// What a source has next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Issue {
-    Run(RunId),
-    /// Nothing before it has seen the reports of all runs that it issued.
-    Later,
-    /// No more.
-    End,
-}
-
-/// One strategy's runs.
-pub(super) trait Source: Send {
-    /// The next run.
-    fn next(&mut self) -> Issue;
-    /// The report of the first run that was issued and not yet reported on.
-    fn learn(&mut self, _report: &RunReport) {}
-    /// How many runs there will be in all, as far as that is known.
-    fn total(&self) -> u64;
-    /// What its runs cover, once they are done.
-    fn statements(&self) -> Vec<Statement> {
-        Vec::new()
-    }
-}
-
-/// What the runs of a strategy cover.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Statement {
-    /// The strategy.
-    pub strategy: Strategy,
-    /// For a person.
-    pub text: String,
-    /// For a program.
-    pub numbers: Value,
-}
-
 /// The runs of a spec with these strategies.
-pub(super) fn source(spec: &Spec, strategies: &[Strategy], seeds: Seeds) -> Box<dyn Source> {
+pub(crate) fn source(spec: &Spec, strategies: &[Strategy], seeds: Seeds) -> Box<dyn Source> {
     if let [only] = strategies {
         return one(spec, *only, seeds, 0, 1);
     }

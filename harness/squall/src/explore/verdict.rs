@@ -5,12 +5,9 @@ use std::{collections::BTreeSet, fmt, ops::ControlFlow};
 
 use crate::{
     check::{judge::label, pattern::Pattern},
-    explore::{
-        Statement,
-        divergence::{self, Divergence},
-        queue::Checked,
-    },
+    explore::{Statement, divergence::Divergence},
     plan::{RunId, Variation},
+    pool::Checked,
     run::{Coverage, Idle, RunReport, Verdict},
     shrink,
     spec::{
@@ -151,7 +148,7 @@ impl<'a> Judge<'a> {
         self.compare_with_record(&run.report);
         add(&mut self.outcome.coverage, &run.report.coverage);
         if let Some(again) = &run.again
-            && !divergence::same(&run.report, again)
+            && !run.report.is_same(again)
         {
             self.divergence = Some(Box::new(Divergence::between(&run.report, again)));
             return ControlFlow::Break(());

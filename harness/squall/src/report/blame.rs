@@ -5,16 +5,17 @@ use std::{fmt::Write, path::Path};
 use serde_json::{Value, json};
 
 use super::{
-    Reproduce, Style, failure,
+    Style, failure,
     record::{At, Line},
-    title,
 };
 use crate::{
     blame::{Blame, Effect, End, Enough, Moment, Share, Strike, Suspect, Turn},
     explore::count,
     history::{Kind, Record},
     plan::{Branch, RunId},
+    reproduce::Reproduce,
     screen,
+    spec::title,
 };
 
 /// How many faults are listed, and how many moments.
@@ -94,7 +95,7 @@ impl Told<'_> {
             "spec": self.spec.display().to_string(),
             "case": self.case,
             "seed": report.run,
-            "what": failure::headline(&report.verdict),
+            "what": report.verdict.headline(),
             "faults": suspects.iter().map(suspect).collect::<Vec<_>>(),
             "enough": all_enough.iter().map(enough).collect::<Vec<_>>(),
             "needed_together": together,
@@ -122,7 +123,7 @@ impl Told<'_> {
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
         let report = &self.blame.report;
-        let headline = Style::Bad.paint(failure::headline(&report.verdict));
+        let headline = Style::Bad.paint(report.verdict.headline());
         writeln!(
             out,
             "{}, seed {}: {headline}",

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::{Style, failure, record::Line};
+use super::{Style, record::Line};
 use crate::{diff::Difference, history::Record, plan::Part, run::RunReport};
 
 /// How many records that both share are shown, and how many of each after that.
@@ -38,7 +38,7 @@ impl Diff<'_> {
             json!({
                 "spec": self.specs[i],
                 "seed": report.run,
-                "what": failure::headline(&report.verdict),
+                "what": report.verdict.headline(),
                 "passed": report.passed(),
                 "digest": report.digest.to_string(),
                 "records": report.history.len(),
@@ -75,7 +75,7 @@ impl Diff<'_> {
         }
         for (mark, name, report) in [("A", name(0, a), a), ("B", name(1, b), b)] {
             let style = if report.passed() { Style::Good } else { Style::Bad };
-            let end = failure::headline(&report.verdict);
+            let end = report.verdict.headline();
             writeln!(out, "{mark}  {name}: {}, digest {}", style.paint(end), report.digest)?;
         }
         if let Some(parts) = self.without {

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use super::{
-    Reproduce, SpecReport, Style,
-    record::{At, Line, LogLine},
+    SpecReport, Style,
+    record::{Line, LogLine},
     telling::{Told, tell},
     word,
 };
@@ -12,6 +12,7 @@ use crate::{
     explore::{Divergence, SpecVerdict, count},
     inquiry::Unread,
     log::{Level, Logged},
+    reproduce::Reproduce,
     run::{RunReport, Verdict},
     shrink::{self, Shrunk},
     spec::model::Size,
@@ -113,7 +114,7 @@ fn failures(
         let first = failure.runs[0];
         let same = failure.key(report).and_then(|key| places.get(&key)).map_or(&[][..], Vec::as_slice);
         if let Some((_, place)) = same.first().filter(|(told, _)| *told < nth) {
-            writeln!(out, "  seed {}: {}", first.run, Style::Bad.paint(headline(&first.verdict)))?;
+            writeln!(out, "  seed {}: {}", first.run, Style::Bad.paint(first.verdict.headline()))?;
             writeln!(out, "    the same failure as in {place}, which is told above")?;
             writeln!(out, "    replay: {}", report.replay(reproduce, &first.run))?;
             continue;
@@ -152,7 +153,7 @@ fn failures(
             0 => String::new(),
             n => format!(", and {} more", count(n as u64, "run")),
         };
-        writeln!(out, "  seed {}{more}: {}", first.run, headline(&first.verdict))?;
+        writeln!(out, "  seed {}{more}: {}", first.run, first.verdict.headline())?;
     }
     Ok(())
 }
@@ -166,7 +167,7 @@ fn small_run(
     shrunk: &Shrunk,
 ) -> std::fmt::Result {
     let small = &shrunk.report;
-    writeln!(out, "  seed {}: {}", of.run, Style::Bad.paint(headline(&small.verdict)))?;
+    writeln!(out, "  seed {}: {}", of.run, Style::Bad.paint(small.verdict.headline()))?;
     for line in details(&small.verdict).lines() {
         writeln!(out, "    {line}")?;
     }
@@ -210,7 +211,7 @@ pub(super) fn way(verdict: &Verdict) -> String {
 
 /// A failing run: what, why, and how it came about.
 pub(crate) fn run(out: &mut String, report: &RunReport) -> std::fmt::Result {
-    writeln!(out, "  seed {}: {}", report.run, Style::Bad.paint(headline(&report.verdict)))?;
+    writeln!(out, "  seed {}: {}", report.run, Style::Bad.paint(report.verdict.headline()))?;
     for line in details(&report.verdict).lines().chain(polled(report).as_deref()) {
         writeln!(out, "    {line}")?;
     }
@@ -269,37 +270,6 @@ pub(crate) fn wants_backtrace(asked: bool) -> bool {
 /// Whose code it was that did not come back.
 pub(crate) fn polled(report: &RunReport) -> Option<String> {
     report.polled.as_ref().map(|node| format!("it was killed in the code of {node}"))
-}
-
-/// The verdict of a run in a line.
-pub(crate) fn headline(verdict: &Verdict) -> String {
-    match verdict {
-        Verdict::Passed => "passed".to_owned(),
-        Verdict::Violated(violation) => {
-            format!(
-                "{} violated ({}) at {}",
-                violation.invariant,
-                violation.class,
-                At(violation.at).to_string().trim()
-            )
-        }
-        Verdict::Panicked { node, location, at, .. } => {
-            let location = if location.is_empty() { String::new() } else { format!(" in {location}") };
-            format!("{node} panicked{location} at {}", At(*at).to_string().trim())
-        }
-        Verdict::Hung { after } => {
-            format!("hung: it did not end within {after:?} of real time and was killed")
-        }
-        Verdict::Died { how } => format!("its process died: {}", how.lines().next().unwrap_or_default()),
-        Verdict::OutOfMemory { limit, asked: None } => {
-            format!("out of memory: its process had more than {}, and was killed", Size { bytes: *limit })
-        }
-        Verdict::OutOfMemory { asked: Some(asked), .. } => {
-            format!("out of memory: its process aborted as it was not given {}", Size { bytes: *asked })
-        }
-        Verdict::Undecided { .. } => "could not be judged".to_owned(),
-        Verdict::Interrupted { .. } => "could not be done".to_owned(),
-    }
 }
 
 /// What else there is to say of it.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Reproduce, SpecReport, Tally, failure, word};
+use super::{SpecReport, Tally, failure, word};
 use crate::{
     explore::SpecVerdict,
     inquiry::Unread,
+    reproduce::Reproduce,
     run::{RunReport, Verdict},
     spec::Loaded,
     spec::model::Expect,
@@ -81,7 +82,7 @@ pub(crate) fn spec(report: &SpecReport<'_>, reproduce: &Reproduce) -> Value {
             "seed": run.run.seed,
             "run": run.run,
             "verdict": run_word(&run.verdict),
-            "what": failure::headline(&run.verdict),
+            "what": run.verdict.headline(),
             "last_record": run.history.last(),
             "polled": run.polled,
             "log": failure::last_said(run).0,
@@ -123,7 +124,7 @@ pub(crate) fn spec(report: &SpecReport<'_>, reproduce: &Reproduce) -> Value {
                 "runs": shrunk.runs,
                 "minimal": shrunk.minimal(),
                 "stopped": shrunk.stopped.map(|stopped| stopped.to_string()),
-                "what": failure::headline(&shrunk.report.verdict),
+                "what": shrunk.report.verdict.headline(),
                 "details": failure::details(&shrunk.report.verdict),
                 "hindered": shrunk.hindered.as_ref().map(ToString::to_string),
                 "keep": report.keep(reproduce, run),

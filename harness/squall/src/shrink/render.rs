@@ -9,10 +9,10 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{Failure, Shrunk, operations, pinned};
 use crate::{
     plan::{Plan, RunId},
-    report::{failure::headline, title},
     spec::{
         Loaded, Spec,
         model::{Network, PlanSection},
+        title,
     },
     worker::executable,
 };
@@ -28,7 +28,7 @@ pub(crate) fn yaml(defaults: &Value, loaded: &Loaded, shrunk: &Shrunk) -> String
     let mut out = String::new();
     let of = origin(&spec);
     let write = |out: &mut String| -> std::fmt::Result {
-        writeln!(out, "# {}", headline(&shrunk.report.verdict))?;
+        writeln!(out, "# {}", shrunk.report.verdict.headline())?;
         writeln!(
             out,
             "# Shrunk from {}, seed {of}, in {} runs:",

@@ -12,9 +12,8 @@ use super::super::{
 use crate::{
     explore::journal::{Asked, Error, Journal, SpecEntry},
     inquiry::{Inquiry, Unread},
-    report::title,
     screen,
-    spec::Loaded,
+    spec::{Loaded, title},
 };
 
 /// A campaign that can begin.

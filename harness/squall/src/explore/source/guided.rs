@@ -12,9 +12,9 @@ use std::collections::VecDeque;
 use indexmap::IndexSet;
 use squall_rt::world::Stream;
 
-use super::{Issue, Source};
 use crate::{
     plan::{RunId, Variation},
+    pool::{Issue, Source},
     run::RunReport,
 };
 

@@ -9,9 +9,10 @@
 use serde_json::json;
 use squall_rt::world::Stream;
 
-use super::{Issue, Source, Statement, survey::survey};
+use super::survey::survey;
 use crate::{
     plan::{Harm, Injection, Point, RunId, Variation},
+    pool::{Issue, Source, Statement},
     run::RunReport,
     spec::model::Strategy,
 };

@@ -13,9 +13,9 @@
 use serde_json::json;
 
 use self::tries::Tries;
-use super::{Issue, Source, Statement};
 use crate::{
     plan::{Injection, RunId, Variation},
+    pool::{Issue, Source, Statement},
     run::RunReport,
     spec::{Spec, model::Strategy},
 };

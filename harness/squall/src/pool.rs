@@ -18,12 +18,16 @@ use std::{
     time::Duration,
 };
 
+mod queue;
+mod source;
+
+use self::queue::{HandOn, Queue, Work};
+pub use self::source::Statement;
+pub(crate) use self::{
+    queue::Checked,
+    source::{Issue, Source},
+};
 use crate::{
-    explore::{
-        Options,
-        queue::{Checked, HandOn, Queue, Work},
-        source::{Source, Statement},
-    },
     log::Level,
     plan::RunId,
     run::{self, ExecuteOptions, RunReport, Verdict},
@@ -81,7 +85,7 @@ struct Task {
 }
 
 /// What waiting for a run came to.
-pub(super) enum Next {
+pub(crate) enum Next {
     Run(Box<Checked>),
     /// Every run was handed on.
     Finished,
@@ -137,18 +141,17 @@ impl Pool {
         std::thread::available_parallelism().map_or(1, usize::from)
     }
 
-    /// Begins an exploration, or goes on with one whose source has issued `done` runs and been shown their reports. Of the options the
-    /// timeout is up to it, and whether to execute runs twice. `failures` is how many more failing runs it will want to see.
-    pub(super) fn submit(
+    /// Begins an exploration, or goes on with one whose source has issued `done` runs and been shown their reports. Each run may take as long
+    /// as `limit`. Runs are executed twice if it is said how many more failing runs will be wanted.
+    pub(crate) fn submit(
         &self,
         spec: &Spec,
         source: Box<dyn Source>,
         done: u64,
-        options: &Options,
-        failures: u64,
+        limit: Duration,
+        rechecks: Option<u64>,
     ) -> Ticket<'_> {
-        let task = Arc::new(Task::new(spec, options.run_timeout));
-        let rechecks = options.recheck.then_some(failures);
+        let task = Arc::new(Task::new(spec, limit));
         let mut state = self.shared.lock();
         let id = state.next_id;
         state.next_id += 1;
@@ -216,7 +219,7 @@ impl Drop for Pool {
 }
 
 /// An exploration that was submitted; dropping it ends it.
-pub(super) struct Ticket<'a> {
+pub(crate) struct Ticket<'a> {
     pool: &'a Pool,
     id: u64,
     task: Arc<Task>,
@@ -224,12 +227,12 @@ pub(super) struct Ticket<'a> {
 
 impl Ticket<'_> {
     /// How many runs there will be in all, as far as that is known.
-    pub(super) fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.with_queue(|queue| queue.total())
     }
 
     /// What the runs so far cover.
-    pub(super) fn statements(&self) -> Vec<Statement> {
+    pub(crate) fn statements(&self) -> Vec<Statement> {
         self.with_queue(|queue| queue.statements())
     }
 
@@ -239,7 +242,7 @@ impl Ticket<'_> {
     }
 
     /// Waits for the next run in order, but not long.
-    pub(super) fn next(&self) -> Next {
+    pub(crate) fn next(&self) -> Next {
         let shared = &self.pool.shared;
         let mut state = shared.lock();
         loop {

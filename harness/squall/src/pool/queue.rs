@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    divergence::same,
-    source::{Issue, Source, Statement},
-};
+use super::source::{Issue, Source, Statement};
 use crate::{
     plan::RunId,
     run::{RunReport, Verdict},
@@ -74,9 +71,9 @@ impl Again {
 
 /// A run as it can be trusted: with another execution, if it had any; with one that came out otherwise, if any did.
 #[derive(Debug)]
-pub(super) struct Checked {
-    pub(super) report: RunReport,
-    pub(super) again: Option<RunReport>,
+pub(crate) struct Checked {
+    pub(crate) report: RunReport,
+    pub(crate) again: Option<RunReport>,
 }
 
 /// What a driver is to do.
@@ -271,7 +268,7 @@ impl Queue {
             return;
         }
         let so_far = match so_far.take() {
-            Some(other) if !same(&slot.report, &other) => other,
+            Some(other) if !slot.report.is_same(&other) => other,
             _ => Box::new(report),
         };
         slot.again = match *left - 1 {
