@@ -215,8 +215,8 @@ impl Net {
         })
     }
 
-    /// Has each wait for readiness (`readable`, `writable`, `ready`) that would have to wait end at once with this probability, from 0, as
-    /// it is at first, up to 1: the call after it gives `WouldBlock`. Real sockets do so now and then, as when the datagram that woke a task
+    /// Has each wait for readiness (`readable`, `writable`, `ready`) that would have to wait end at once with this probability, from 0 to 1:
+    /// the call after it gives `WouldBlock`. At first it is 0.05. Real sockets do so now and then, as when the datagram that woke a task
     /// turns out to be damaged, or another task was faster, and who waits is to wait again. Each node draws from a stream of its own.
     pub fn set_spurious_readiness(&self, probability: f64) {
         self.with(|fabric| fabric.spurious_readiness = probability);

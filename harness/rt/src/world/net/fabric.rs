@@ -16,6 +16,8 @@ use super::{
     wake::Woken,
 };
 
+/// How likely a socket seems to be ready and is not, unless the harness says otherwise.
+const SPURIOUS_READINESS: f64 = 0.05;
 /// How long a packet takes from a machine to itself, in nanoseconds.
 const LOOPBACK: u64 = 20_000;
 
@@ -91,7 +93,7 @@ impl Fabric {
     pub(super) fn new(queue: Queue) -> Self {
         Fabric {
             seed: 0,
-            spurious_readiness: 0.0,
+            spurious_readiness: SPURIOUS_READINESS,
             closed: false,
             queue,
             woken: Woken::default(),

@@ -213,3 +213,26 @@ fn new_data_does_not_put_off_a_retransmission() {
         assert!(gaps[..8].iter().any(|gap| *gap < ms(29)), "{times:?}");
     });
 }
+
+/// Minshall's variation of Nagle's algorithm: what is small waits for what was small before it, and not for full segments.
+#[test]
+fn what_is_small_does_not_wait_for_full_segments() {
+    in_a_world(1, |world| async move {
+        let record = Record::of(&world);
+        let (a, b) = two_nodes(&world);
+        start(&world, b, read_all(ms(0)));
+        let client = start(&world, a, async {
+            let mut stream = TcpStream::connect("b:7000").await.unwrap();
+            World::current().sleep_until(ms(100)).await;
+            stream.write_all(&[1; SEGMENT]).await.unwrap();
+            stream.write_all(b"small").await.unwrap();
+            stream.write_all(b"small too").await.unwrap();
+            squall_rt::time::sleep(ms(1_000)).await;
+        });
+        client.await.unwrap();
+        let times = record.times(a, PacketKind::Data);
+        assert_eq!(times.len(), 3, "{times:?}");
+        assert_about(times[1], ms(100));
+        assert_about(times[2], ms(110));
+    });
+}

@@ -283,3 +283,28 @@ fn that_nobody_is_there_takes_the_way_back() {
         assert_eq!(refusals(&world, a, ms(1_100)).await, 0, "a machine without power says nothing");
     });
 }
+
+/// Linux counts what it keeps a datagram in: a receive buffer of 212,992 bytes holds so many empty ones.
+#[test]
+fn empty_datagrams_fill_a_receive_buffer_too() {
+    in_a_world(1, |world| async move {
+        let (a, b) = two_nodes(&world);
+        let server = start(&world, b, async {
+            let socket = UdpSocket::bind("0.0.0.0:53").await.unwrap();
+            squall_rt::time::sleep(ms(1_000)).await;
+            let mut count = 0;
+            while socket.try_recv(&mut []).is_ok() {
+                count += 1;
+            }
+            count
+        });
+        start(&world, a, async {
+            let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+            squall_rt::time::sleep(ms(1)).await;
+            for _ in 0..1_000 {
+                socket.send_to(&[], "b:53").await.unwrap();
+            }
+        });
+        assert_eq!(server.await.unwrap(), 212_992 / 256);
+    });
+}

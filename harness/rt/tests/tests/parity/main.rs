@@ -85,6 +85,8 @@ fn simulate<F: Future<Output = Log> + 'static>(behaviour: fn() -> F) -> Log {
     let run = std::thread::spawn(move || {
         world::run(1, async |world: Arc<World>| {
             world.set_panics(Panics::Continue);
+            // The loopback interface does not mislead anybody.
+            world.net().set_spurious_readiness(0.0);
             let node = world.add_node("node");
             let (log, written) = tokio::sync::oneshot::channel();
             world.start(node, |_| async move { log.send(behaviour().await).expect("the test waits") });
