@@ -28,6 +28,8 @@ struct Params {
     panic_at: u64,
     /// Beat number after which a node's process returns; 0 for never.
     exit_at: u64,
+    /// Whether a task that is spawned panics.
+    task_panics: bool,
     /// Spawn on the real tokio runtime.
     stray: bool,
     /// Report an event that is not declared.
@@ -126,6 +128,12 @@ impl System for Pulse {
     async fn run_node(node: Node, params: Params) -> Result<(), BoxError> {
         if params.stray {
             real_tokio::spawn(async {});
+        }
+        if params.task_panics {
+            let number = node.index();
+            // As production does it: whoever awaits the task decides what becomes of it.
+            let task = squall_rt::task::spawn(async move { assert!(number == u32::MAX, "task of {number}") });
+            task.await?;
         }
         if params.undeclared {
             tracing::info!(target: "pulse", "baet");
@@ -355,6 +363,17 @@ fn a_panic_is_told_with_node_place_and_time() {
     assert_eq!(node, "nodes[1]");
     assert!(near(at, Duration::from_millis(500)) || at < Duration::from_millis(510), "{at:?}");
     assert!(report.history.len() > 100, "the history up to the panic is kept");
+}
+
+#[test]
+fn a_panic_in_a_task_is_a_finding_unless_the_spec_says_that_others_continue() {
+    let panics = format!("{CALM}\nparams: {{ task_panics: true }}");
+    let Verdict::Panicked { message, .. } = run(&panics, 1).verdict else { panic!("it is a finding") };
+    assert!(message.starts_with("task of "), "{message}");
+    let report = run(&format!("{panics}\npanics: continue"), 1);
+    assert!(!matches!(report.verdict, Verdict::Panicked { .. }), "{:?}", report.verdict);
+    let lines = story(&report).join("\n");
+    assert!(lines.contains("panicked with message") && lines.contains("task of 1"), "{lines}");
 }
 
 #[test]

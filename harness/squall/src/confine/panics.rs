@@ -106,6 +106,7 @@ pub(crate) fn as_part<P: ?Sized, T>(
                 note.by = By::Part(name(part));
             }
         });
+        world::panic_ends_the_run();
         panic::resume_unwind(payload)
     })
 }

@@ -32,7 +32,7 @@ use crate::{
     plan::{Drawn, Plan, PlannedFault, RunId, Start},
     spec::{
         Spec, draws,
-        model::{Heal, Target},
+        model::{Heal, Panics, Target},
     },
     system::{AnySystem, Registry, Transport},
     trace::{self, Traced},
@@ -377,6 +377,10 @@ async fn supervise(
     follower: Option<Follower>,
 ) {
     let params = params_of(&*system, spec, world.seed());
+    world.set_panics(match spec.panics {
+        Panics::Finding => world::Panics::EndTheRun,
+        Panics::Continue => world::Panics::Continue,
+    });
     let watch = watch(&world, &plan, trace);
     if let Some(watch) = &watch {
         let _ = shared.watch.set(watch.clone());

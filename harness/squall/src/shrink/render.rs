@@ -99,9 +99,9 @@ fn entries(spec: &Spec, defaults: &Value) -> serde_yaml::Value {
     // The order of the language, which JSON does not keep.
     let mut rest: BTreeMap<String, Value> = serde_json::from_value(json).expect("a spec is a mapping");
     let mut out = serde_yaml::Mapping::new();
-    const ORDER: [&str; 13] = [
+    const ORDER: [&str; 14] = [
         "spec", "about", "system", "variant", "params", "topology", "network", "workload", "faults",
-        "limits", "phases", "check", "expect",
+        "limits", "panics", "phases", "check", "expect",
     ];
     for name in ORDER {
         if name == "check" {

@@ -206,6 +206,9 @@ pub struct Spec {
     /// How much may be broken at once.
     #[serde(default)]
     pub limits: Limits,
+    /// What a panic in a task of a process is.
+    #[serde(default, skip_serializing_if = "Panics::is_default")]
+    pub panics: Panics,
     /// How long each phase lasts.
     #[serde(default)]
     pub phases: Phases,
@@ -414,6 +417,24 @@ pub enum Heal {
     RandomQuorum,
     /// Every node and link within these nodes; the rest stays broken to the end of the run.
     Core(Vec<Spanned<Target>>),
+}
+
+/// What a panic in a task is that a process has spawned: a `finding` (the default), or nothing of note, as in production: whoever awaits the
+/// task gets an error, and all other tasks `continue`. In the first task of a process it is a finding in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Panics {
+    /// It fails the run.
+    #[default]
+    Finding,
+    /// It is an error of whoever awaits the task.
+    Continue,
+}
+
+impl Panics {
+    fn is_default(&self) -> bool {
+        *self == Panics::default()
+    }
 }
 
 /// How much may be broken at once. A strike that would break more is left out, and the history says so.
