@@ -28,11 +28,7 @@ pub(crate) fn nodes(
     named: &BTreeSet<NodeId>,
     draws: &mut Stream,
 ) -> BTreeSet<NodeId> {
-    let drawn_from = |inner: &Target, draws: &mut Stream| {
-        let mut all = nodes(inner, cluster, among, named, draws);
-        all.retain(|node| among == Among::Members || cluster.was_there_at_the_start(*node));
-        all
-    };
+    let drawn_from = |inner: &Target, draws: &mut Stream| drawn_from(inner, cluster, among, named, draws);
     match target {
         Target::Group(group) => {
             let mut all = cluster.group(group);
@@ -58,6 +54,19 @@ pub(crate) fn nodes(
     }
 }
 
+/// The nodes that a choice among `inner` may fall on.
+fn drawn_from(
+    inner: &Target,
+    cluster: &Cluster,
+    among: Among,
+    named: &BTreeSet<NodeId>,
+    draws: &mut Stream,
+) -> BTreeSet<NodeId> {
+    let mut all = nodes(inner, cluster, among, named, draws);
+    all.retain(|node| among == Among::Members || cluster.was_there_at_the_start(*node));
+    all
+}
+
 /// Draws some of `all`: as many as `how_many` says of their number, which is at least one.
 fn sample(
     all: BTreeSet<NodeId>,
@@ -74,7 +83,7 @@ fn sample(
     list.into_iter().collect()
 }
 
-/// The directed links that `link` means now, without those from a node to itself.
+/// The directed links that `link` means now, without those from a node to itself. In `one(g) -> one(g)` the two are different nodes.
 pub(crate) fn links(
     link: &Link,
     cluster: &Cluster,
@@ -88,7 +97,16 @@ pub(crate) fn links(
         (nodes(&link.from, cluster, among, &to, draws), to)
     } else {
         let from = nodes(&link.from, cluster, among, &none, draws);
-        let to = nodes(&link.to, cluster, among, &from, draws);
+        let to = match &link.to {
+            Target::One(inner) => {
+                let mut all = drawn_from(inner, cluster, among, &from, draws);
+                if !all.is_subset(&from) {
+                    all.retain(|node| !from.contains(node));
+                }
+                sample(all, draws, |_, _| 1)
+            }
+            to => nodes(to, cluster, among, &from, draws),
+        };
         (from, to)
     };
     let mut links = BTreeSet::new();

@@ -127,7 +127,11 @@ fn packets_and_calls_that_netsim_does_not_know_are_nothing_to_wait_for() {
 fn links_that_netsim_cannot_shape_are_refused_by_name() {
     for (network, what) in [
         ("links: { 'store -> source': { latency: 5ms } }", "links that differ from each other"),
-        ("zones: { a: { nodes: [store] } }", "links that differ from each other"),
+        ("zones: { a: { nodes: [store], within: { latency: 1ms } } }", "links that differ from each other"),
+        (
+            "zones: { a: { nodes: [store] }, b: { nodes: [source] } }, between_zones: { latency: 9ms }",
+            "links that differ from each other",
+        ),
         ("default: { jitter: 5ms }", "`jitter`"),
         ("default: { duplicate: 5% }", "`duplicate`"),
         ("default: { bandwidth: 5MB/s }", "`bandwidth`"),
@@ -138,4 +142,7 @@ fn links_that_netsim_cannot_shape_are_refused_by_name() {
         is_refused(&format!("network: {{ {network} }}"), what);
     }
     assert!(errors("network: { default: { latency: 1ms..5ms, loss: 1% } }").is_empty());
+    let zones = "network: { zones: { a: { nodes: [store] }, b: { nodes: [source] } } }
+faults: [{ id: it, partition: { isolate: zone(a) }, at: 2s, for: 1s }]";
+    assert!(errors(zones).is_empty(), "{:?}", errors(zones));
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::told::{Datagram, End, Told, ms, round, run, run_with};
+use crate::told::{Datagram, End, Told, ms, round, run, run_seed, run_with};
 
 const LINK: &str = "source -> store[0]";
 
@@ -308,4 +308,19 @@ fn who_is_half_open_learns_it_by_sending() {
         "the client's last acknowledgement was answered by a reset, so it connects anew"
     );
     told.calls_are_well(2000..5000);
+}
+
+#[test]
+fn a_link_from_one_of_a_group_to_one_of_it_has_two_ends() {
+    for seed in 0..20 {
+        let told = run_seed(
+            "",
+            "  - { id: it, delay: { link: one(store) -> one(store), by: 10ms }, at: 2s, for: 1s }\n",
+            seed,
+        );
+        let (_, what) = told.starts("it")[0];
+        let link = what.rsplit_once(" on ").expect("it names the links").1;
+        let (from, to) = link.split_once(" -> ").unwrap_or_else(|| panic!("seed {seed}: {what}"));
+        assert!(from.starts_with("store[") && to.starts_with("store[") && from != to, "seed {seed}: {what}");
+    }
 }

@@ -321,28 +321,14 @@ async fn tick(files: bool) {
         let mono_us = start.elapsed().as_micros() as u64;
         tracing::info!(target: "store", wall_us = wall_us(), mono_us, "tick");
         if files && n % 5 == 0 {
-            use_files(n / 5).await;
+            use_files(n / 5);
         }
         sleep(TICK).await;
     }
 }
 
-/// Ends the poll; the task goes on at once.
-async fn next_poll() {
-    let mut ended = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut ended, true) {
-            return std::task::Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
-}
-
-/// Writes a record, syncs it and reads it back. A disk that stalls blocks the process at the end of the poll, so each step is a poll
-/// of its own.
-async fn use_files(n: u64) {
+/// Writes a record, syncs it and reads it back.
+fn use_files(n: u64) {
     let error = |result: &io::Result<()>| result.as_ref().err().map_or(String::new(), ToString::to_string);
     let file = match disk::OpenOptions::new().read(true).write(true).create(true).open("/record") {
         Ok(file) => file,
@@ -351,16 +337,13 @@ async fn use_files(n: u64) {
             return;
         }
     };
-    next_poll().await;
     let start = Instant::now();
     // Further on each time, so that a full disk shows.
     let written = file.write_all_at(&RECORD, n * 4096);
-    next_poll().await;
     let took_us = start.elapsed().as_micros() as u64;
     tracing::info!(target: "disk", error = error(&written), took_us, "wrote");
     let start = Instant::now();
     let synced = file.sync_all();
-    next_poll().await;
     let took_us = start.elapsed().as_micros() as u64;
     tracing::info!(target: "disk", error = error(&synced), took_us, "flushed");
     let start = Instant::now();
@@ -369,7 +352,6 @@ async fn use_files(n: u64) {
         Ok(bytes) => (Ok(()), bytes),
         Err(error) => (Err(error), 0),
     };
-    next_poll().await;
     let took_us = start.elapsed().as_micros() as u64;
     let intact = buffer[..bytes] == RECORD[..bytes];
     tracing::info!(target: "disk", error = error(&read), took_us, bytes = bytes as u64, intact, "read");

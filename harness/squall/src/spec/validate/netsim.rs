@@ -35,9 +35,11 @@ impl Context<'_> {
 
     /// Refuses what `network:` asks of single links, and what a link of NetSim does not have.
     pub(super) fn network_on_netsim(&mut self, spec: &Spec, at: &Place<'_>) {
-        for key in ["zones", "between_zones", "links"] {
-            if at.key(key).is_written() {
-                self.not_on_netsim("links that differ from each other", &at.key(key));
+        // Zones that only say who belongs together are targets like others.
+        let within = spec.network.zones.keys().map(|zone| at.key("zones").key(&zone.value).key("within"));
+        for own in within.chain(["between_zones", "links"].map(|key| at.key(key))) {
+            if own.is_written() {
+                self.not_on_netsim("links that differ from each other", &own);
             }
         }
         let default = at.key("default");
