@@ -15,6 +15,7 @@ use std::{
     future::Future,
     ops::{Index, IndexMut},
     panic::{self, AssertUnwindSafe, Location},
+    rc::{Rc, Weak},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -41,13 +42,17 @@ mod process;
 mod redraw;
 pub mod refusal;
 pub mod rpc;
+mod stall;
 mod stream;
 mod syscall;
 pub(crate) mod tasks;
+mod thread;
 pub(crate) mod timers;
 pub mod watch;
 
 pub(crate) use self::clock::wall_clock;
+pub use self::thread::put_aside;
+pub(crate) use self::thread::{Threaded, blocking};
 use self::{
     bridge::Bridge,
     clock::Clocks,
@@ -56,7 +61,8 @@ use self::{
     process::Control,
     refusal::Refused,
     rpc::Calls,
-    tasks::Tasks,
+    tasks::{Kind, Tasks},
+    thread::{Thread, Which},
     timers::Timers,
     watch::Watch,
 };
@@ -229,11 +235,12 @@ pub fn run_scheduled<F: Future>(
     let schedule = schedule.map_or(String::new(), |schedule| schedule.to_string());
     syscall::keep();
     // First of all, so that std's RandomState takes its keys from the seed.
-    let runtime = Runtime::with_seed_and_config(
+    let runtime = Rc::new(Runtime::with_seed_and_config(
         Stream::new(seed, "schedule", &schedule).next_u64(),
         madsim::Config::default(),
-    );
+    ));
     runtime.add_simulator::<World>();
+    RUNTIME.set(Rc::downgrade(&runtime));
     // `tokio::select!` takes its branch order from the runtime it is called in, so that one has to be seeded too.
     let select_seed = Stream::new(seed, "select", &schedule).next_u64().to_le_bytes();
     let outer = real_tokio::runtime::Builder::new_current_thread()
@@ -242,6 +249,7 @@ pub fn run_scheduled<F: Future>(
         .build()
         .expect("a tokio runtime without drivers needs nothing that can fail");
     ENDING.set(false);
+    thread::begin();
     // By its handle: inside its scheduler tokio's `yield_now` would put off the wake-up until the runtime is idle, which is never.
     // Unconstrained: the whole run is one poll to tokio, whose budget would otherwise run out once and for all.
     outer.handle().block_on(tasks::with_budgets(real_tokio::task::unconstrained(async move {
@@ -380,6 +388,12 @@ impl World {
         (up && madsim == id).then_some(Life { node, incarnation })
     }
 
+    /// The thread of the calling process, if there is one.
+    fn thread(&self) -> Option<Arc<Thread>> {
+        let life = self.here()?;
+        Some(self.nodes.lock()[life.node].control.thread())
+    }
+
     /// Whose process it is, or was, that madsim has under this number; none for the supervisor. (The whole simulation is number 0.)
     pub fn process(&self, number: u64) -> Option<NodeId> {
         let at = usize::try_from(number.checked_sub(1)?).ok()?;
@@ -396,7 +410,7 @@ impl World {
     where
         F: Future<Output = ()> + 'static,
     {
-        let (madsim, life, still) = {
+        let (madsim, life, still, thread) = {
             let mut nodes = self.nodes.lock();
             let n = &mut nodes[node];
             assert!(!n.up, "a process already runs on {}", n.name);
@@ -410,7 +424,8 @@ impl World {
                 let madsim = n.madsim;
                 nodes.born.push((madsim, node));
             }
-            (nodes[node].madsim, life, still)
+            let node = &nodes[node];
+            (node.madsim, life, still, node.control.thread())
         };
         self.net.node_up(life);
         self.disks.node_up(life);
@@ -418,7 +433,8 @@ impl World {
         if still {
             handle.pause(madsim);
         }
-        let (main, _) = self.tasks.wrap(main(life), Location::caller(), madsim, true);
+        let main = Threaded::new(main(life), Some(thread), Which::Shared);
+        let (main, _) = self.tasks.wrap(main, Location::caller(), madsim, Kind::Main);
         handle.get_node(madsim).expect("the node was created by add_node").spawn(main);
         life
     }
@@ -497,6 +513,14 @@ pub fn whereabouts() -> (Option<NodeId>, Duration) {
 
 thread_local! {
     static ENDING: Cell<bool> = const { Cell::new(false) };
+    /// That of the run on this thread.
+    static RUNTIME: RefCell<Weak<Runtime>> = const { RefCell::new(Weak::new()) };
+}
+
+/// Runs the world within a call of a task, until `over` is.
+fn run_until(over: impl Future<Output = ()>) {
+    let runtime = RUNTIME.with_borrow(Weak::upgrade).expect("a task runs in a run");
+    runtime.block_on(over);
 }
 
 /// Whether the run on this thread has panicked, and is only being cleaned up.

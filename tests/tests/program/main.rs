@@ -231,6 +231,7 @@ fn main() -> ExitCode {
             a_worker_that_has_itself_traced_can_be_ended,
             what_a_run_leaves_in_its_process_is_no_other_specs,
             who_hangs_is_told_with_the_place_of_its_task,
+            a_stack_that_calls_can_leave_is_read_and_overflows_as_any_other,
             tasks_that_nothing_can_wake_are_told,
             random_numbers_of_the_kernel_are_the_seed_s,
             what_a_service_logs_is_told_and_changes_nothing,

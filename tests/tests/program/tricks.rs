@@ -8,10 +8,14 @@ use crate::subject::{Ended, run, squall};
 
 /// A spec in which the first node plays this trick.
 fn spec(trick: &str) -> (TempDir, String) {
+    spec_with(trick, &format!("params: {{ plays: {trick} }}"))
+}
+
+fn spec_with(trick: &str, lines: &str) -> (TempDir, String) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join(format!("{trick}.yaml"));
     let text = format!(
-        "spec: 1\nabout: A node plays a trick\nsystem: gremlin\nparams: {{ plays: {trick} }}\n\
+        "spec: 1\nabout: A node plays a trick\nsystem: gremlin\n{lines}\n\
          check: [no_gremlin, {{ eventually: {{ within: 200ms, that: quiet }} }}]\nexplore: {{ seeds: 2 }}\n\
          phases: {{ warmup: 200ms, chaos: 600ms, settle: 200ms }}\nworkload: {{ ops: 5 }}\n"
     );
@@ -130,6 +134,19 @@ pub fn who_hangs_is_told_with_the_place_of_its_task() {
     // The first task of a process is the process's own.
     let first = hung("receive").says("killed in the code of nodes[0]");
     assert!(!first.out.contains("in the task spawned"), "{}", first.out);
+}
+
+/// Where calls may block, tasks run on stacks that the system knows nothing of.
+pub fn a_stack_that_calls_can_leave_is_read_and_overflows_as_any_other() {
+    let stalled = |params: &str| {
+        let slow = "faults: [{ id: slow, disk_stall: { node: nodes, by: 1ms }, at: 1ms }]";
+        let (_directory, spec) = spec_with("stalled", &format!("params: {params}\n{slow}"));
+        run(squall(&["run", &spec, "--no-shrink", "--run-timeout", "5s", "--seeds", "1"])).with(1)
+    };
+    stalled("{ plays: receive }").says("killed in the code of nodes[0]").says("Receiver::recv`, called at ");
+    stalled("{ does: overflow }")
+        .says("its process died: signal 6 (SIGABRT)")
+        .says("a task has overflowed its stack");
 }
 
 pub fn tasks_that_nothing_can_wake_are_told() {

@@ -19,7 +19,7 @@ use std::{
 use spin::Mutex;
 
 use super::JoinHandle;
-use crate::world::tasks::Tasks;
+use crate::world::tasks::{Kind, Tasks};
 
 /// How many tasks have their turn in one poll of their set.
 const TURNS: usize = 61;
@@ -79,6 +79,12 @@ impl Wake for Bell {
 thread_local! {
     /// The set within which code runs.
     static CURRENT: RefCell<Option<Rc<Local>>> = const { RefCell::new(None) };
+}
+
+/// Leaves the set for as long as what is returned is not called.
+pub(crate) fn put_aside() -> Box<dyn FnOnce()> {
+    let within = CURRENT.take();
+    Box::new(move || CURRENT.set(within))
 }
 
 /// Starts a task in the set within which it is called.
@@ -168,7 +174,7 @@ impl Local {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let (task, handle) = Tasks::current().wrap_here(future, spawned_at);
+        let (task, handle) = Tasks::current().wrap_here(future, spawned_at, Kind::Spawned);
         let mut tasks = self.tasks.borrow_mut();
         tasks.last_key += 1;
         let key = tasks.last_key;

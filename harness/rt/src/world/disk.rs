@@ -12,12 +12,16 @@
 //! end of a write, and never a change to a directory; and every read walks the list of all writes since the last sync.
 //! What this one costs, in `benches/disk.rs`: nothing that shows beside redb on plain memory.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
-use spin::Mutex;
+use spin::{Mutex, MutexGuard};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{Life, NodeId, Stream, World};
+use super::{
+    Life, NodeId, Stream, World,
+    stall::Stall,
+    thread::{calls_may_block, fails_for_the_dead},
+};
 
 mod content;
 mod drive;
@@ -42,7 +46,7 @@ pub enum DiskFate {
     /// What was synced, and of the rest any part: writes are torn at block boundaries, in any order; of changes to
     /// directories, as in a journaled file system, some number of the first survive.
     Torn,
-    /// Nothing: the machine comes back with a new disk.
+    /// Nothing: the machine comes back with a new disk, and leaves the [effects](DiskEffect) on the old one behind.
     Wipe,
 }
 
@@ -75,7 +79,12 @@ impl Disks {
         let mut disks = self.disks.lock();
         assert_eq!(disks.len(), node.index(), "nodes are added in order");
         disks.push(Arc::new(Disk {
-            state: Mutex::new(State { running: None, power_cut: None, drive: Drive::new(seed) }),
+            state: Mutex::new(State {
+                running: None,
+                power_cut: None,
+                drive: Drive::new(seed),
+                stalled: Vec::new(),
+            }),
         }));
     }
 
@@ -84,9 +93,13 @@ impl Disks {
     }
 
     pub(super) fn node_down(&self, node: NodeId, fate: DiskFate) {
-        let disk = self.of(node);
-        let mut state = disk.state.lock();
-        state.end(fate);
+        let stalled = {
+            let disk = self.of(node);
+            let mut state = disk.state.lock();
+            state.end(fate);
+            std::mem::take(&mut state.stalled)
+        };
+        stalled.into_iter().for_each(|(_, stall)| stall.end());
     }
 
     /// Has every disk and every effect on one draw from another stream.
@@ -122,15 +135,30 @@ impl Disks {
             effects.push(Record { node, lifted: None });
             DiskEffectId(effects.len() as u64 - 1)
         };
+        if matches!(effect, DiskEffect::Stall { .. }) {
+            calls_may_block();
+        }
         self.of(node).state.lock().drive.impose(id, effect, stream);
         id
     }
 
-    /// Takes an effect off and says how many calls it touched.
+    /// Takes an effect off and says how many calls it touched. Those that it stalls go on.
     pub fn lift(&self, id: DiskEffectId) -> u64 {
-        let mut effects = self.effects.lock();
-        let Record { node, lifted } = &mut effects[id.0 as usize];
-        *lifted.get_or_insert_with(|| self.of(*node).state.lock().drive.lift(id))
+        let (touched, stalled) = {
+            let mut effects = self.effects.lock();
+            let Record { node, lifted } = &mut effects[id.0 as usize];
+            if let Some(touched) = *lifted {
+                return touched;
+            }
+            let disk = self.of(*node);
+            let mut state = disk.state.lock();
+            let touched = state.drive.lift(id);
+            *lifted = Some(touched);
+            let stalled: Vec<_> = state.stalled.extract_if(.., |(by, _)| *by == id).collect();
+            (touched, stalled)
+        };
+        stalled.into_iter().for_each(|(_, stall)| stall.end());
+        touched
     }
 
     /// How many calls an effect has touched so far: those it stalled, failed, cut short or falsified. A sync with nothing to
@@ -170,6 +198,8 @@ struct State {
     running: Option<u32>,
     power_cut: Option<PowerCut>,
     drive: Drive,
+    /// The calls that stall now, and what has them do so.
+    stalled: Vec<(DiskEffectId, Arc<Stall>)>,
 }
 
 /// The process loses its disk when that many changes have been made.
@@ -216,25 +246,43 @@ impl Mount {
     }
 
     fn make<R>(&self, call: Call, f: impl FnOnce(&mut Drive) -> io::Result<R>) -> io::Result<R> {
-        let (result, stall) = {
-            let mut state = self.disk.state.lock();
-            if let Some(PowerCut { at, fate }) = state.power_cut
-                && at <= state.drive.volume.changes()
-            {
-                state.end(fate);
-            }
-            if state.running != Some(self.life.incarnation) {
-                return Err(dead());
-            }
-            state.drive.call(call, f)
-        };
-        if !stall.is_zero() {
-            World::current().stall(self.life, stall);
+        let stalls = self.of_the_living()?.drive.stalls(call);
+        for (effect, time) in stalls {
+            self.stall(effect, time)?;
         }
-        result
+        self.of_the_living()?.drive.call(call, f)
+    }
+
+    /// The disk, if the process still lives.
+    fn of_the_living(&self) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.disk.state.lock();
+        if let Some(PowerCut { at, fate }) = state.power_cut
+            && at <= state.drive.volume.changes()
+        {
+            state.end(fate);
+        }
+        if state.running == Some(self.life.incarnation) {
+            return Ok(state);
+        }
+        drop(state);
+        Err(dead())
+    }
+
+    /// Has the calling process wait, unless the effect is lifted meanwhile.
+    fn stall(&self, effect: DiskEffectId, time: Duration) -> io::Result<()> {
+        if !self.disk.state.lock().drive.has(effect) {
+            return Ok(());
+        }
+        let goes_on = World::current().stall(self.life, time, |stall| {
+            let mut state = self.disk.state.lock();
+            state.stalled.retain(|(_, stall)| !stall.is_over());
+            state.stalled.push((effect, stall));
+        });
+        if goes_on { Ok(()) } else { Err(dead()) }
     }
 }
 
 fn dead() -> io::Error {
+    fails_for_the_dead();
     io::Error::other("no process of this node is running, or no longer the one that opened the file")
 }

@@ -5,18 +5,12 @@
 //! process, and the next one that is started stands still as well. A stall is of one call, and dies with the process
 //! that made it.
 
-use std::{
-    future::Future,
-    pin::pin,
-    sync::Arc,
-    task::{Context, Wake, Waker},
-    time::Duration,
-};
+use std::sync::Arc;
 
 use madsim::runtime::Handle;
 use real_tokio::sync::watch;
 
-use super::{Death, DiskFate, Life, NodeId, World};
+use super::{Death, DiskFate, NodeId, World, thread::Thread};
 
 /// How a process that ends of itself is seen by its peers.
 const EXIT: Death = Death::Exit;
@@ -24,8 +18,9 @@ const EXIT: Death = Death::Exit;
 /// What one node's process is told and held by.
 pub(super) struct Control {
     pauses: u32,
-    /// Since the start of the run.
-    stalled_until: Option<Duration>,
+    /// How many calls hold it up.
+    pub(super) stalls: u32,
+    thread: Arc<Thread>,
     /// Whether it was asked to end. One for each life.
     terminated: watch::Sender<bool>,
     /// Whether it has ever waited to be asked.
@@ -34,7 +29,13 @@ pub(super) struct Control {
 
 impl Default for Control {
     fn default() -> Self {
-        Control { pauses: 0, stalled_until: None, terminated: watch::Sender::new(false), listens: false }
+        Control {
+            pauses: 0,
+            stalls: 0,
+            thread: Arc::default(),
+            terminated: watch::Sender::new(false),
+            listens: false,
+        }
     }
 }
 
@@ -45,7 +46,11 @@ impl Control {
     }
 
     pub(super) fn is_still(&self) -> bool {
-        self.pauses > 0 || self.stalled_until.is_some()
+        self.pauses > 0 || self.stalls > 0
+    }
+
+    pub(super) fn thread(&self) -> Arc<Thread> {
+        self.thread.clone()
     }
 }
 
@@ -63,7 +68,7 @@ impl World {
     }
 
     /// Changes what holds a node, and has its tasks go on or stop accordingly.
-    fn control(&self, node: NodeId, change: impl FnOnce(&mut Control)) {
+    pub(super) fn control(&self, node: NodeId, change: impl FnOnce(&mut Control)) {
         let (madsim, was_still, is_still) = {
             let mut nodes = self.nodes.lock();
             let node = &mut nodes[node];
@@ -75,26 +80,6 @@ impl World {
             (false, true) => Handle::current().pause(madsim),
             (true, false) => Handle::current().resume(madsim),
             _ => {}
-        }
-    }
-
-    /// The process is in a call that takes so long: from the end of its current poll on it stands still. Several calls in
-    /// one poll follow each other.
-    pub(super) fn stall(&self, life: Life, duration: Duration) {
-        if !self.is_alive(life) {
-            return;
-        }
-        let mut until = self.now() + duration;
-        self.control(life.node, |control| {
-            // One that has not ended was made in this poll: nothing else of the process runs in the meantime.
-            until = control.stalled_until.map_or(until, |earlier| earlier + duration);
-            control.stalled_until = Some(until);
-        });
-        let mut sleep = pin!(self.time.sleep(Duration::ZERO));
-        sleep.as_mut().reset(self.time.now_instant() + (until - self.now()));
-        let end = Waker::from(Arc::new(StallEnd { life, until }));
-        if sleep.poll(&mut Context::from_waker(&end)).is_ready() {
-            end.wake();
         }
     }
 
@@ -127,24 +112,5 @@ impl World {
         let control = &mut self.nodes.lock()[life.node].control;
         control.listens = true;
         Some(control.terminated.subscribe())
-    }
-}
-
-/// Ends a stall when it is woken, as a timer's waker.
-struct StallEnd {
-    life: Life,
-    until: Duration,
-}
-
-impl Wake for StallEnd {
-    fn wake(self: Arc<Self>) {
-        let world = World::current();
-        // A dead process has nothing to go on with, and its node may be paused for another reason.
-        if world.is_alive(self.life) {
-            world.control(self.life.node, |control| {
-                // A later call in the same poll has a timer of its own.
-                control.stalled_until = control.stalled_until.filter(|until| *until != self.until);
-            });
-        }
     }
 }

@@ -95,12 +95,23 @@ pub(crate) struct Tasks {
 /// After how many tasks madsim's lists of them are swept, at least.
 const SWEEP: usize = 1024;
 
+/// What a task is to its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Its first one.
+    Main,
+    /// One that it has spawned.
+    Spawned,
+    /// A function that may block.
+    Blocking,
+}
+
 /// One task that has not ended. Its wakers refer to it, and nothing else does for long: so it can be told when there are none.
 pub(crate) struct Task {
     pub(crate) id: Id,
     spawned_at: Place,
     process: MadsimNode,
-    is_main: bool,
+    kind: Kind,
     /// madsim's own waker, from the first poll on.
     scheduled_by: OnceLock<Waker>,
     /// Whether its next poll is on its way.
@@ -134,8 +145,15 @@ impl Task {
         }
     }
 
-    /// Has its future dropped at its next turn, which comes soon.
+    /// Has its future dropped at its next turn, which comes soon. A function that has begun cannot be stopped.
     pub(crate) fn abort(&self) {
+        let has_begun = self.scheduled_by.get().is_some();
+        if self.kind != Kind::Blocking || !has_begun {
+            self.cut();
+        }
+    }
+
+    fn cut(&self) {
         self.is_aborted.store(true, Ordering::Relaxed);
         self.schedule();
     }
@@ -198,6 +216,12 @@ pub fn panic_ends_the_run() {
     ENDS_THE_RUN.set(true);
 }
 
+/// Keeps in mind which task is being polled, until what is returned is called.
+pub(super) fn put_aside() -> Box<dyn FnOnce()> {
+    let current = CURRENT.get();
+    Box::new(move || CURRENT.set(current))
+}
+
 /// The id of the task that is being polled, if it was spawned through this crate.
 pub(crate) fn current_id() -> Option<Id> {
     CURRENT.get()
@@ -230,14 +254,14 @@ impl Tasks {
         future: F,
         spawned_at: Place,
         process: MadsimNode,
-        is_main: bool,
+        kind: Kind,
     ) -> (Running<F>, JoinHandle<F::Output>) {
         self.sweep();
         let task = Arc::new(Task {
             id: Id::nth(self.last_id.fetch_add(1, Ordering::Relaxed) + 1),
             spawned_at,
             process,
-            is_main,
+            kind,
             scheduled_by: OnceLock::new(),
             is_scheduled: AtomicBool::new(true),
             is_aborted: AtomicBool::new(false),
@@ -253,8 +277,9 @@ impl Tasks {
         self: &Arc<Self>,
         future: F,
         spawned_at: Place,
+        kind: Kind,
     ) -> (Running<F>, JoinHandle<F::Output>) {
-        self.wrap(future, spawned_at, plugin::node(), false)
+        self.wrap(future, spawned_at, plugin::node(), kind)
     }
 
     /// madsim keeps something of each task until its process dies, unless it is asked how many there are. It is, each time as many have been
@@ -293,7 +318,7 @@ impl Tasks {
         let may_continue = self.continues_after_panic.load(Ordering::Relaxed) && !ENDS_THE_RUN.get();
         // The supervisor is no code under test.
         may_continue
-            && !task.is_main
+            && task.kind != Kind::Main
             && World::of_current(|world| world.nodes.lock().whose(task.process).is_some())
     }
 
@@ -301,7 +326,7 @@ impl Tasks {
     pub(super) fn abort_all(&self) {
         let tasks: Vec<_> = self.live.lock().iter().filter_map(|(_, task)| task.upgrade()).collect();
         for task in tasks {
-            task.abort();
+            task.cut();
         }
     }
 }
@@ -336,7 +361,7 @@ impl World {
             (!is_dead).then(|| StuckTask {
                 node,
                 spawned_at: task.spawned_at,
-                is_main: task.is_main,
+                is_main: task.kind == Kind::Main,
                 since: Duration::from_nanos(task.since.load(Ordering::Relaxed)),
             })
         };

@@ -24,7 +24,7 @@ use std::{
     },
 };
 
-use squall_rt::world::World;
+use squall_rt::world::{self, World};
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
@@ -190,9 +190,18 @@ impl CaptureGuard {
         log: Arc<RunLog>,
     ) -> Self {
         let capture = Capture { recorder, world, declared, log, spans: RefCell::default() };
+        world::put_aside(put_spans_aside);
         CURRENT.with(|current| *current.borrow_mut() = Some(capture));
         CaptureGuard(())
     }
+}
+
+/// The spans that code is in while a call of its blocks are not those of others that run meanwhile.
+fn put_spans_aside() -> Box<dyn FnOnce()> {
+    let left = with_current(|capture| capture.spans.borrow_mut().leave()).unwrap_or_default();
+    Box::new(move || {
+        with_current(|capture| capture.spans.borrow_mut().enter_again(left));
+    })
 }
 
 impl Drop for CaptureGuard {

@@ -45,18 +45,31 @@ impl Drive {
 
     pub(super) fn crash(&mut self, fate: DiskFate) {
         self.volume.crash(fate, self.effects.lies());
+        if fate == DiskFate::Wipe {
+            self.effects.begin_anew();
+        }
     }
 
-    /// Makes one call, and says how long it took.
+    /// For how long each effect stalls a call that is about to be made.
+    pub(super) fn stalls(&mut self, call: Call) -> Vec<(DiskEffectId, Duration)> {
+        self.effects.stalls(call)
+    }
+
+    /// Whether an effect is on the disk.
+    pub(super) fn has(&self, id: DiskEffectId) -> bool {
+        self.effects.has(id)
+    }
+
+    /// Makes one call.
     pub(super) fn call<R>(
         &mut self,
         call: Call,
         f: impl FnOnce(&mut Drive) -> io::Result<R>,
-    ) -> (io::Result<R>, Duration) {
-        let stall = self.effects.begin(call);
+    ) -> io::Result<R> {
+        self.effects.begin(call);
         // What a failing sync does is for the one who knows what it was to sync.
         let fails = call != Call::Sync && self.effects.fail();
-        (if fails { Err(io::Error::from_raw_os_error(EIO)) } else { f(self) }, stall)
+        if fails { Err(io::Error::from_raw_os_error(EIO)) } else { f(self) }
     }
 
     /// Reads up to `buffer.len()` bytes and says how many.

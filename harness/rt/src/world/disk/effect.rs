@@ -25,7 +25,7 @@ impl DiskOps {
 }
 
 /// What a fault does to a disk while it lasts. Effects stack, and stay when the process dies: it is the machine's disk
-/// that is bad. Asking for a file's length, whether a path exists, and closing are answered from memory; no effect
+/// that is bad, until the machine has a [new one](super::DiskFate::Wipe). Asking for a file's length, whether a path exists, and closing are answered from memory; no effect
 /// concerns them.
 ///
 /// | effect | stands for |
@@ -39,9 +39,11 @@ impl DiskOps {
 /// | `LyingSync` | a drive, controller or hypervisor that acknowledges a flush it did not do |
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DiskEffect {
-    /// Every such call blocks the process for a time drawn between the two, both included. Like `std::fs`, the API blocks
-    /// the thread that the executor runs on, so all of the process stands still: from the end of the poll that made the
-    /// call, which has taken effect by then. Several stalls in one poll add up.
+    /// Every such call blocks for a time drawn between the two, both included, and takes effect at its end: a crash in the
+    /// meantime finds nothing done. Like `std::fs`, the API blocks the thread that the executor runs on, so all of the
+    /// process stands still, and what it does after the call is so much later. A call made in
+    /// [`spawn_blocking`](crate::task::spawn_blocking) blocks its own thread alone. When the effect is lifted, the calls that it
+    /// stalls go on.
     Stall {
         /// The least.
         min: Duration,
@@ -137,6 +139,8 @@ struct Imposed {
 #[derive(Default)]
 pub(super) struct Effects {
     imposed: Vec<Imposed>,
+    /// Those of a disk that is no longer there, and how many calls they touched.
+    gone: Vec<(DiskEffectId, u64)>,
 }
 
 /// A draw of 64 bits as a number below `width`; 0 if that is 0.
@@ -160,28 +164,49 @@ impl Effects {
 
     /// Takes an effect off and says how many calls it touched.
     pub fn lift(&mut self, id: DiskEffectId) -> u64 {
-        let at = self.imposed.iter().position(|imposed| imposed.id == id);
-        at.map_or(0, |at| self.imposed.remove(at).touched)
+        let touched = self.touched(id);
+        self.imposed.retain(|imposed| imposed.id != id);
+        self.gone.retain(|gone| gone.0 != id);
+        touched
+    }
+
+    /// The machine has a new disk, with which nothing is wrong.
+    pub fn begin_anew(&mut self) {
+        self.gone.extend(self.imposed.drain(..).map(|imposed| (imposed.id, imposed.touched)));
+    }
+
+    pub fn has(&self, id: DiskEffectId) -> bool {
+        self.imposed.iter().any(|imposed| imposed.id == id)
     }
 
     pub fn touched(&self, id: DiskEffectId) -> u64 {
-        self.imposed.iter().find(|imposed| imposed.id == id).map_or(0, |imposed| imposed.touched)
+        let mut imposed = self.imposed.iter().map(|imposed| (imposed.id, imposed.touched));
+        let found = imposed.find(|(known, _)| *known == id);
+        found.or_else(|| self.gone.iter().copied().find(|(known, _)| *known == id)).map_or(0, |found| found.1)
     }
 
-    /// Makes all draws for one call, and says for how long it stalls.
-    pub fn begin(&mut self, call: Call) -> Duration {
-        let mut stall = Duration::ZERO;
-        for Imposed { effect, stream, touched, strikes, .. } in &mut self.imposed {
+    /// For how long each effect stalls a call that is about to be made.
+    pub fn stalls(&mut self, call: Call) -> Vec<(DiskEffectId, Duration)> {
+        let mut stalls = Vec::new();
+        for Imposed { id, effect, stream, touched, .. } in &mut self.imposed {
+            if let DiskEffect::Stall { min, max, ops } = *effect
+                && ops.concern(call)
+            {
+                stalls.push((*id, stream.duration(min, max)));
+                *touched += 1;
+            }
+        }
+        stalls
+    }
+
+    /// Makes all other draws for one call.
+    pub fn begin(&mut self, call: Call) {
+        for Imposed { effect, stream, strikes, .. } in &mut self.imposed {
             let mut draw = |probability| {
                 let (struck, how) = (stream.chance(probability), stream.next_u64());
                 struck.then_some(how)
             };
             *strikes = match *effect {
-                DiskEffect::Stall { min, max, ops } if ops.concern(call) => {
-                    stall += stream.duration(min, max);
-                    *touched += 1;
-                    None
-                }
                 DiskEffect::Error { probability, ops } if ops.concern(call) => draw(probability),
                 DiskEffect::Torn { probability } if call == Call::Write => draw(probability),
                 DiskEffect::Corrupt { probability } | DiskEffect::ShortRead { probability }
@@ -192,7 +217,6 @@ impl Effects {
                 _ => None,
             };
         }
-        stall
     }
 
     /// Whether the call fails.

@@ -10,7 +10,7 @@ use std::{
 use squall_rt::{
     disk::{self, File, OpenOptions},
     world::{
-        Death, DiskFate, Life, NodeId, World,
+        Death, DiskFate, Life, NodeId, Panics, World,
         disk::{DiskEffect, DiskEffectId, DiskOps},
     },
 };

@@ -341,3 +341,21 @@ fn the_calls_of_a_dead_process_draw_nothing() {
         assert_eq!(a.world.disks().lift(error), 0);
     });
 }
+
+#[test]
+fn a_new_disk_is_free_of_what_was_wrong_with_the_old_one() {
+    on_a_machine(1, async |a| {
+        a.run(ones(1)).await;
+        let error = a.impose("error", DiskEffect::Error { probability: 1.0, ops: SYNCS });
+        let full = a.impose("full", DiskEffect::Full { free: 0 });
+        assert_eq!(errno(a.run(|| open().sync_all()).await), Some(EIO));
+        a.crash_and_restart(DiskFate::Wipe).await;
+        a.run(ones(3)).await;
+        assert_eq!(a.run(content).await, vec![1; 3 * PAGE]);
+        assert_eq!((a.world.disks().touched(error), a.world.disks().lift(error)), (1, 1));
+        assert_eq!((a.world.disks().lift(full), a.world.disks().lift(error)), (0, 1));
+        // What is imposed on the new one is on it.
+        a.impose("error again", DiskEffect::Error { probability: 1.0, ops: SYNCS });
+        assert_eq!(errno(a.run(|| open().sync_all()).await), Some(EIO));
+    });
+}

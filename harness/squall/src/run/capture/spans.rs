@@ -56,6 +56,15 @@ impl Spans {
         }
     }
 
+    /// Leaves all that are entered, and says which. They are entered again in this order.
+    pub fn leave(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.entered)
+    }
+
+    pub fn enter_again(&mut self, left: Vec<u64>) {
+        self.entered.extend(left);
+    }
+
     pub fn refer(&mut self, id: &Id) {
         if let Some(span) = self.open.get_mut(&id.into_u64()) {
             span.references += 1;
@@ -92,5 +101,25 @@ impl Spans {
             }
         }
         told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_nobody_s_until_it_is_entered_again() {
+        let mut spans = Spans::default();
+        let [request, other] =
+            ["request", "other"].map(|name| spans.add(name, Reading::default(), None, true));
+        spans.enter(&request);
+        let left = spans.leave();
+        assert_eq!(spans.told(None), "");
+        spans.enter(&other);
+        assert_eq!(spans.told(None), "other");
+        spans.exit(&other);
+        spans.enter_again(left);
+        assert_eq!(spans.told(None), "request");
     }
 }
