@@ -1,16 +1,13 @@
 //! What judging single objects costs, over length, concurrency and keys. `cargo bench -p squall-checkers --bench objects`
 
-#[path = "../tests/objects/simulated.rs"]
-mod simulated;
-
 use divan::{Bencher, counter::ItemsCount};
-use simulated::{Draw, container, linearizable, register};
 use squall_checkers::{
     Budget, Model, Operation, Verdict, linearizability,
     models::{
         Counter, CounterInput, PerKey, PriorityQueue, Queue, Register, RegisterInput, RegisterOutput, Stack,
     },
 };
+use squall_checkers_tests::simulated::{Draw, container, linearizable, register};
 
 fn main() {
     divan::main();

@@ -81,33 +81,72 @@ pub struct Refused {
     pub why: String,
 }
 
+/// How many orders that come to nothing are told of one state.
+const TOLD: usize = 4;
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.summary)?;
         let states: BTreeSet<&str> = self.starts.iter().map(|start| start.state.as_str()).collect();
         let states: Vec<&str> = states.into_iter().collect();
-        writeln!(f, "  starting from {}", states.join(" or "))?;
+        writeln!(
+            f,
+            "  starting from {}; in brackets from which event to which each took:",
+            states.join(" or ")
+        )?;
         let operations = self.operations.iter().map(|shown| (shown, "  "));
         let around = self.around.iter().map(|shown| (shown, "  (around) "));
         let mut lines: Vec<_> = operations.chain(around).collect();
         lines.sort_by_key(|(shown, _)| shown.invoked);
         for (shown, indent) in lines {
-            let end = shown.returned.map_or_else(String::new, |returned| returned.index.to_string());
-            writeln!(
-                f,
-                "{indent}[{}..{end}] process {}: {}",
-                shown.invoked.index, shown.process, shown.what
-            )?;
+            writeln!(f, "{indent}{} process {}: {}", span(shown), shown.process, shown.what)?;
         }
         for start in &self.starts {
-            let Some(partial) = start.partials.first() else { continue };
-            let order: Vec<&str> =
-                partial.order.iter().map(|place| self.operations[*place].what.as_str()).collect();
-            writeln!(f, "  from {}: {} leads to {}", start.state, order.join(", "), partial.state)?;
-            for refused in &partial.refused {
-                writeln!(f, "    then {}", refused.why)?;
-            }
+            self.how_far(f, start)?;
         }
         Ok(())
+    }
+}
+
+/// From which event to which an operation took, with the times if they are known: `[4..7, 1.2s..1.5s]`.
+fn span(shown: &Shown) -> String {
+    let index = |at: &Moment| at.index.to_string();
+    let time = |at: &Moment| at.time.map(|time| format!("{time:?}"));
+    let end = |of: Option<String>| of.unwrap_or_default();
+    let events = format!("{}..{}", index(&shown.invoked), end(shown.returned.as_ref().map(index)));
+    match time(&shown.invoked) {
+        Some(from) => format!("[{events}, {from}..{}]", end(shown.returned.as_ref().and_then(time))),
+        None => format!("[{events}]"),
+    }
+}
+
+impl Violation {
+    /// How far one gets from a state: the longest order of all, and the longest ones with what is not in that.
+    fn how_far(&self, f: &mut fmt::Formatter<'_>, start: &Start) -> fmt::Result {
+        for (place, partial) in start.partials.iter().enumerate().take(TOLD) {
+            let what = |operation: &usize| self.operations[*operation].what.as_str();
+            let order: Vec<&str> = partial.order.iter().map(what).collect();
+            let order = if order.is_empty() { "nothing".to_owned() } else { order.join(", then ") };
+            let with: Vec<&str> = (0..self.operations.len())
+                .filter(|operation| place > 0 && start.longest[*operation] == Some(place))
+                .map(|operation| what(&operation))
+                .collect();
+            match with.is_empty() {
+                true => write!(f, "  from {}: {order}", start.state)?,
+                false => write!(f, "  with {}: {order}", with.join(" and "))?,
+            }
+            writeln!(f, " leads to {}", partial.state)?;
+            for refused in &partial.refused {
+                writeln!(
+                    f,
+                    "    and next cannot be process {}'s: {}",
+                    self.operations[refused.operation].process, refused.why
+                )?;
+            }
+        }
+        match start.partials.len().saturating_sub(TOLD) {
+            0 => Ok(()),
+            more => writeln!(f, "  and {more} other orders that come to nothing"),
+        }
     }
 }

@@ -231,6 +231,3 @@ pub fn read(file: impl BufRead, format: Format) -> Result<Recorded, FormatError>
         Format::Dbcop => dbcop::read(source).map(from_the_beginning),
     }
 }
-
-#[cfg(test)]
-mod tests;

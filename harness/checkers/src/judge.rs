@@ -14,16 +14,17 @@
 //! # Ok::<(), formats::FormatError>(())
 //! ```
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use crate::{
     explain,
-    formats::{Datum, Ended, FormatError, Place, Recorded},
+    formats::{Call, Datum, Ended, FormatError, Place, Recorded},
     sessions::Guarantee,
     transactions::{Anomaly, Holds, Level, LongFork},
     verdict::{Budget, Verdict},
 };
 
+mod object;
 mod objects;
 mod property;
 mod transactions;
@@ -290,7 +291,25 @@ pub fn judge(recorded: &Recorded, question: &Question) -> Result<Judgement, Form
         model if model.is_of_transactions() => transactions::judge(recorded, question)?,
         _ => objects::judge(recorded, question)?,
     };
-    Ok(Judgement { counts, ..answer })
+    let notes = answer.notes.into_iter().chain(times_that_go_back(recorded)).collect();
+    Ok(Judgement { counts, notes, ..answer })
+}
+
+/// What is to be known of a file whose events do not stand in the order of their times.
+fn times_that_go_back(recorded: &Recorded) -> Option<String> {
+    let Recorded::Calls(calls) = recorded else { return None };
+    let mut events: Vec<(u64, Duration, &Call)> = Vec::new();
+    for call in calls {
+        events.extend(call.times.0.map(|time| (call.invoked, time, call)));
+        events.extend(call.returned.zip(call.times.1).map(|(returned, time)| (returned, time, call)));
+    }
+    events.sort_unstable_by_key(|(index, ..)| *index);
+    let (before, after) =
+        events.windows(2).map(|pair| (pair[0], pair[1])).find(|(one, next)| next.1 < one.1)?;
+    Some(format!(
+        "times go back, first with the call of line {}: one of its events is of {:?} and stands after one of {:?}. What counts is the order in which events stand",
+        after.2.place.line, after.1, before.1
+    ))
 }
 
 fn count(recorded: &Recorded) -> Counts {
@@ -332,6 +351,3 @@ fn goes_with(consistency: Consistency, model: Model) -> FormatError {
         format!("ask for {names}"),
     )
 }
-
-#[cfg(test)]
-mod tests;

@@ -44,8 +44,16 @@ impl Held {
     }
 }
 
-/// Sequences of words, each once. They are found by their hash and compared exactly, so that a collision costs time and
-/// never a verdict.
+/// Where something stands: its block, and its place in it.
+type Link = (u32, u32);
+
+/// No set stands beside a sequence any more.
+const END: Link = (u32::MAX, 0);
+/// The empty set stands beside it, which is part of every other.
+const EMPTY: Link = (u32::MAX, 1);
+
+/// Sequences of words, and beside each of them sets of numbers. They are found by their hash and compared exactly, so that a collision
+/// costs time and never a verdict.
 #[derive(Debug, Default)]
 pub(crate) struct Sequences {
     table: HashTable<Sequence>,
@@ -56,46 +64,91 @@ pub(crate) struct Sequences {
 #[derive(Debug)]
 struct Sequence {
     hash: u64,
-    block: u32,
-    begin: u32,
+    at: Link,
     length: u32,
+    /// The set that was added last: where the one before it stands, its size, its numbers.
+    sets: Link,
+}
+
+/// Whether a sequence is made of these words.
+fn is(sequence: &Sequence, blocks: &[Vec<u32>], words: &[u32], hash: u64) -> bool {
+    let (block, begin) = sequence.at;
+    let begin = begin as usize;
+    sequence.hash == hash && blocks[block as usize][begin..begin + sequence.length as usize] == *words
 }
 
 impl Sequences {
-    fn find(&self, words: &[u32], hash: u64) -> bool {
-        let same = |found: &Sequence| {
-            let begin = found.begin as usize;
-            found.hash == hash
-                && self.blocks[found.block as usize][begin..begin + found.length as usize] == *words
-        };
-        self.table.find(hash, same).is_some()
-    }
-
     /// Whether a sequence is there.
     pub(crate) fn contain(&self, words: &[u32]) -> bool {
-        !self.table.is_empty() && self.find(words, FxBuildHasher.hash_one(words))
+        let hash = FxBuildHasher.hash_one(words);
+        self.table.find(hash, |sequence| is(sequence, &self.blocks, words, hash)).is_some()
     }
 
-    /// Adds a sequence; false if it was there.
-    pub(crate) fn add(&mut self, words: &[u32], meter: &mut Meter) -> Result<bool, Exhausted> {
+    /// Adds a sequence and a sorted set beside it; false if it was there with that set or a part of it.
+    pub(crate) fn add(
+        &mut self,
+        words: &[u32],
+        beside: &[u32],
+        meter: &mut Meter,
+    ) -> Result<bool, Exhausted> {
         let hash = FxBuildHasher.hash_one(words);
-        if self.find(words, hash) {
+        let known = self.table.find(hash, |sequence| is(sequence, &self.blocks, words, hash));
+        let before = known.map(|sequence| sequence.sets);
+        if let Some(sets) = before
+            && self.has_part_of(sets, beside, meter)?
+        {
             return Ok(false);
         }
+        let sets = match beside {
+            [] => EMPTY,
+            _ => {
+                let (block, place) = before.unwrap_or(END);
+                self.keep(&[&[block, place, beside.len() as u32], beside], meter)?
+            }
+        };
+        if before.is_some() {
+            let blocks = &self.blocks;
+            let known = self.table.find_mut(hash, |sequence| is(sequence, blocks, words, hash));
+            known.expect("it was found above").sets = sets;
+            return Ok(true);
+        }
         self.held.room(&mut self.table, |sequence| sequence.hash, meter)?;
+        let at = self.keep(&[words], meter)?;
+        let sequence = Sequence { hash, at, length: words.len() as u32, sets };
+        self.table.insert_unique(hash, sequence, |sequence| sequence.hash);
+        Ok(true)
+    }
+
+    /// Whether one of some sets is part of another one.
+    fn has_part_of(&self, mut sets: Link, whole: &[u32], meter: &mut Meter) -> Result<bool, Exhausted> {
+        while sets != END && sets != EMPTY {
+            let [block, place, size, rest @ ..] = &self.blocks[sets.0 as usize][sets.1 as usize..] else {
+                unreachable!("a set has a head")
+            };
+            let mut left = whole.iter();
+            if rest[..*size as usize].iter().all(|number| left.any(|other| other == number)) {
+                return Ok(true);
+            }
+            meter.step()?;
+            sets = (*block, *place);
+        }
+        Ok(sets == EMPTY)
+    }
+
+    /// Writes some words down, one after the other.
+    fn keep(&mut self, parts: &[&[u32]], meter: &mut Meter) -> Result<Link, Exhausted> {
+        let length = parts.iter().map(|part| part.len()).sum();
         let last = self.blocks.last().map_or(0, Vec::capacity);
-        if self.blocks.last().is_none_or(|block| block.capacity() - block.len() < words.len()) {
-            let size = (2 * last).clamp(BLOCK.0, BLOCK.1).max(words.len());
+        if self.blocks.last().is_none_or(|block| block.capacity() - block.len() < length) {
+            let size = (2 * last).clamp(BLOCK.0, BLOCK.1).max(length);
             self.held.hold(4 * size + size_of::<Vec<u32>>(), meter)?;
             self.blocks.push(Vec::with_capacity(size));
         }
         let number = self.blocks.len() as u32 - 1;
         let block = &mut self.blocks[number as usize];
-        let (begin, length) = (block.len() as u32, words.len() as u32);
-        block.extend_from_slice(words);
-        let sequence = Sequence { hash, block: number, begin, length };
-        self.table.insert_unique(hash, sequence, |sequence| sequence.hash);
-        Ok(true)
+        let begin = block.len() as u32;
+        parts.iter().for_each(|part| block.extend_from_slice(part));
+        Ok((number, begin))
     }
 
     /// How many bytes it takes.
@@ -159,8 +212,8 @@ mod tests {
         let words = |number: u32| vec![number; number as usize % 7];
         for number in 0..10_000 {
             let words = words(number);
-            assert_eq!(sequences.add(&words, &mut meter), Ok(!words.is_empty() || number == 0));
-            assert_eq!(sequences.add(&words, &mut meter), Ok(false));
+            assert_eq!(sequences.add(&words, &[], &mut meter), Ok(!words.is_empty() || number == 0));
+            assert_eq!(sequences.add(&words, &[], &mut meter), Ok(false));
         }
         assert!((0..10_000).all(|number| sequences.contain(&words(number))));
         assert!(!sequences.contain(&[9, 9, 9]));
@@ -168,6 +221,23 @@ mod tests {
             + sequences.blocks.iter().map(|block| 4 * block.capacity()).sum::<usize>();
         assert!(meter.memory() >= least as u64 && meter.memory() < 2 * least as u64, "{}", meter.memory());
         assert_eq!(meter.memory(), sequences.held() as u64);
+    }
+
+    #[test]
+    fn a_sequence_is_new_with_a_set_of_which_no_part_stood_beside_it() {
+        let mut meter = Meter::new(Budget::default());
+        let mut sequences = Sequences::default();
+        let mut add = |words: &[u32], beside: &[u32]| sequences.add(words, beside, &mut meter).unwrap();
+        assert!(add(&[1], &[2, 5]));
+        assert!(!add(&[1], &[2, 5]));
+        assert!(!add(&[1], &[2, 3, 5, 7]), "a part of it was there");
+        assert!(add(&[1], &[2, 3]));
+        assert!(add(&[1], &[5]));
+        assert!(!add(&[1], &[4, 5]));
+        assert!(add(&[2], &[2, 5]), "another sequence has sets of its own");
+        assert!(add(&[1], &[]));
+        assert!(!add(&[1], &[9]));
+        assert!(!add(&[1], &[]));
     }
 
     #[test]

@@ -12,7 +12,9 @@
 //! - Of operations that ask and answer the same, and that could both be next, the one that returns first is next.
 //! - What took effect is written down as how many operations in order of their returns, and which beyond these. That is as
 //!   short as the concurrency is, however long the history.
-//! - Operations that need not happen are tried last, and never when they only read.
+//! - Operations that need not happen are tried last, and never when they leave the state as it is. A configuration that differs from one met
+//!   before by nothing but more of them is not looked at: what comes after it could come after the other as well, as none of them must happen.
+//!   So that one with less is met first, all ways to take one of them are noted before any is gone.
 
 mod program_order;
 mod real_time;
@@ -44,8 +46,10 @@ pub(crate) trait Order {
     fn take(&mut self, call: u32);
     /// Puts back the last call that was taken.
     fn put_back(&mut self, call: u32);
-    /// What was taken, as short as possible: the same words if and only if the same calls.
+    /// Which required calls were taken, as short as possible: the same words if and only if the same calls.
     fn words(&self, words: &mut Vec<u32>);
+    /// Which calls were taken that need not happen, sorted.
+    fn beside(&self, beside: &mut Vec<u32>);
     /// How many required calls, in the order in which they return, were all taken; zero where returns do not matter.
     fn done(&self) -> u32;
 }
@@ -55,6 +59,8 @@ pub(crate) trait Order {
 enum Phase {
     Reads,
     Changes,
+    /// Ways to take a call that need not happen are noted, and then gone, one after the other; the cursor says how many are left.
+    Notes,
     Optional,
     Over,
 }
@@ -92,6 +98,9 @@ pub(crate) struct Search<'m, 'a, M: Model, P> {
     cursor: u32,
     phase: Phase,
     configuration: Vec<u32>,
+    beside: Vec<u32>,
+    /// Ways that were noted, each a call and the state after it; the last ones are those of the configuration that is being looked at.
+    noted: Vec<(u32, u32)>,
     /// The most calls, in order of returns, that were all taken at once.
     furthest: u32,
     record: Record,
@@ -132,6 +141,8 @@ impl<'m, 'a, M: Model, P: Order> Search<'m, 'a, M, P> {
             cursor: 0,
             phase: Phase::Reads,
             configuration: Vec::new(),
+            beside: Vec::new(),
+            noted: Vec::new(),
             furthest: 0,
             record,
             ends: Vec::new(),
@@ -152,16 +163,11 @@ impl<'m, 'a, M: Model, P: Order> Search<'m, 'a, M, P> {
                 (self.state, self.cursor, self.phase) = (frame.state, frame.cursor, frame.phase);
                 continue;
             };
-            let forced = self.phase == Phase::Over;
             self.order.take(call);
-            if !forced {
-                self.configuration.clear();
-                self.configuration.push(after);
-                self.order.words(&mut self.configuration);
-                if !self.met.add(&self.configuration, meter)? {
-                    self.order.put_back(call);
-                    continue;
-                }
+            // What is forced has no alternative, and what was noted is new.
+            if self.phase == Phase::Changes && !self.is_new(after, meter)? {
+                self.order.put_back(call);
+                continue;
             }
             self.stack.push(Frame { call, state: self.state, cursor: self.cursor, phase: self.phase });
             (self.state, self.cursor, self.phase) = (after, 0, Phase::Reads);
@@ -172,39 +178,88 @@ impl<'m, 'a, M: Model, P: Order> Search<'m, 'a, M, P> {
         Ok(Progress::Paused)
     }
 
+    /// Whether what was taken, with this state, has not been met yet. From now on it has.
+    fn is_new(&mut self, state: u32, meter: &mut Meter) -> Result<bool, Exhausted> {
+        self.configuration.clear();
+        self.configuration.push(state);
+        self.order.words(&mut self.configuration);
+        self.beside.clear();
+        self.order.beside(&mut self.beside);
+        self.met.add(&self.configuration, &self.beside, meter)
+    }
+
     /// The next call to take in this configuration, and the state after it.
     fn next(&mut self, meter: &mut Meter) -> Result<Option<(u32, u32)>, Exhausted> {
         loop {
             let found = match self.phase {
                 Phase::Over => return Ok(None),
-                Phase::Optional => self.order.optional(self.cursor),
+                Phase::Optional => match self.cursor.checked_sub(1) {
+                    Some(left) => {
+                        self.cursor = left;
+                        meter.forget(size_of::<(u32, u32)>());
+                        return Ok(self.noted.pop());
+                    }
+                    None => None,
+                },
+                Phase::Notes => {
+                    self.cursor = self.note(meter)?;
+                    self.phase = Phase::Optional;
+                    continue;
+                }
                 Phase::Reads | Phase::Changes => self.order.candidate(self.cursor),
             };
             let Some((call, cursor)) = found else {
                 self.cursor = 0;
                 self.phase = match self.phase {
                     Phase::Reads => Phase::Changes,
-                    Phase::Changes => Phase::Optional,
-                    Phase::Optional | Phase::Over => Phase::Over,
+                    Phase::Changes => Phase::Notes,
+                    Phase::Notes | Phase::Optional | Phase::Over => Phase::Over,
                 };
                 continue;
             };
             self.cursor = cursor;
-            if self.phase != Phase::Optional && self.reads[call as usize] != (self.phase == Phase::Reads) {
+            if self.reads[call as usize] != (self.phase == Phase::Reads) {
                 continue;
             }
-            meter.step()?;
-            let Call { input, output, .. } = self.calls[call as usize];
-            let Some(after) = self.model.apply(&self.states.all[self.state as usize], input, output) else {
-                continue;
-            };
+            let Some(after) = self.apply(call, meter)? else { continue };
             if self.phase == Phase::Reads {
                 self.phase = Phase::Over;
-                return Ok(Some((call, self.state)));
             }
-            let weight = self.model.weight(&after);
-            return Ok(Some((call, self.states.number(after, weight, meter)?)));
+            return Ok(Some((call, after)));
         }
+    }
+
+    /// The state after a call, if it is possible.
+    fn apply(&mut self, call: u32, meter: &mut Meter) -> Result<Option<u32>, Exhausted> {
+        meter.step()?;
+        let Call { input, output, .. } = self.calls[call as usize];
+        let Some(after) = self.model.apply(&self.states.all[self.state as usize], input, output) else {
+            return Ok(None);
+        };
+        if self.phase == Phase::Reads {
+            return Ok(Some(self.state));
+        }
+        let weight = self.model.weight(&after);
+        self.states.number(after, weight, meter).map(Some)
+    }
+
+    /// Notes all ways to take a call that need not happen; how many there are.
+    fn note(&mut self, meter: &mut Meter) -> Result<u32, Exhausted> {
+        let (before, mut cursor) = (self.noted.len(), 0);
+        while let Some((call, after_it)) = self.order.optional(cursor) {
+            cursor = after_it;
+            let Some(after) = self.apply(call, meter)?.filter(|after| *after != self.state) else { continue };
+            self.order.take(call);
+            let new = self.is_new(after, meter);
+            self.order.put_back(call);
+            if new? {
+                meter.remember(size_of::<(u32, u32)>())?;
+                self.noted.push((call, after));
+            }
+        }
+        // They are taken from the end.
+        self.noted[before..].reverse();
+        Ok((self.noted.len() - before) as u32)
     }
 
     /// Looks at a configuration that was just reached; true if the search is over.
@@ -243,7 +298,7 @@ impl<'m, 'a, M: Model, P: Order> Search<'m, 'a, M, P> {
 
     /// Gives back what it remembers.
     pub(crate) fn release(self, meter: &mut Meter) -> Released<M::State> {
-        meter.forget(self.met.held() + self.states.held());
+        meter.forget(self.met.held() + self.states.held() + self.noted.len() * size_of::<(u32, u32)>());
         let ends =
             self.ends.into_iter().map(|(state, taken)| (self.states.all[state as usize].clone(), taken));
         Released { furthest: self.furthest, ends: ends.collect(), record: self.record }

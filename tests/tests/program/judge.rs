@@ -88,7 +88,18 @@ pub fn what_cannot_be_read_is_2_with_its_place() {
     let ended = judged("{:process 0 :type :invoke :f :push}", &["--format", "json"]).with(2);
     assert_eq!(ended.of_kind("error")[0]["line"], 1);
     assert!(judged("what is this", &[]).with(2).err.contains("--format"));
-    assert!(judged("", &[]).with(2).err.contains("--format"));
+    assert!(
+        judged("", &[]).with(2).err.contains("history:1:1: there is nothing to judge: the file is empty")
+    );
+    let ended = judged("", &["--format", "edn", "--format", "json"]).with(2);
+    assert_eq!(ended.of_kind("error")[0]["column"], 1);
+    // What editors and other systems put around lines is no part of them.
+    let lines = "\u{feff}{\"process\": 0, \"type\": \"invoke\", \"f\": \"read\"}\r\n{\"process\": 0, \"type\": \"ok\", \"value\": null}\r\n";
+    judged(lines, &[]).with(0);
+    let ended = judged(&lines.replacen("}\r\n{", "} {", 1), &[]).with(2);
+    assert!(ended.err.contains("one event is one line"), "{}", ended.err);
+    let deep = "{\"process\": 0, \"value\": ".to_owned() + &"[".repeat(100_000);
+    assert!(judged(&deep, &[]).with(2).err.contains("this is not JSON: recursion limit exceeded"));
     // What blocks or never ends is not opened, and what is too long is told before it is read.
     let refused = |name: &str, says: &str| {
         let ended = run(squall(&["judge", name, "--model", "register", "--max-size", "1"])).with(2);

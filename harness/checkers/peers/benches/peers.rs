@@ -10,12 +10,9 @@
 //! What to look at are ratios, and how each grows: the histories are legal, and each checker is given them in its own form before
 //! the clock runs.
 
-#[path = "../../tests/objects/simulated.rs"]
-mod simulated;
-
 use adya::history::{Interner, Mop, Op, OpType, ReadValue, Scalar};
 use divan::{Bencher, counter::ItemsCount};
-use simulated::{Draw, linearizable, register};
+use squall_checkers_tests::simulated::{Draw, linearizable, register};
 use squall_checkers::{
     Budget, Operation, linearizability,
     models::{Register, RegisterInput, RegisterOutput},

@@ -432,7 +432,7 @@ fn around<M: Model>(
 }
 
 fn summary(model: &str, key: Option<&str>, operations: &[Shown], starts: &[Start]) -> String {
-    let of = key.map_or_else(String::new, |key| format!(" of key {key}"));
+    let of = key.map_or_else(String::new, |key| format!(" under key {key}"));
     let count = match operations.len() {
         1 => "1 operation".to_owned(),
         count => format!("{count} operations"),

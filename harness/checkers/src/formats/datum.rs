@@ -4,8 +4,9 @@ use std::{cmp::Ordering, fmt};
 
 /// A value of a history: what JSON and EDN have in common.
 ///
-/// Keywords of EDN are texts without their colon, so that `:read` and `"read"` are the same. Sets are lists in the order in which they stand.
-#[derive(Clone, PartialEq)]
+/// Keywords of EDN are texts without their colon, so that `:read` and `"read"` are the same. Sets are lists and mappings are entries in their own
+/// order, each once, as nothing hangs on the order in which they stand in a file. Numbers are compared by their bits: a NaN is itself, and 0.0 is not -0.0.
+#[derive(Clone)]
 pub enum Datum {
     /// `nil` or `null`.
     Nil,
@@ -17,13 +18,31 @@ pub enum Datum {
     Float(f64),
     /// A text, a keyword or a symbol.
     Text(Box<str>),
-    /// A list, vector or set.
+    /// A list or vector; a set, whose items are sorted.
     List(Vec<Datum>),
-    /// A mapping, in the order in which it stands.
+    /// A mapping, sorted by its keys.
     Map(Vec<(Datum, Datum)>),
 }
 
 impl Datum {
+    /// A set of these items, whatever their order; the item that is there twice, if one is.
+    pub(super) fn set(mut items: Vec<Datum>) -> Result<Datum, Datum> {
+        items.sort();
+        match items.windows(2).position(|pair| pair[0] == pair[1]) {
+            Some(twice) => Err(items.swap_remove(twice)),
+            None => Ok(Datum::List(items)),
+        }
+    }
+
+    /// A mapping of these entries, whatever their order; the key that is there twice, if one is.
+    pub(super) fn map(mut entries: Vec<(Datum, Datum)>) -> Result<Datum, Datum> {
+        entries.sort();
+        match entries.windows(2).position(|pair| pair[0].0 == pair[1].0) {
+            Some(twice) => Err(entries.swap_remove(twice).0),
+            None => Ok(Datum::Map(entries)),
+        }
+    }
+
     /// The text, if it is one.
     pub fn text(&self) -> Option<&str> {
         match self {
@@ -89,7 +108,12 @@ impl Datum {
     }
 }
 
-/// Numbers are compared by their bits, so that a NaN is the same as itself and a value can be a key.
+impl PartialEq for Datum {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
 impl Eq for Datum {}
 
 impl PartialOrd for Datum {

@@ -126,7 +126,9 @@ fn form<R: BufRead>(source: &mut Source<R>, depth: usize) -> Result<Option<Datum
             while let (Some(key), Some(value)) = (items.next(), items.next()) {
                 entries.push((key, value));
             }
-            Datum::Map(entries)
+            Datum::map(entries).map_err(|key| {
+                FormatError::at(place, format!("the key {key} stands in this mapping twice"), "")
+            })?
         }
         b'"' => {
             source.next()?;
@@ -145,7 +147,9 @@ fn form<R: BufRead>(source: &mut Source<R>, depth: usize) -> Result<Option<Datum
             match source.peek()? {
                 Some(b'{') => {
                     source.next()?;
-                    Datum::List(items(source, b'}', place, depth)?)
+                    Datum::set(items(source, b'}', place, depth)?).map_err(|item| {
+                        FormatError::at(place, format!("{item} stands in this set twice"), "")
+                    })?
                 }
                 Some(b'_') => {
                     source.next()?;

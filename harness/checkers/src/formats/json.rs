@@ -30,7 +30,13 @@ impl<'de> Visitor<'de> for AnyValue {
     fn visit_u64<E>(self, int: u64) -> Result<Datum, E> {
         Ok(i64::try_from(int).map_or_else(|_| Datum::Text(int.to_string().into()), Datum::Int))
     }
-    fn visit_f64<E>(self, float: f64) -> Result<Datum, E> {
+    fn visit_f64<E: de::Error>(self, float: f64) -> Result<Datum, E> {
+        // From here on several whole numbers are read as one, and what differs in the file would be the same.
+        if float.abs() >= 2_f64.powi(63) {
+            return Err(de::Error::custom(
+                "a number of more than 64 bits, which is not read exactly: write it as a text",
+            ));
+        }
         Ok(Datum::Float(float))
     }
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Datum, E> {
@@ -52,7 +58,7 @@ impl<'de> Visitor<'de> for AnyValue {
         while let Some(entry) = map.next_entry()? {
             entries.push(entry);
         }
-        Ok(Datum::Map(entries))
+        Datum::map(entries).map_err(|key| de::Error::custom(format!("the key {key} stands in it twice")))
     }
 }
 
@@ -208,6 +214,12 @@ fn said(error: &serde_json::Error) -> String {
 
 pub(super) fn wrong(error: &serde_json::Error, place: Place) -> FormatError {
     // The place is said once, and it is the file's.
-    let help = if error.is_eof() { "is the file cut off?" } else { "" };
-    FormatError::at(place, format!("this is not JSON: {}", said(error)), help)
+    let said = said(error);
+    let help = match &*said {
+        _ if error.is_eof() => "is the file cut off?",
+        "trailing characters" => "one event is one line",
+        _ => "",
+    };
+    let message = if error.is_data() { said } else { format!("this is not JSON: {said}") };
+    FormatError::at(place, message, help)
 }

@@ -35,7 +35,7 @@ pub(super) struct Pairing {
     calls: Vec<Call>,
     /// By process: which call is open.
     open: HashMap<u64, usize>,
-    /// Processes with names, which a history numbers.
+    /// How many events there were.
     position: u64,
 }
 
@@ -68,11 +68,11 @@ impl Pairing {
         };
         let process = match &parts.process {
             Some(Datum::Int(process)) if *process >= 0 => *process as u64,
-            // Jepsen's nemesis reports what it does as operations of a process with a name.
-            Some(Datum::Text(_)) => return Ok(()),
+            // Jepsen's nemesis reports what it does as operations of its own, and is no client.
+            Some(Datum::Text(name)) if &**name == "nemesis" => return Ok(()),
             Some(other) => {
                 let message = format!("`process` is a whole number from 0, and this is {other}");
-                return Err(FormatError::at(place, message, ""));
+                return Err(FormatError::at(place, message, "number the clients from 0"));
             }
             None => {
                 return Err(FormatError::at(

@@ -501,6 +501,3 @@ fn of_key(finding: Finding, key: &Option<Datum>) -> Finding {
         None => finding,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -35,7 +35,7 @@ pub(super) fn judge(recorded: &Recorded, question: &Question) -> Result<Judgemen
             false
         }
     };
-    let Reader { builder, places, .. } = reader;
+    let Reader { builder, places, numbers, .. } = reader;
     let history = builder.build().map_err(|error| {
         let place = match &error {
             transactions::HistoryError::EndsBeforeItBegins { transaction }
@@ -45,7 +45,13 @@ pub(super) fn judge(recorded: &Recorded, question: &Question) -> Result<Judgemen
             }
             transactions::HistoryError::TooLarge => None,
         };
-        FormatError::at(place.unwrap_or(Place { line: 1, column: 1 }), error.to_string(), "")
+        let mut message = error.to_string();
+        if let transactions::HistoryError::WrittenTwice { value, .. } = &error
+            && let Some((named, number)) = numbers.iter().find(|(_, number)| *number == value)
+        {
+            message = message.replace(&number.to_string(), &named.to_string());
+        }
+        FormatError::at(place.unwrap_or(Place { line: 1, column: 1 }), message, "")
     })?;
     answer(&history, question, timed)
 }
@@ -255,13 +261,19 @@ impl Reader {
         }))
     }
 
-    /// The number that stands for a value. Whole numbers stand for themselves; others are counted down from the least number.
+    /// The number that stands for a value. Whole numbers stand for themselves, but for the least ones, as other values are counted up from there.
     fn number(&mut self, value: &Datum) -> Value {
-        if let Datum::Int(int) = value {
-            return *int;
+        match value {
+            Datum::Int(int) if *int >= Value::MIN / 2 => return *int,
+            _ => {}
+        }
+        if let Some(&number) = self.numbers.get(value) {
+            return number;
         }
         let next = Value::MIN + self.numbers.len() as Value;
-        *self.numbers.entry(value.clone()).or_insert(next)
+        self.builder.name(next, &value.to_string());
+        self.numbers.insert(value.clone(), next);
+        next
     }
 }
 

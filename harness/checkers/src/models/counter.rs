@@ -38,6 +38,10 @@ impl Model for Counter {
         matches!(input, CounterInput::Read | CounterInput::Add(0))
     }
 
+    fn name(&self) -> &'static str {
+        "counter"
+    }
+
     fn describe(&self, input: &CounterInput, output: Option<&Option<i64>>) -> String {
         let what = match input {
             CounterInput::Add(more) => format!("add {more}"),

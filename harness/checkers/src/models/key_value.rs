@@ -110,6 +110,10 @@ impl Model for KeyValue {
         size_of::<Option<String>>() + state.as_ref().map_or(0, String::len)
     }
 
+    fn name(&self) -> &'static str {
+        "key-value store"
+    }
+
     fn describe(&self, input: &KeyValueInput, output: Option<&KeyValueOutput>) -> String {
         match (input, output) {
             (KeyValueInput::Get(_), Some(KeyValueOutput::Value(Some(value)))) => format!("get -> {value:?}"),

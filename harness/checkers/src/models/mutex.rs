@@ -85,6 +85,10 @@ impl Model for Mutex {
         output == Some(&MutexOutput::Busy)
     }
 
+    fn name(&self) -> &'static str {
+        "lock"
+    }
+
     fn describe(&self, input: &MutexInput, output: Option<&MutexOutput>) -> String {
         let what = match input {
             MutexInput::Acquire(process) => format!("acquire by {process}"),

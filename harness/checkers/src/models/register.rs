@@ -130,6 +130,10 @@ impl<V: Clone + Eq + Hash + Debug> Model for Register<V> {
         zones::monitor(&self.initial, accesses)
     }
 
+    fn name(&self) -> &'static str {
+        "register"
+    }
+
     fn describe(&self, input: &Self::Input, output: Option<&Self::Output>) -> String {
         match (input, output) {
             (RegisterInput::Read, Some(RegisterOutput::Value(value))) => format!("read -> {value:?}"),

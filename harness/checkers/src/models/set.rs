@@ -82,6 +82,10 @@ impl<V: Clone + Eq + Hash + Debug> Model for Set<V> {
         elements::monitor(&calls.iter().map(sight).collect::<Vec<_>>())
     }
 
+    fn name(&self) -> &'static str {
+        "set"
+    }
+
     fn describe(&self, input: &SetInput<V>, output: Option<&bool>) -> String {
         let (what, element) = match input {
             SetInput::Add(element) => ("add", element),

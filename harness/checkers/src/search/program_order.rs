@@ -101,7 +101,10 @@ impl Order for ProgramOrder {
 
     fn words(&self, words: &mut Vec<u32>) {
         words.extend_from_slice(&self.taken);
-        words.extend(
+    }
+
+    fn beside(&self, beside: &mut Vec<u32>) {
+        beside.extend(
             (0_u32..).zip(&self.happened).filter(|(_, happened)| **happened).map(|(optional, _)| optional),
         );
     }

@@ -204,8 +204,13 @@ impl Order for RealTime {
     }
 
     fn words(&self, words: &mut Vec<u32>) {
-        words.push(self.done);
-        words.extend_from_slice(&self.beyond);
+        words.push(self.done());
+        words.extend(self.beyond.iter().take_while(|call| **call < self.required));
+    }
+
+    fn beside(&self, beside: &mut Vec<u32>) {
+        beside.extend(self.required..self.done);
+        beside.extend(self.beyond.iter().skip_while(|call| **call < self.required));
     }
 
     fn done(&self) -> u32 {

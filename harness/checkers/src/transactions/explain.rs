@@ -9,7 +9,7 @@ use super::{
     cycles::{Cycle, Shape, Step, Through},
     facts::{Direct, Facts, INITIAL},
     graph::{Arc, CO, Graph, NO_KEY, RT, RW, SO, WR, WW},
-    history::{History, Key, Operation, list_in_words},
+    history::{History, Key, Operation},
     weak::Unseen,
 };
 
@@ -42,12 +42,12 @@ impl Explainer<'_> {
         self.history.lists[key as usize]
     }
 
-    fn last_write(&self, txn: u32, key: u32) -> Value {
+    fn last_write(&self, txn: u32, key: u32) -> String {
         let value = self.history.operations(Txn(txn)).rev().find_map(|operation| match operation {
             Operation::Append(k, value) | Operation::Write(k, value) if k.0 == key => Some(value),
             _ => None,
         });
-        value.expect("an edge about a write begins or ends at its writer")
+        self.history.value(value.expect("an edge about a write begins or ends at its writer"))
     }
 
     fn chain(&self, key: u32) -> &[Value] {
@@ -91,14 +91,14 @@ impl Explainer<'_> {
                     Operation::Append(k, value) if k.0 == key && chain.contains(&value) => Some(value),
                     _ => None,
                 });
-                match after {
+                match after.map(|after| self.history.value(after)) {
                     Some(after) => format!(
                         "{a} appended {before} to {x} before {b} appended {after}, as {reader} read them"
                     ),
                     None => format!(
                         "{b} appended {} to {x} after {a} appended {before}, as it is not in {}, which {reader} read",
                         self.last_write(to, key),
-                        list_in_words(chain)
+                        self.history.list(chain)
                     ),
                 }
             }
@@ -123,9 +123,10 @@ impl Explainer<'_> {
                 match read {
                     Some((list, value)) => {
                         format!(
-                            "{b} read {} = {} and so saw {a}'s append of {value}",
+                            "{b} read {} = {} and so saw {a}'s append of {}",
                             self.name(key),
-                            list_in_words(list)
+                            self.history.list(list),
+                            self.history.value(value)
                         )
                     }
                     None => format!("{b} saw {a}'s append to {}", self.name(key)),
@@ -138,15 +139,17 @@ impl Explainer<'_> {
                     }
                     _ => None,
                 });
-                let value = read.unwrap_or_else(|| self.last_write(from, key));
+                let value =
+                    read.map_or_else(|| self.last_write(from, key), |value| self.history.value(value));
                 format!("{b} read {} = {value}, which {a} wrote", self.name(key))
             }
             RW if self.is_list(key) => match self.missed(from, to, key) {
                 Some((list, value)) => {
                     format!(
-                        "{a} read {} = {} and did not see {b}'s append of {value}",
+                        "{a} read {} = {} and did not see {b}'s append of {}",
                         self.name(key),
-                        list_in_words(list)
+                        self.history.list(list),
+                        self.history.value(value)
                     )
                 }
                 None => format!("{a} read {} before {b} appended to it", self.name(key)),
@@ -157,7 +160,7 @@ impl Explainer<'_> {
                     Operation::Read(k, value) if k.0 == key => Some(value),
                     _ => None,
                 });
-                match read.flatten() {
+                match read.flatten().map(|old| self.history.value(old)) {
                     Some(old) => format!(
                         "{a} read {} = {old} and did not see {b}'s later write of {new}",
                         self.name(key)
@@ -274,7 +277,7 @@ impl Explainer<'_> {
             let written =
                 chain.iter().position(|&value| members.iter().any(|&txn| self.wrote(txn, key, value)));
             let length = [read, written].into_iter().flatten().min().unwrap_or(chain.len());
-            list_in_words(&chain[..length])
+            self.history.list(&chain[..length])
         } else {
             let outside = members
                 .iter()
@@ -282,7 +285,7 @@ impl Explainer<'_> {
                 .find(|read| read.key == key && !members.contains(&read.source))?;
             match outside.source {
                 INITIAL => "nil".into(),
-                source => self.last_write(source, key).to_string(),
+                source => self.last_write(source, key),
             }
         };
         Some(StartingState { key: self.name(key).to_owned(), state })
@@ -307,6 +310,7 @@ impl Explainer<'_> {
     /// What is wrong at first sight.
     pub(crate) fn direct(&self, direct: Direct) -> Anomaly {
         let t = Txn;
+        let named = |value| self.history.value(value);
         let (kind, about, members, key) = match direct {
             Direct::Internal { reader, operation, own } => {
                 let operation = self
@@ -323,11 +327,13 @@ impl Explainer<'_> {
                 (AnomalyKind::Internal, about, vec![reader], operation.key().0)
             }
             Direct::Future { reader, key, value } => {
+                let value = named(value);
                 let about =
                     format!("{} read its own {value} of {} before it wrote it", t(reader), self.name(key));
                 (AnomalyKind::FutureRead, about, vec![reader], key)
             }
             Direct::Aborted { reader, writer, key, value } => {
+                let value = named(value);
                 let about = format!(
                     "{} read {value} of {}, which {} wrote, and that aborted",
                     t(reader),
@@ -337,6 +343,7 @@ impl Explainer<'_> {
                 (AnomalyKind::G1a, about, vec![reader, writer], key)
             }
             Direct::Intermediate { reader, writer, key, value } => {
+                let value = named(value);
                 let about = format!(
                     "{} read {value} of {} as the latest, though {}, who wrote it, went on to write {}",
                     t(reader),
@@ -347,14 +354,17 @@ impl Explainer<'_> {
                 (AnomalyKind::G1b, about, vec![reader, writer], key)
             }
             Direct::Garbage { reader, key, value } => {
+                let value = named(value);
                 let about = format!("{} read {value} of {}, which nobody wrote", t(reader), self.name(key));
                 (AnomalyKind::GarbageRead, about, vec![reader], key)
             }
             Direct::Duplicate { reader, key, value } => {
+                let value = named(value);
                 let about = format!("{} read {} with {value} in it twice", t(reader), self.name(key));
                 (AnomalyKind::DuplicateElements, about, vec![reader], key)
             }
             Direct::Skipped { reader, writer, key, skipped, value } => {
+                let (skipped, value) = (named(skipped), named(value));
                 let about = format!(
                     "{} read {} with {value} in it and without {skipped} before that, which {} had appended to it",
                     t(reader),
@@ -373,6 +383,7 @@ impl Explainer<'_> {
                 (AnomalyKind::IncompatibleOrder, about, vec![reader, other], key)
             }
             Direct::DirtyUpdate { writer, later, key, value } => {
+                let value = named(value);
                 let about = format!(
                     "{} appended to {} on top of {value}, which {} had appended, and that aborted",
                     t(later),

@@ -98,6 +98,7 @@ pub struct History {
     pub(crate) elements: Vec<Value>,
     pub(crate) keys: Vec<Box<str>>,
     pub(crate) lists: Vec<bool>,
+    names: FxHashMap<Value, Box<str>>,
     pub(crate) sessions: Vec<Vec<Txn>>,
     /// Who writes a value to a key.
     pub(crate) writers: FxHashMap<(Key, Value), Txn>,
@@ -171,24 +172,29 @@ impl History {
     pub fn describe(&self, operation: Operation<'_>) -> String {
         let key = self.key(operation.key());
         match operation {
-            Operation::Append(_, value) => format!("append({key}, {value})"),
-            Operation::ReadList(_, list) => format!("read({key}) = {}", list_in_words(list)),
-            Operation::Write(_, value) => format!("write({key}, {value})"),
-            Operation::Read(_, Some(value)) => format!("read({key}) = {value}"),
+            Operation::Append(_, value) => format!("append({key}, {})", self.value(value)),
+            Operation::ReadList(_, list) => format!("read({key}) = {}", self.list(list)),
+            Operation::Write(_, value) => format!("write({key}, {})", self.value(value)),
+            Operation::Read(_, Some(value)) => format!("read({key}) = {}", self.value(value)),
             Operation::Read(_, None) => format!("read({key}) = nil"),
         }
     }
-}
 
-/// `[1 2 3]`; of a long list the end, which is what matters: `[.. 7 8 9]`.
-pub(crate) fn list_in_words(list: &[Value]) -> String {
-    const SHOWN: usize = 12;
-    let shown = &list[list.len().saturating_sub(SHOWN)..];
-    let mut words: Vec<String> = shown.iter().map(Value::to_string).collect();
-    if shown.len() < list.len() {
-        words.insert(0, "..".into());
+    /// A value, for people: its name, if it stands for something with one.
+    pub(crate) fn value(&self, value: Value) -> String {
+        self.names.get(&value).map_or_else(|| value.to_string(), |name| name.to_string())
     }
-    format!("[{}]", words.join(" "))
+
+    /// `[1 2 3]`; of a long list the end, which is what matters: `[.. 7 8 9]`.
+    pub(crate) fn list(&self, list: &[Value]) -> String {
+        const SHOWN: usize = 12;
+        let shown = &list[list.len().saturating_sub(SHOWN)..];
+        let mut words: Vec<String> = shown.iter().map(|value| self.value(*value)).collect();
+        if shown.len() < list.len() {
+            words.insert(0, "..".into());
+        }
+        format!("[{}]", words.join(" "))
+    }
 }
 
 /// Why transactions are no history that could be judged.
@@ -272,10 +278,16 @@ pub struct Builder {
     keys: Vec<Box<str>>,
     key_of: FxHashMap<Box<str>, Key>,
     lists: Vec<Option<bool>>,
+    names: FxHashMap<Value, Box<str>>,
     error: Option<HistoryError>,
 }
 
 impl Builder {
+    /// What a value stands for, where it is not itself a number: so it is called in explanations.
+    pub fn name(&mut self, value: Value, name: &str) {
+        self.names.insert(value, name.into());
+    }
+
     /// The number of a key, a new one where the name is new.
     pub fn key(&mut self, name: &str) -> Key {
         if let Some(&key) = self.key_of.get(name) {
@@ -332,6 +344,7 @@ impl Builder {
             operations: self.operations,
             elements: self.elements,
             keys: self.keys,
+            names: self.names,
             lists: self.lists.into_iter().map(|list| list == Some(true)).collect(),
             sessions,
             writers,

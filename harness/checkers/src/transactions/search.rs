@@ -171,7 +171,7 @@ fn place_all(
             continue;
         }
         placing.placed.write_down(&mut set);
-        failed.add(&set, meter)?;
+        failed.add(&set, &[], meter)?;
         let Some(last) = stack.pop() else { return Ok(false) };
         placing.take_back(last);
         // What only reads takes nothing from others: without it there is nothing else to find.

@@ -21,7 +21,7 @@
 //! # Ok::<(), squall_checkers::transactions::HistoryError>(())
 //! ```
 
-use super::history::{History, Key, Operation, Status, Txn, Value, list_in_words};
+use super::history::{History, Key, Operation, Status, Txn, Value};
 use crate::verdict::{Exhausted, Verdict};
 
 /// What the time stamps are to mean.
@@ -177,11 +177,12 @@ impl Replay<'_> {
                         let mut due = state.list.clone();
                         due.extend_from_slice(mine);
                         let fault = if outside.is_some() { Fault::External } else { Fault::Internal };
-                        self.misread(fault, txn, key, time, list_in_words(list), list_in_words(&due));
+                        self.misread(fault, txn, key, time, history.list(list), history.list(&due));
                     }
                 }
                 Operation::Read(_, value) => {
-                    let words = |value: Option<Value>| value.map_or("nil".into(), |value| value.to_string());
+                    let words =
+                        |value: Option<Value>| value.map_or("nil".into(), |value| history.value(value));
                     let mine = mine.and_then(|mine| own[mine].1.last().copied());
                     let due = mine.or(self.states[key.0 as usize].register);
                     if value != due {

@@ -8,7 +8,7 @@ use std::{
 use serde_json::json;
 use squall_checkers::{
     Budget, Verdict, draw,
-    formats::{self, Datum, Format, FormatError},
+    formats::{self, Datum, Format, FormatError, Place},
     judge::{self, Consistency, Explanation, Judgement, Model, Question},
     transactions::Holds,
 };
@@ -145,9 +145,10 @@ fn answer(args: &JudgeArgs) -> Result<Judgement, Refusal> {
         Written::File(format) => Some(*format),
         _ => None,
     });
-    let format = match named {
-        Some(format) => format,
-        None => Format::detect(file.fill_buf().map_err(Refusal::Unreadable)?).ok_or(Refusal::Unknown)?,
+    let format = match (named, file.fill_buf().map_err(Refusal::Unreadable)?) {
+        (_, []) => return Err(Refusal::Wrong(nothing())),
+        (Some(format), _) => format,
+        (None, beginning) => Format::detect(beginning).ok_or(Refusal::Unknown)?,
     };
     let recorded = formats::read(file, format).map_err(Refusal::Wrong)?;
     let usual = Budget::default();
@@ -168,6 +169,15 @@ fn answer(args: &JudgeArgs) -> Result<Judgement, Refusal> {
         ..Question::new(args.model)
     };
     judge::judge(&recorded, &question).map_err(Refusal::Wrong)
+}
+
+fn nothing() -> FormatError {
+    let place = Place { line: 1, column: 1 };
+    FormatError {
+        place,
+        message: "there is nothing to judge: the file is empty".to_owned(),
+        help: String::new(),
+    }
 }
 
 /// What is read of a file or of standard input at most. What goes beyond that is an error, not an end.

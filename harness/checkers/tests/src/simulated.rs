@@ -9,11 +9,13 @@ use squall_checkers::{
 pub struct Draw(u64);
 
 impl Draw {
+    /// The numbers of a seed.
     pub fn new(seed: u64) -> Self {
         Draw(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5_1a11)
     }
 
-    pub fn next(&mut self) -> u64 {
+    /// The next one.
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,8 +23,9 @@ impl Draw {
         mixed ^ (mixed >> 31)
     }
 
+    /// The next one below a bound.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+        self.number() % bound
     }
 }
 

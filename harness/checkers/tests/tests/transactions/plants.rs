@@ -325,6 +325,17 @@ pub const REGISTERS: &[Plant] = {
             &[G1b],
         ),
         (
+            // What its writer replaced itself is no version, so that nothing follows it.
+            "G1b beside who replaced the version",
+            |b, t| {
+                let (p, q) = (b.key("p"), b.key("q"));
+                b.begin(100).at(t).write(p, 1).write(p, 2).commit(t + 1);
+                b.begin(101).at(t).read(p, Some(2)).write(p, 3).write(q, 1).commit(t + 1);
+                b.begin(102).at(t).read(p, Some(1)).read(q, Some(1)).commit(t + 1);
+            },
+            &[G1b],
+        ),
+        (
             "G1c",
             |b, t| {
                 let (p, q) = (b.key("p"), b.key("q"));

@@ -1,4 +1,3 @@
 //! Checkers of single objects against the definition, on all small histories and on many larger ones.
 
 mod definition;
-mod simulated;

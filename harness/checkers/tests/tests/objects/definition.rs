@@ -12,7 +12,7 @@ use squall_checkers::{
     sequential,
 };
 
-use crate::simulated::{Ask, Draw, linearizable};
+use squall_checkers_tests::simulated::{Ask, Draw, linearizable};
 
 /// Which condition is meant.
 #[derive(Clone, Copy)]
@@ -327,6 +327,39 @@ fn all_small_histories_of_other_objects() {
     exhaust(&Mutex::fenced(), 4, &mutex, Condition::Linearizable);
 }
 
+/// Of two reads of a set that only grows one saw all that the other did, whatever else fits.
+#[test]
+fn reads_of_a_growing_set_are_a_chain() {
+    let judged = |one: &[u8], other: &[u8]| {
+        let add = |element| {
+            Operation::ok(u64::from(element), WholeSetInput::Add(element), WholeSetOutput::Done(None), 0, 100)
+        };
+        let read = |process, elements: &[u8], at| {
+            let elements = WholeSetOutput::Elements(elements.iter().copied().collect());
+            Operation::ok(process, WholeSetInput::Read, elements, at, at + 10)
+        };
+        let history = [add(1), add(2), add(3), read(4, one, 10), read(5, other, 10)];
+        let verdict = linearizability::check(&WholeSet::new(), &history, Budget::default());
+        assert_eq!(
+            verdict.is_legal(),
+            holds(&WholeSet::new(), &history, Condition::Linearizable),
+            "{verdict:?}"
+        );
+        let by = match &verdict {
+            Verdict::Legal { by } => by,
+            Verdict::Illegal(violation) => violation.by,
+            Verdict::Unknown { .. } => panic!("{verdict:?}"),
+        };
+        assert!(by.starts_with("growing sets"), "{by}");
+        verdict.is_legal()
+    };
+    assert!(judged(&[1], &[1, 2]));
+    assert!(judged(&[1, 2], &[1, 2]));
+    assert!(!judged(&[1], &[2]));
+    assert!(!judged(&[1], &[2, 3]));
+    assert!(!judged(&[1, 2], &[2, 3]));
+}
+
 /// Five operations, of three kinds each: what takes an addition, a removal and who saw them in what order.
 #[test]
 fn all_histories_of_five_operations_of_three_kinds() {
@@ -505,10 +538,10 @@ fn faster_algorithms_agree_with_the_search() {
                 both($which, fast, slow, format!("{history:#?}"));
             };
         }
-        compare!(0, Queue::new(), crate::simulated::container);
-        compare!(1, Stack::new(), crate::simulated::container);
-        compare!(2, PriorityQueue::new(), crate::simulated::container);
-        compare!(3, Register::new(0), crate::simulated::register);
+        compare!(0, Queue::new(), squall_checkers_tests::simulated::container);
+        compare!(1, Stack::new(), squall_checkers_tests::simulated::container);
+        compare!(2, PriorityQueue::new(), squall_checkers_tests::simulated::container);
+        compare!(3, Register::new(0), squall_checkers_tests::simulated::register);
     }
     for [illegal, legal] in verdicts {
         assert!(illegal > 200 && legal > 200, "{verdicts:?}");
@@ -542,10 +575,10 @@ fn faster_algorithms_agree_with_the_search_where_outcomes_are_unknown() {
                 verdicts[usize::from(fast.is_legal())] += 1;
             };
         }
-        compare!(Queue::new(), crate::simulated::container);
-        compare!(Stack::new(), crate::simulated::container);
-        compare!(PriorityQueue::new(), crate::simulated::container);
-        compare!(Register::new(0), crate::simulated::register);
+        compare!(Queue::new(), squall_checkers_tests::simulated::container);
+        compare!(Stack::new(), squall_checkers_tests::simulated::container);
+        compare!(PriorityQueue::new(), squall_checkers_tests::simulated::container);
+        compare!(Register::new(0), squall_checkers_tests::simulated::register);
     }
     assert!(verdicts[0] > 500 && verdicts[1] > 500, "{verdicts:?}");
     assert!(searched > 0 && searched < 400, "{searched} of 8000 by search");

@@ -2,6 +2,5 @@
 
 mod anomalies;
 mod budgets;
+mod cheap;
 mod peak;
-#[path = "../objects/simulated.rs"]
-mod simulated;

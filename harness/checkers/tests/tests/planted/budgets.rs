@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use squall_checkers::{
     Budget, Exhausted, Operation, Verdict, linearizability,
-    models::{Counter, CounterInput, PerKey},
+    models::{Counter, CounterInput, PerKey, Register, RegisterInput, RegisterOutput},
     sequential,
 };
 
@@ -82,6 +82,39 @@ fn many_unknown_outcomes_of_a_kind() {
     assert!(linearizability::check(&Counter, &history, Budget::default()).is_legal());
     history.push(Operation::ok(40, CounterInput::Read, Some(12), 3, 4));
     assert!(linearizability::check(&Counter, &history, Budget::default()).is_illegal());
+}
+
+/// Writes of unknown outcome that nobody saw, each another, are no reason to try 2^30 ways: what can be without one of them is not tried with it.
+/// Values repeat, so that no faster algorithm applies.
+#[test]
+fn writes_of_unknown_outcome_do_not_multiply_what_is_tried() {
+    let budget = Budget { steps: 1_000_000, ..Budget::default() };
+    let lost =
+        (0..30).map(|process| Operation::info(100 + process, RegisterInput::Write(1_000 + process), process));
+    let mut history: Vec<_> = lost.collect();
+    for round in 0..40 {
+        let at = 100 + 10 * round;
+        let value = round % 3;
+        history.push(Operation::ok(0, RegisterInput::Write(value), RegisterOutput::Done, at, at + 3));
+        history.push(Operation::ok(2, RegisterInput::Read, RegisterOutput::Value(value), at + 5, at + 6));
+    }
+    let both = |history: &[_], legal: bool| {
+        let register = Register::new(0);
+        for verdict in [
+            linearizability::check(&register, history, budget),
+            sequential::check(&register, history, budget),
+        ] {
+            assert_eq!((verdict.is_legal(), verdict.is_illegal()), (legal, !legal), "{verdict:?}");
+        }
+    };
+    both(&history, true);
+    // Two of them are seen after all.
+    history.push(Operation::ok(2, RegisterInput::Read, RegisterOutput::Value(1_007), 900, 901));
+    history.push(Operation::ok(2, RegisterInput::Read, RegisterOutput::Value(1_003), 902, 903));
+    both(&history, true);
+    // One of them comes back.
+    history.push(Operation::ok(2, RegisterInput::Read, RegisterOutput::Value(1_007), 904, 905));
+    both(&history, false);
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! Histories with known verdicts, as files have them.
 
-use super::*;
-use crate::formats::{self, Format};
+use squall_checkers::{
+    Verdict, draw,
+    formats::{self, Datum, Format, FormatError},
+    judge::{Consistency, Explanation, Judgement, Model, Question, judge},
+    transactions::Level,
+};
 
 fn asked(file: &str, question: &Question) -> Result<Judgement, FormatError> {
     let format = Format::detect(file.as_bytes()).expect("it is told from its beginning");
@@ -37,7 +41,7 @@ fn a_register_with_a_lost_write() {
         panic!("the swap is lost");
     };
     assert!(violation.to_string().contains("[3 4]") || violation.to_string().contains('4'), "{violation}");
-    let picture = crate::draw::violation(&violation, &[]);
+    let picture = draw::violation(&violation, &[]);
     assert!(picture.starts_with("<svg") && picture.contains("process 1"), "{picture}");
 }
 
@@ -65,7 +69,7 @@ fn sequential_is_less_than_linearizable() {
 fn a_register_may_hold_something_at_first() {
     let reads = edn("0 invoke read nil\n0 ok read 7");
     assert!(verdict(&reads, Model::Register).is_illegal());
-    let question = Question { initial: crate::formats::Datum::Int(7), ..Question::new(Model::Register) };
+    let question = Question { initial: Datum::Int(7), ..Question::new(Model::Register) };
     assert!(asked(&reads, &question).expect("it can be judged").verdict.is_legal());
 }
 
@@ -162,7 +166,7 @@ fn transactions_are_judged_by_level() {
     };
     assert_eq!(anomalies[0].kind.to_string(), "G2-item");
     assert_eq!(judgement.strongest.last(), Some(&Level::StrongSnapshotIsolation));
-    let picture = crate::draw::anomaly(&anomalies[0], &[]);
+    let picture = draw::anomaly(&anomalies[0], &[]);
     assert!(picture.contains(">rw<") && picture.contains("session 1"), "{picture}");
     let question = |consistency| Question {
         consistency: Consistency::of(consistency),
@@ -250,4 +254,74 @@ fn a_set_may_be_read_as_a_whole() {
     let removed =
         edn("0 invoke add 1\n0 ok add 1\n0 invoke remove 1\n0 ok remove 1\n0 invoke read nil\n0 ok read []");
     assert!(by(&removed).starts_with("search"), "{}", by(&removed));
+}
+
+/// What is read is what was written, however it stands in the file.
+#[test]
+fn equal_values_are_equal_in_any_order() {
+    for (written, read) in [
+        ("{:a 1 :b 2}", "{:b 2 :a 1}"),
+        ("#{1 2 3}", "#{3 1 2}"),
+        ("##NaN", "##NaN"),
+        ("[{:a 1} 2]", "[{:a 1} 2]"),
+    ] {
+        let history = edn(&format!(
+            "0 invoke write {written}\n0 ok write {written}\n0 invoke read nil\n0 ok read {read}"
+        ));
+        assert!(verdict(&history, Model::Register).is_legal(), "{written} and {read}");
+    }
+    for (written, read) in
+        [("[1 2]", "[2 1]"), ("0.0", "-0.0"), ("1", "1.0"), ("{:a 1}", "[[a 1]]"), ("x", "\"x y\"")]
+    {
+        let history = edn(&format!(
+            "0 invoke write {written}\n0 ok write {written}\n0 invoke read nil\n0 ok read {read}"
+        ));
+        assert!(verdict(&history, Model::Register).is_illegal(), "{written} and {read}");
+    }
+}
+
+/// Files of several clients put one after the other look like a history, and are none.
+#[test]
+fn times_that_go_back_are_told_with_their_line() {
+    let event = |kind: &str, f: &str, value: &str, time: u64| {
+        format!("{{:process 0 :type :{kind} :f :{f} :value {value} :time {time}}}\n")
+    };
+    let forward = [
+        event("invoke", "write", "1", 10),
+        event("ok", "write", "1", 30),
+        event("invoke", "read", "nil", 30),
+    ]
+    .concat();
+    let notes = |file: &str| asked(file, &Question::new(Model::Register)).expect("it can be judged").notes;
+    assert!(notes(&forward).is_empty());
+    let back = forward.clone() + &event("ok", "read", "1", 20);
+    assert!(
+        notes(&back)[0].starts_with("times go back, first with the call of line 3"),
+        "{:?}",
+        notes(&back)
+    );
+}
+
+/// Values need not be numbers, and are called in explanations what the file calls them.
+#[test]
+fn transactions_on_texts_are_explained_in_their_words() {
+    let stale = edn(
+        "0 invoke txn [[w x \"the first\"]]\n0 ok txn [[w x \"the first\"]]\n1 invoke txn [[r x nil] [w x b]]\n1 ok txn [[r x \"the first\"] [w x b]]\n\
+         2 invoke txn [[r x nil]]\n2 ok txn [[r x \"the first\"]]",
+    );
+    let Verdict::Illegal(why) = verdict(&stale, Model::RwRegister) else {
+        panic!("T2 read what T1 had replaced")
+    };
+    let why = why.to_string();
+    assert!(why.contains("T2 read x = \"the first\" and did not see T1's later write of b"), "{why}");
+    assert!(!why.contains("-9223372036854775"), "{why}");
+    let twice = edn("0 invoke txn [[w x a]]\n0 ok txn [[w x a]]\n0 invoke txn [[w x a]]\n0 ok txn [[w x a]]");
+    let error = asked(&twice, &Question::new(Model::RwRegister)).expect_err("a is written twice").to_string();
+    assert!(error.contains("both write a to x"), "{error}");
+    // Numbers as small as those that stand for texts are none of these.
+    let least = edn(&format!(
+        "0 invoke txn [[w x a]]\n0 ok txn [[w x a]]\n0 invoke txn [[r x nil]]\n0 ok txn [[r x {}]]",
+        i64::MIN
+    ));
+    assert!(verdict(&least, Model::RwRegister).is_illegal());
 }

@@ -12,7 +12,7 @@ use squall_checkers::{
     specific::{GrowingSet, SetFinding, TotalQueue, UniqueIds},
 };
 
-use crate::simulated::{Ask, Draw, container, linearizable, register};
+use squall_checkers_tests::simulated::{Ask, Draw, container, linearizable, register};
 
 /// A legal history with room for operations between any two of its moments.
 fn legal<M: Model>(
@@ -306,15 +306,15 @@ fn an_explanation_in_full() {
     assert_eq!(
         violation.to_string(),
         "\
-no order explains 3 operations on the KeyValue of key \"x\": the get returned \"a\", but \"b\" is there
-  starting from nothing
+no order explains 3 operations on the key-value store under key \"x\": the get returned \"a\", but \"b\" is there
+  starting from nothing; in brackets from which event to which each took:
   [0..1] process 0: put \"a\"
   (around) [2..3] process 1: get -> \"a\"
   [4..5] process 0: put \"b\"
   [8..10] process 2: get -> \"a\"
   (around) [9..] process 1: put \"c\"
-  from nothing: put \"a\", put \"b\" leads to \"b\"
-    then the get returned \"a\", but \"b\" is there
+  from nothing: put \"a\", then put \"b\" leads to \"b\"
+    and next cannot be process 2's: the get returned \"a\", but \"b\" is there
 "
     );
     let data = serde_json::to_value(&verdict).expect("plain data");

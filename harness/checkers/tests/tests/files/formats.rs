@@ -1,6 +1,8 @@
 //! Files of each kind, whole and broken.
 
-use super::*;
+use squall_checkers::formats::{
+    Access, Call, Committed, Datum, Ended, Format, FormatError, Place, Recorded, read,
+};
 
 fn calls(format: Format, text: &str) -> Vec<Call> {
     match read(text.as_bytes(), format) {
@@ -64,6 +66,19 @@ fn one_history_in_three_notations_is_one_history() {
     assert_eq!(calls(Format::JsonLines, json)[1].times, (Some(time(6)), Some(time(9))));
 }
 
+/// What is created is named by the answer.
+#[test]
+fn a_key_may_come_with_the_answer() {
+    let file = "{:process 0 :type :invoke :f :create :value 1}\n{:process 0 :type :ok :f :create :key 7 :value 1}\n\
+                {:process 0 :type :invoke :f :read :key 8}\n{:process 0 :type :ok :f :read :key 9 :value 1}\n";
+    let keys: Vec<_> = calls(Format::Edn, file).into_iter().map(|call| call.key).collect();
+    assert_eq!(
+        keys,
+        [Some(Datum::Int(7)), Some(Datum::Int(8))],
+        "what was asked is not changed by the answer"
+    );
+}
+
 #[test]
 fn values_of_edn() {
     let of = |edn: &str| {
@@ -82,7 +97,9 @@ fn values_of_edn() {
     assert_eq!(of("user/name"), text("user/name"));
     assert_eq!(of(r#""a\"b\u00e9\\""#), text("a\"bé\\"));
     assert_eq!(of(r"[\a \newline \[ \]]"), Datum::List(vec![text("a"), text("\n"), text("["), text("]")]));
-    assert_eq!(of("#{1 2}"), Datum::List(vec![Datum::Int(1), Datum::Int(2)]));
+    assert_eq!(of("#{2 1}"), Datum::List(vec![Datum::Int(1), Datum::Int(2)]));
+    assert_eq!(of("{:b 2 :a #{2 1}}"), of("{:a #{1 2} :b 2}"));
+    assert_eq!(of("##NaN"), of("##NaN"));
     assert_eq!(of("#inst \"2020\""), text("2020"));
     assert_eq!(of("{:a {:b 1}}").get("a").and_then(|a| a.get("b")).and_then(Datum::int), Some(1));
     assert_eq!(of("(1,2 #_ #_ 3 4 5)"), Datum::List(vec![Datum::Int(1), Datum::Int(2), Datum::Int(5)]));
@@ -117,6 +134,10 @@ fn transactions_of_awdit_and_dbcop() {
     };
     let expected = accesses(sessions(Format::Awdit, awdit));
     assert_eq!(expected.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
+    let aborted = dbcop.replacen("\"committed\":true", "\"committed\":false", 1);
+    let ends: Vec<Ended> =
+        sessions(Format::Dbcop, &aborted)[0].iter().map(|transaction| transaction.ended).collect();
+    assert_eq!(ends, [Ended::Fail, Ended::Ok]);
     for (format, file) in [(Format::Awdit, awdit), (Format::Dbcop, dbcop), (Format::Dbcop, before)] {
         assert_eq!(Format::detect(file.as_bytes()), Some(format), "{file}");
         assert_eq!(accesses(sessions(format, file)), expected);
@@ -155,6 +176,31 @@ fn an_error_names_its_place() {
     at(Format::Edn, "{:process 0 :type :ok :f :read}", 1, 1, "had asked for nothing");
     at(Format::Edn, &format!("{ok}{{:process 0 :type :ok :f :write}}"), 2, 1, "answered `write`");
     at(Format::Edn, "{:process -1 :type :ok}", 1, 1, "from 0");
+    at(
+        Format::Edn,
+        "{:process :alice :type :ok}",
+        1,
+        1,
+        "`process` is a whole number from 0, and this is alice",
+    );
+    at(
+        Format::Edn,
+        &format!("{ok}{{:process 0 :type :ok :process 1}}"),
+        2,
+        1,
+        "the key process stands in this mapping twice",
+    );
+    at(Format::Edn, "{:process 0 :value #{7 8 7}}", 1, 20, "7 stands in this set twice");
+    at(
+        Format::JsonLines,
+        "{\"process\": 0, \"type\": \"ok\", \"process\": 1}",
+        1,
+        42,
+        "the key process stands in it twice",
+    );
+    at(Format::JsonLines, "\n{\"process\": 0, \"value\": 99999999999999999999}", 2, 44, "not read exactly");
+    at(Format::JsonLines, "{\"process\": 0, \"value\": NaN}", 1, 25, "not JSON");
+    at(Format::JsonLines, "{\"process\": 0} {\"process\": 0}", 1, 16, "trailing characters");
     at(Format::Edn, "{:a \"é\" \"", 1, 9, "never closed");
     at(Format::Edn, &"[".repeat(1000), 1, 131, "inside each other");
     at(

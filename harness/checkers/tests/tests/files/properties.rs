@@ -1,9 +1,9 @@
 //! Each property, kept and broken, in histories as files have them.
 
-use crate::{
+use squall_checkers::{
+    Verdict,
     formats::{self, Format},
     judge::{Explanation, Judgement, Model, Property, Question, judge},
-    verdict::Verdict,
 };
 
 /// Events as `0 invoke add 5` a line.

@@ -46,6 +46,30 @@ fn a_stale_read_in_a_long_history_of_blind_writes_is_found_and_shown_alone() {
     }
 }
 
+/// Who read a version bounds when it was there as its writer does: two writers at once, one version read before another and again after
+/// it. No order has to be searched for to see that.
+#[test]
+fn readers_alone_show_that_a_version_came_back() {
+    let ts = legal(3, 5_000, 8, 5, false);
+    let t = ts[2_500].span.unwrap().0;
+    let judged = |last: i64, steps: u64| {
+        let mut builder = told(&ts, 5);
+        let p = builder.key("p");
+        builder.begin(100).at(t).write(p, 1).commit(t + 90);
+        builder.begin(101).at(t).write(p, 2).commit(t + 90);
+        for (round, value) in [1, 2, last].into_iter().enumerate() {
+            let at = t + 10 + 10 * round as u64;
+            builder.begin(102 + round as u32).at(at).read(p, Some(value)).commit(at + 5);
+        }
+        let budget = Budget { steps, ..Budget::default() };
+        check(&builder.build().unwrap(), Level::StrictSerializable, budget)
+    };
+    assert!(judged(2, 200_000).is_legal());
+    // Not enough to place all transactions once.
+    let Verdict::Illegal(anomalies) = judged(1, 4_000) else { panic!("{:?}", judged(1, 4_000)) };
+    assert_eq!(anomalies[0].kind, AnomalyKind::NoOrder);
+}
+
 /// The verdict names what showed it.
 #[test]
 fn a_verdict_says_by_which_algorithm() {

@@ -7,7 +7,7 @@ use squall_checkers::{
     sessions::{self, Guarantee},
     transactions::{
         self, AnomalyKind, Assume, Builder, History, Holds, Level, Status, Txn,
-        timestamps::{self, Promise},
+        timestamps::{self, Fault, Promise},
     },
 };
 
@@ -185,4 +185,47 @@ fn what_is_no_history_says_what_to_do() {
         }),
         "T0 ends before it begins"
     );
+}
+
+/// A snapshot does not see what commits at its own time stamp, and conflicts with it.
+#[test]
+fn a_commit_at_the_time_of_a_snapshot_is_not_in_it() {
+    let judged = |seen: Option<i64>, writes: bool| {
+        let history = registers(|b| {
+            let p = b.key("p");
+            b.begin(0).at(1).write(p, 1).commit(2);
+            let reader = b.begin(1).at(2).read(p, seen);
+            if writes { reader.write(p, 2) } else { reader }.commit(3);
+        });
+        match timestamps::check(&history, Promise::SnapshotIsolation) {
+            Verdict::Illegal(violations) => violations.into_iter().map(|violation| violation.fault).collect(),
+            verdict => {
+                assert!(verdict.is_legal());
+                Vec::new()
+            }
+        }
+    };
+    assert_eq!(judged(None, false), []);
+    assert_eq!(judged(Some(1), false), [Fault::External]);
+    assert_eq!(judged(None, true), [Fault::Conflict]);
+}
+
+/// A version that was read twice is still followed by what was read after that.
+#[test]
+fn a_third_read_does_not_go_back_behind_the_second() {
+    let judged = |reads: [(usize, i64); 3]| {
+        let history = registers(|b| {
+            let keys = [b.key("p"), b.key("q")];
+            b.begin(0).write(keys[1], 1).commit(None);
+            b.begin(0).write(keys[0], 2).write(keys[1], 2).commit(None);
+            let mut reader = b.begin(1);
+            for (key, value) in reads {
+                reader = reader.read(keys[key], Some(value));
+            }
+            reader.commit(None);
+        });
+        sessions::check(&history, Guarantee::ReadCommitted, Budget::default())
+    };
+    assert!(judged([(1, 1), (0, 2), (1, 2)]).is_legal());
+    assert!(judged([(0, 2), (1, 2), (1, 1)]).is_illegal());
 }

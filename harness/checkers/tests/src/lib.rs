@@ -1,0 +1,3 @@
+//! What the tests and benchmarks of squall-checkers share.
+
+pub mod simulated;
