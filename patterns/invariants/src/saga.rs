@@ -15,7 +15,9 @@
 //! | `saga.step_compensated` | .., `step` | its compensation was acknowledged |
 //! | `saga.completed`, `saga.compensated`, `saga.parked` | .. | over, with each step done; over, with nothing left; it stands still for now, where somebody sees it |
 //! | `effect.applied`, `effect.undone` | `saga`, `step`, `key`, `amount`, `held`, `coordinator`, `epoch`; `resource` and `free` for a pool | by a participant, durably: it made or undid a step's effect. `key` is the idempotency key, `saga/step`; `held` is the sum of its effects |
+//! | `effect.uncertain` | as `effect.applied`, without `held` | a commit failed: it shows later whether it is durable. What it would take back has an `amount` below zero |
 //! | `effect.restored` | `held`; `resource` and `free` for a pool | by a participant, as it starts: what it found on its disk |
+//! | `participant.repeated` | `saga`, `step` | a step came again and was answered as before: it has taken effect |
 //! | `participant.voided` | `saga`, `step` | a compensation came first: the step can take no effect any more |
 //!
 //! Others may stand beside them. Promises are read from clients' operations: see [`Promises`].
@@ -67,7 +69,7 @@ pub struct Promises {
 }
 
 /// The vocabulary, for [`System::events`](squall::System::events).
-pub const EVENTS: [EventKind; 16] = [
+pub const EVENTS: [EventKind; 18] = [
     event("saga.started", &["saga", "coordinator", "epoch"], "an order was accepted, durably"),
     event("saga.step_intended", STEP, "the intent of a step was logged, before its first attempt"),
     event("saga.step_done", STEP, "a step took effect, and that was logged"),
@@ -94,7 +96,17 @@ pub const EVENTS: [EventKind; 16] = [
     event("saga.resumed", STEP, "it was taken up after a restart, or after it was parked"),
     event("effect.applied", EFFECT, "a service made a step's effect, durably"),
     event("effect.undone", EFFECT, "a service undid a step's effect, durably"),
+    event(
+        "effect.uncertain",
+        &["saga", "key", "step", "resource", "amount", "coordinator", "epoch"],
+        "a commit failed, and it shows at the next start whether it is durable; what it takes back counts below zero",
+    ),
     event("effect.restored", &["resource", "held", "free"], "a service has read its state from its disk"),
+    event(
+        "participant.repeated",
+        &["saga", "key", "step", "coordinator", "epoch"],
+        "a step came again and was answered as before",
+    ),
     event(
         "participant.voided",
         &["saga", "key", "step", "coordinator", "epoch"],

@@ -175,7 +175,11 @@ impl<'de> Deserializer<'de> for De<'de> {
             Node::Float(x) => visitor.visit_f64(*x),
             Node::Text(text) => visitor.visit_borrowed_str(text),
             Node::List(items) => visitor.visit_seq(Items::new(items)),
-            Node::Map(entries) => visitor.visit_map(Entries::new(entries, &[])),
+            Node::Map(entries) => {
+                // Of several forms, the mapping may not be what was meant.
+                let forms = (&visitor as &dyn de::Expected).to_string();
+                visitor.visit_map(Entries::new(entries, &[])).map_err(|error| error.in_one_of(&forms))
+            }
         };
         self.here(result)
     }

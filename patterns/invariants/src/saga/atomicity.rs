@@ -13,6 +13,8 @@ use super::{EVENTS, Event};
 /// - A step that was refused has no effect. One whose compensation was acknowledged has none left, and gets none.
 /// - A step is compensated only if it may have taken effect, and after all later ones.
 /// - What a service holds is the sum of its effects; what it holds and what is left add up to what there was.
+///
+/// What a commit came to that failed shows later: a step that is repeated, or undone, has taken effect; one that takes effect had not.
 pub struct SagaAtomicity {
     steps: &'static [&'static str],
     pools: &'static [&'static str],
@@ -36,6 +38,8 @@ struct Step {
     /// Effects made and not undone.
     net: i64,
     effect: Option<u64>,
+    /// What the last commit would have changed of `net`, if it failed and has not shown yet whether it is durable.
+    uncertain: i64,
     /// The record that forbids any effect from then on: its compensation took effect, or was acknowledged.
     void: Option<u64>,
     /// Its compensation was acknowledged.
@@ -43,6 +47,17 @@ struct Step {
 }
 
 impl Step {
+    /// It shows what a commit came to that failed. `event` is where it would have made an effect.
+    fn shows(&mut self, was_durable: bool, event: &Event<'_>) {
+        let change = std::mem::take(&mut self.uncertain);
+        if was_durable {
+            self.net += change;
+            if change > 0 {
+                self.effect = Some(event.seq);
+            }
+        }
+    }
+
     /// It took effect or may have: it has to be compensated if the saga turns back.
     fn counts(&self) -> bool {
         self.intended.is_some() && self.refused.is_none()
@@ -81,9 +96,25 @@ impl Invariant for SagaAtomicity {
             }
             ("saga.step_refused", Some(step)) => saga.refused(&event, step),
             ("saga.step_compensated", Some(step)) => saga.compensated(&event, step),
-            ("effect.applied", Some(step)) => saga.applied(&event, step),
-            ("effect.undone", Some(step)) => saga.undone(&event, step),
+            ("effect.uncertain", Some(step)) => {
+                saga.steps[step].uncertain = if event.int("amount") < 0 { -1 } else { 1 };
+                Ok(())
+            }
+            ("effect.applied", Some(step)) => {
+                saga.steps[step].shows(false, &event);
+                saga.applied(&event, step)
+            }
+            ("effect.undone", Some(step)) => {
+                let made = saga.steps[step].uncertain > 0;
+                saga.steps[step].shows(made, &event);
+                saga.undone(&event, step)
+            }
+            ("participant.repeated", Some(step)) => {
+                saga.steps[step].shows(true, &event);
+                Ok(())
+            }
             ("participant.voided", Some(step)) => {
+                saga.steps[step].shows(false, &event);
                 saga.steps[step].void.get_or_insert(event.seq);
                 Ok(())
             }
@@ -296,6 +327,9 @@ impl Saga {
             .with_evidence(self.steps[later].intended));
         }
         let view = &mut self.steps[step];
+        // A compensation that was made before is acknowledged without a word of the service.
+        let taken_back = view.uncertain < 0;
+        view.shows(taken_back, event);
         view.compensated = Some(event.seq);
         view.void.get_or_insert(event.seq);
         if view.net != 0 {
@@ -408,6 +442,41 @@ mod tests {
             .saga("compensated", "s", None);
         assert_eq!(breach(&script), None);
         assert_eq!(breach(&script.effect("applied", "s", "reserve", 1)), Some("late_effect"));
+    }
+
+    #[test]
+    fn what_a_commit_came_to_that_failed_shows_later() {
+        let failed = || {
+            forward(2)
+                .saga("step_intended", "s", Some("charge"))
+                .effect("uncertain", "s", "charge", 30)
+                .restored("payments", 30, 70)
+        };
+        let done = |script: Script| {
+            let charged = script.saga("step_done", "s", Some("charge"));
+            STEPS[3..].iter().fold(charged, |script, step| script.done("s", step)).saga(
+                "completed",
+                "s",
+                None,
+            )
+        };
+        let repeated = failed().event("participant.repeated", "s", Some("charge"));
+        assert_eq!(breach(&done(repeated.clone())), None);
+        assert_eq!(breach(&repeated.effect("applied", "s", "charge", 30)), Some("double_effect"));
+        assert_eq!(breach(&done(failed().effect("applied", "s", "charge", 30))), None);
+        assert_eq!(breach(&done(failed())), Some("half_done"), "nobody has seen that it took effect");
+        let undone = |script: Script| {
+            let back =
+                ["reserve", "create_order"].iter().fold(script, |script, step| script.undone("s", step));
+            back.saga("compensated", "s", None)
+        };
+        assert_eq!(breach(&undone(failed().undone("s", "charge"))), None);
+        let voided = failed().event("participant.voided", "s", Some("charge"));
+        assert_eq!(breach(&undone(voided.saga("step_compensated", "s", Some("charge")))), None);
+        let in_doubt = forward(3).effect("uncertain", "s", "charge", -30);
+        let already = in_doubt.clone().saga("step_compensated", "s", Some("charge"));
+        assert_eq!(breach(&undone(already)), None);
+        assert_eq!(breach(&undone(in_doubt.undone("s", "charge"))), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! X2: what was acknowledged survives any crash.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use squall::{
     EventKind, Invariant, Record,
@@ -12,12 +12,15 @@ use super::{EVENTS, Event, Promises};
 
 /// `acked_durable`:
 ///
-/// - A service finds after a restart what it had: the sum of the effects it reported.
+/// - A service finds after a restart what it had: the sum of the effects it reported. Of a commit that failed it may find
+///   all or nothing.
 /// - An order that a customer was told is on its way stays so, and reads say so. One that failed, or was cancelled,
 ///   never completes.
 pub struct AckedDurable {
     terms: Promises,
     held: BTreeMap<String, i64>,
+    /// By service, what commits that failed would have changed.
+    uncertain: BTreeMap<String, Vec<i64>>,
     /// By service, the record of its last effect.
     last: BTreeMap<String, u64>,
     promises: BTreeMap<String, Promise>,
@@ -74,6 +77,7 @@ impl AckedDurable {
         AckedDurable {
             terms,
             held: BTreeMap::new(),
+            uncertain: BTreeMap::new(),
             last: BTreeMap::new(),
             promises: BTreeMap::new(),
             ended: BTreeMap::new(),
@@ -86,12 +90,16 @@ impl AckedDurable {
         match event.name {
             "effect.applied" => self.changed(event, 1),
             "effect.undone" => self.changed(event, -1),
+            "effect.uncertain" => {
+                self.uncertain.entry(event.node.to_owned()).or_default().push(event.int("amount"));
+            }
             "effect.restored" => {
                 let held = event.int("held");
                 let before = self.held.insert(event.node.to_owned(), held);
+                let uncertain = self.uncertain.remove(event.node).unwrap_or_default();
                 if let Some(before) = before {
                     self.exercised += 1;
-                    if before != held {
+                    if !sums(before, &uncertain).contains(&held) {
                         return Err(Breach::of(
                             "effect_lost",
                             format!(
@@ -165,6 +173,16 @@ impl AckedDurable {
     }
 }
 
+/// What `held` may be after any of these changes.
+fn sums(held: i64, changes: &[i64]) -> BTreeSet<i64> {
+    let mut sums = BTreeSet::from([held]);
+    for change in changes {
+        let with: Vec<_> = sums.iter().map(|sum| sum + change).collect();
+        sums.extend(with);
+    }
+    sums
+}
+
 fn broken(saga: &str, completed: bool) -> Breach {
     let (told, is) = if completed { ("on its way", "off") } else { ("off", "on its way") };
     Breach::of("promise_broken", format!("{saga} is {told}, as its customer was told"), format!("it is {is}"))
@@ -204,6 +222,20 @@ mod tests {
     fn a_restart_that_forgets() {
         let script = Script::default().restored("payments", 0, 100).charged("s", 30, 30, 70);
         assert_eq!(class(&script.restored("payments", 0, 100)), Some("effect_lost"));
+    }
+
+    #[test]
+    fn what_a_failed_commit_would_have_changed_may_be_there_or_not() {
+        let script = Script::default().restored("payments", 0, 100).charged("s", 30, 30, 70);
+        let charged = script.effect("uncertain", "t", "charge", 20);
+        assert_eq!(class(&charged.clone().restored("payments", 30, 70)), None);
+        let there = charged.clone().restored("payments", 50, 50);
+        assert_eq!(class(&there), None);
+        assert_eq!(class(&charged.restored("payments", 40, 60)), Some("effect_lost"));
+        assert_eq!(class(&there.clone().restored("payments", 30, 70)), Some("effect_lost"), "it is settled");
+        let undone = there.effect("uncertain", "t", "charge", -20);
+        assert_eq!(class(&undone.clone().restored("payments", 30, 70)), None);
+        assert_eq!(class(&undone.restored("payments", 70, 30)), Some("effect_lost"));
     }
 
     #[test]

@@ -298,8 +298,7 @@ impl Method for LookUp {
 }
 
 /// What the nodes report.
-pub const OWN_EVENTS: [EventKind; 4] = [
-    event("participant.repeated", GUARDED, "a step came again and was answered as before"),
+pub const OWN_EVENTS: [EventKind; 3] = [
     event("participant.refused_late", GUARDED, "a step came after its compensation and was refused"),
     event("participant.fenced", GUARDED, "a request of a replaced coordinator was refused"),
     event("role.acquired", &["role", "epoch"], "an orchestrator took up its work"),

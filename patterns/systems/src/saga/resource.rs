@@ -186,13 +186,18 @@ impl Resource {
 
     fn execute<W: Work>(&self, Do { head, work }: &Do<W>) -> Result<Answer, redb::Error> {
         let mut totals = Totals::default();
+        let mut made = false;
         let request = format!("{} {:?} {}", W::STEP, work.pool(), work.amount());
         let executed = self.guard.execute(head, request.as_bytes(), &mut |txn| {
             let verdict = take(txn, &head.saga, work)?;
             totals = Totals::of(txn)?;
+            made = matches!(verdict, Verdict::Effect(_));
             Ok(verdict)
-        })?;
-        Ok(match executed {
+        });
+        if executed.is_err() && made {
+            report!("effect", head, W::STEP, resource = W::GROUP, amount = work.amount(), "uncertain");
+        }
+        Ok(match executed? {
             Executed::Done { repeated: false, .. } => {
                 report!(
                     "effect",
@@ -231,13 +236,18 @@ impl Resource {
     fn compensate<W: Reversible>(&self, Undo { head, .. }: &Undo<W>) -> Result<Answer, redb::Error> {
         let mut totals = Totals::default();
         let mut amount = 0;
+        let mut taken_back = false;
         let undone = self.guard.compensate(head, &mut |txn| {
             let given_back = give_back::<W>(txn, &head.saga)?;
             amount = given_back.unwrap_or(0);
             totals = Totals::of(txn)?;
-            Ok(given_back.is_some())
-        })?;
-        Ok(match undone {
+            taken_back = given_back.is_some();
+            Ok(taken_back)
+        });
+        if undone.is_err() && taken_back {
+            report!("effect", head, W::STEP, resource = W::GROUP, amount = -amount, "uncertain");
+        }
+        Ok(match undone? {
             Undone::Undone => {
                 report!(
                     "effect",

@@ -52,6 +52,14 @@ impl Error {
         self
     }
 
+    /// A key is missing in a mapping that is only one of the forms a value may have: tells all of them, if they are told by examples.
+    pub(super) fn in_one_of(mut self, forms: &str) -> Self {
+        if matches!(self.0.kind, Kind::Missing(_)) && self.0.steps.is_empty() && forms.contains('`') {
+            self.0.help = format!("write {forms}");
+        }
+        self
+    }
+
     pub(super) fn kind(&self) -> Kind {
         self.0.kind
     }

@@ -1,6 +1,9 @@
-//! `replicas_caught_up`: every replica that ever was is up, and its rows hold all that the log holds.
+//! `replicas_caught_up`: every replica that ever was is up, and its rows hold all that the log has held for [a while](GRACE).
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use squall::{
     Condition, Record,
@@ -8,6 +11,9 @@ use squall::{
 };
 
 use super::ledger::Ledger;
+
+/// What was appended less long ago is not missed: it is on its way, and an operation may be late.
+const GRACE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy)]
 struct Replica {
@@ -21,6 +27,35 @@ struct Replica {
 pub struct CaughtUp {
     ledger: Ledger,
     replicas: BTreeMap<String, Replica>,
+    /// Where the log's head has been in the last while, and before that, and since when.
+    heads: VecDeque<(Duration, i64)>,
+}
+
+impl CaughtUp {
+    /// Takes note of where the log's head is at this time.
+    fn head_at(&mut self, now: Duration) {
+        let head = self.ledger.head();
+        let before = self.heads.back().map_or(0, |(_, head)| *head);
+        if self.heads.is_empty() || head < before {
+            // Nothing that is gone is missed.
+            self.heads = VecDeque::from([(Duration::ZERO, head.min(before))]);
+        }
+        if head > before {
+            self.heads.push_back((now, head));
+        }
+        while self.heads.get(1).is_some_and(|(since, _)| *since + GRACE <= now) {
+            self.heads.pop_front();
+        }
+    }
+
+    /// What every replica has to hold.
+    fn due(&self) -> i64 {
+        self.heads.front().map_or(0, |(_, head)| *head)
+    }
+
+    fn is_there(&self, replica: &Replica) -> bool {
+        replica.up && (self.due()..=self.ledger.head()).contains(&replica.position)
+    }
 }
 
 impl Condition for CaughtUp {
@@ -30,6 +65,7 @@ impl Condition for CaughtUp {
 
     fn observe(&mut self, record: &Record) {
         self.ledger.observe(record);
+        self.head_at(record.at);
         match &record.kind {
             Kind::Event { node, name, fields, .. } => {
                 let generation = fields.int("generation");
@@ -56,9 +92,7 @@ impl Condition for CaughtUp {
     }
 
     fn holds(&self) -> bool {
-        let head = self.ledger.head();
-        !self.replicas.is_empty()
-            && self.replicas.values().all(|replica| replica.up && replica.position == head)
+        !self.replicas.is_empty() && self.replicas.values().all(|replica| self.is_there(replica))
     }
 
     fn because(&self) -> String {
@@ -66,7 +100,7 @@ impl Condition for CaughtUp {
             return "no replica has opened its rows".to_owned();
         }
         let head = self.ledger.head();
-        let late = self.replicas.iter().filter(|(_, replica)| !replica.up || replica.position != head);
+        let late = self.replicas.iter().filter(|(_, replica)| !self.is_there(replica));
         let late: Vec<_> = late
             .map(|(node, replica)| match replica.up {
                 true => format!("{node} is at {} of {head}", replica.position),

@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use squall::{
     Condition, Fields, Invariant, Record,
     check::Breach,
-    history::{Kind, Lifecycle, Operation},
+    history::{Kind, Lifecycle, Operation, Phase},
 };
 
 use super::{CaughtUp, LogIntegrity, ProjectionCorrectness};
@@ -17,6 +17,8 @@ const REPLICA: &str = "replicas[0]";
 #[derive(Default)]
 struct History {
     records: Vec<Record>,
+    /// How much later the next record is than the number of those before it in milliseconds.
+    late: Duration,
 }
 
 impl History {
@@ -26,8 +28,14 @@ impl History {
 
     fn record(mut self, kind: Kind) -> Self {
         let seq = self.records.len() as u64;
-        self.records.push(Record { seq, at: Duration::from_millis(seq), kind });
+        self.records.push(Record { seq, at: self.late + Duration::from_millis(seq), kind });
         self
+    }
+
+    /// A while without anything of note.
+    fn a_while(mut self) -> Self {
+        self.late += Duration::from_secs(1);
+        self.record(Kind::Phase(Phase::End))
     }
 
     fn event(self, node: &'static str, incarnation: u32, name: &'static str, fields: Fields) -> Self {
@@ -414,7 +422,7 @@ fn a_rebuild_that_comes_to_something_else() {
 #[test]
 fn caught_up_means_every_replica_at_the_head() {
     assert!(!three().caught_up().holds(), "a log and no replica");
-    let behind = three().opened(1, 1, 0, true).projected(1, 2);
+    let behind = three().opened(1, 1, 0, true).projected(1, 2).a_while();
     assert!(!behind.caught_up().holds());
     assert_eq!(behind.caught_up().because(), "replicas[0] is at 2 of 3");
     let there = behind.projected(3, 3);
@@ -425,13 +433,19 @@ fn caught_up_means_every_replica_at_the_head() {
     assert_eq!(down.caught_up().because(), "replicas[0] is down, at 3 of 3");
     let back = down.opened(2, 1, 3, false);
     assert!(back.caught_up().holds());
-    assert!(!back.appended(4, "a", 3, "c4", 1).caught_up().holds());
+    let late = back.appended(4, "a", 3, "c4", 1);
+    assert!(late.caught_up().holds(), "it is on its way");
+    let next = late.a_while();
+    assert!(!next.caught_up().holds(), "it should have come");
+    let next = next.projected(4, 4).appended(5, "a", 4, "c5", 1);
+    assert!(next.caught_up().holds());
+    assert!(!next.log_opened(3).caught_up().holds(), "the log has lost what the replica holds");
 }
 
 #[test]
 fn a_generation_that_is_not_live_does_not_count() {
     let rebuilding =
-        three().opened(1, 1, 0, true).projected(1, 2).rebuild_started(2).projected_in(2, 1, 3, 3);
+        three().opened(1, 1, 0, true).projected(1, 2).rebuild_started(2).projected_in(2, 1, 3, 3).a_while();
     assert!(!rebuilding.caught_up().holds());
     assert!(rebuilding.rebuilt(2, 3, true).caught_up().holds());
 }
