@@ -450,7 +450,6 @@ mod tests {
             forward(2)
                 .saga("step_intended", "s", Some("charge"))
                 .effect("uncertain", "s", "charge", 30)
-                .restored("payments", 30, 70)
         };
         let done = |script: Script| {
             let charged = script.saga("step_done", "s", Some("charge"));
