@@ -97,7 +97,12 @@ impl Invariant for SagaAtomicity {
             ("saga.step_refused", Some(step)) => saga.refused(&event, step),
             ("saga.step_compensated", Some(step)) => saga.compensated(&event, step),
             ("effect.uncertain", Some(step)) => {
-                saga.steps[step].uncertain = if event.int("amount") < 0 { -1 } else { 1 };
+                let takes_back = event.int("amount") < 0;
+                let step = &mut saga.steps[step];
+                // What there is to take back is there, whatever was in doubt.
+                let was_there = takes_back && step.uncertain > 0;
+                step.shows(was_there, &event);
+                step.uncertain = if takes_back { -1 } else { 1 };
                 Ok(())
             }
             ("effect.applied", Some(step)) => {
@@ -446,11 +451,8 @@ mod tests {
 
     #[test]
     fn what_a_commit_came_to_that_failed_shows_later() {
-        let failed = || {
-            forward(2)
-                .saga("step_intended", "s", Some("charge"))
-                .effect("uncertain", "s", "charge", 30)
-        };
+        let failed =
+            || forward(2).saga("step_intended", "s", Some("charge")).effect("uncertain", "s", "charge", 30);
         let done = |script: Script| {
             let charged = script.saga("step_done", "s", Some("charge"));
             STEPS[3..].iter().fold(charged, |script, step| script.done("s", step)).saga(
@@ -476,6 +478,10 @@ mod tests {
         let already = in_doubt.clone().saga("step_compensated", "s", Some("charge"));
         assert_eq!(breach(&undone(already)), None);
         assert_eq!(breach(&undone(in_doubt.undone("s", "charge"))), None);
+        let twice_in_doubt = failed().effect("uncertain", "s", "charge", -30);
+        let already = twice_in_doubt.clone().saga("step_compensated", "s", Some("charge"));
+        assert_eq!(breach(&undone(already)), None);
+        assert_eq!(breach(&undone(twice_in_doubt.undone("s", "charge"))), None);
     }
 
     #[test]
