@@ -218,6 +218,11 @@ const fn event(name: &'static str, fields: &'static [&'static str], about: &'sta
 
 const EVENTS: &[EventKind] = &[
     event("effect.measured", &["sensor", "seq", "value"], "a sensor took a reading and has it on its disk"),
+    event(
+        "effect.uncertain",
+        &["sensor", "seq", "value"],
+        "a reading could not be written, and may be on the sensor's disk all the same when it starts again",
+    ),
     event("sensor.skipped", &["seq"], "a sensor could not take a reading, as its disk is full"),
     event("sensor.rewound", &["collector", "from", "to"], "a collector has less than the sensor thought"),
     event("sensor.forged", &[], "an acknowledgement or a command was not what had been sealed"),

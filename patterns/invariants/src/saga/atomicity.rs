@@ -1,8 +1,12 @@
 //! A saga is all or nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use squall::{EventKind, Invariant, Record, check::Breach};
+use squall::{
+    EventKind, Invariant, Record,
+    check::Breach,
+    history::{Kind, Lifecycle},
+};
 
 use super::{EVENTS, Event};
 
@@ -14,12 +18,17 @@ use super::{EVENTS, Event};
 /// - A step is compensated only if it may have taken effect, and after all later ones.
 /// - What a service holds is the sum of its effects; what it holds and what is left add up to what there was.
 ///
-/// What a commit came to that failed shows later: a step that is repeated, or undone, has taken effect; one that takes effect had not.
+/// What a commit came to that failed shows later: a step that is repeated, or undone, has taken effect; one that takes effect had not. And a
+/// coordinator whose process ended by itself, as one does whose log fails, may find more in its log than it has told: at which step a saga
+/// is taken up says how far it was.
 pub struct SagaAtomicity {
     steps: &'static [&'static str],
     pools: &'static [&'static str],
     sagas: BTreeMap<String, Saga>,
     accounts: BTreeMap<String, Account>,
+    /// The last coordinator of each saga whose process has ended by itself since.
+    in_doubt: BTreeSet<String>,
+    drives: BTreeMap<String, BTreeSet<String>>,
     exercised: u64,
 }
 
@@ -76,6 +85,9 @@ impl Invariant for SagaAtomicity {
     }
 
     fn observe(&mut self, record: &Record) -> Result<(), Breach> {
+        if let Kind::Node { node, change: Lifecycle::Exited(_), .. } = &record.kind {
+            self.in_doubt.extend(self.drives.remove(&**node).unwrap_or_default());
+        }
         let Some(event) = Event::of(record) else { return Ok(()) };
         match event.name {
             "effect.restored" => return self.restored(&event),
@@ -87,9 +99,20 @@ impl Invariant for SagaAtomicity {
             return Ok(());
         }
         let names = self.steps;
+        if event.name.starts_with("saga.") {
+            self.drives.entry(event.node.to_owned()).or_default().insert(event.saga().to_owned());
+        }
+        let was_in_doubt = event.name == "saga.resumed" && self.in_doubt.remove(event.saga());
         let saga = self.sagas.entry(event.saga().to_owned()).or_insert_with(|| Saga::new(names));
         match (event.name, event.step(names)) {
             ("saga.step_intended" | "saga.step_unknown", Some(step)) => saga.intended(&event, step),
+            ("saga.resumed", Some(step)) if was_in_doubt => {
+                for before in &mut saga.steps[..step] {
+                    before.done |= before.intended.is_some();
+                }
+                saga.steps[step].intended.get_or_insert(event.seq);
+                Ok(())
+            }
             ("saga.step_done", Some(step)) => {
                 saga.steps[step].done = true;
                 Ok(())
@@ -147,7 +170,15 @@ impl Invariant for SagaAtomicity {
 impl SagaAtomicity {
     /// With these steps, and these resources whose sum never changes.
     pub fn new(steps: &'static [&'static str], pools: &'static [&'static str]) -> Self {
-        SagaAtomicity { steps, pools, sagas: BTreeMap::new(), accounts: BTreeMap::new(), exercised: 0 }
+        SagaAtomicity {
+            steps,
+            pools,
+            sagas: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            in_doubt: BTreeSet::new(),
+            drives: BTreeMap::new(),
+            exercised: 0,
+        }
     }
 
     fn has_pool(&self, event: &Event<'_>) -> bool {
@@ -482,6 +513,17 @@ mod tests {
         let already = twice_in_doubt.clone().saga("step_compensated", "s", Some("charge"));
         assert_eq!(breach(&undone(already)), None);
         assert_eq!(breach(&undone(twice_in_doubt.undone("s", "charge"))), None);
+    }
+
+    #[test]
+    fn a_coordinator_may_find_more_in_its_log_than_it_has_told() {
+        let failed =
+            || forward(1).saga("step_intended", "s", Some("reserve")).effect("applied", "s", "reserve", 1);
+        let next = |script: Script| script.saga("step_intended", "s", Some("charge"));
+        assert_eq!(breach(&next(failed())), Some("step_out_of_order"));
+        assert_eq!(breach(&next(failed().saga("resumed", "s", Some("charge")))), Some("step_out_of_order"));
+        assert_eq!(breach(&next(failed().ended().saga("resumed", "s", Some("charge")))), None);
+        assert_eq!(breach(&next(failed().ended())), Some("step_out_of_order"), "it has not said so");
     }
 
     #[test]

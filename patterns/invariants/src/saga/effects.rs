@@ -17,6 +17,8 @@ pub struct IdempotentEffects {
 #[derive(Default)]
 struct Key {
     applied: Option<u64>,
+    /// Its commit failed, and it has not shown yet whether it is durable.
+    uncertain: Option<u64>,
     undone: Option<u64>,
 }
 
@@ -53,6 +55,18 @@ impl Invariant for IdempotentEffects {
                     .with_evidence([seq])),
                     None => Ok(()),
                 }
+            }
+            "effect.uncertain" if event.int("amount") >= 0 => {
+                let key = self.keys.entry(event.text("key").to_owned()).or_default();
+                key.uncertain = Some(event.seq);
+                Ok(())
+            }
+            // It is answered as before, so it was.
+            "participant.repeated" => {
+                if let Some(key) = self.keys.get_mut(event.text("key")) {
+                    key.applied = key.applied.or(key.uncertain.take());
+                }
+                Ok(())
             }
             "saga.step_done" => {
                 let key = format!("{}/{}", event.saga(), event.text("step"));
@@ -99,6 +113,13 @@ mod tests {
         let undone = done.undone("s", "charge");
         assert_eq!(class(undone.clone().effect("undone", "s", "charge", 1)), Some("double_undo"));
         assert_eq!(class(undone.effect("applied", "s", "charge", 1)), Some("double_effect"));
+        let in_doubt = Script::started("s").effect("uncertain", "s", "charge", 1);
+        let repeated = in_doubt.clone().event("participant.repeated", "s", Some("charge"));
+        assert_eq!(class(repeated.clone().saga("step_done", "s", Some("charge"))), None);
+        assert_eq!(class(repeated.effect("applied", "s", "charge", 1)), Some("double_effect"));
+        let not_seen = in_doubt.clone().saga("step_done", "s", Some("charge"));
+        assert_eq!(class(not_seen), Some("acknowledged_without_effect"));
+        assert_eq!(class(in_doubt.effect("applied", "s", "charge", 1)), None);
         let claimed = Script::started("s").saga("step_done", "s", Some("charge"));
         assert_eq!(class(claimed), Some("acknowledged_without_effect"));
     }

@@ -127,6 +127,13 @@ impl Script {
         self.push(Kind::Fail(operation(id, name), fields))
     }
 
+    /// The orchestrator's process ends by itself.
+    pub fn ended(self) -> Self {
+        let incarnation = self.epoch as u32;
+        let change = Lifecycle::Exited("its disk failed".to_owned());
+        self.push(Kind::Node { node: "orchestrator".into(), incarnation, change })
+    }
+
     /// The orchestrator crashes.
     pub fn crashed(self) -> Self {
         let incarnation = self.epoch as u32;

@@ -105,15 +105,19 @@ impl Sensor {
         let taken = clock::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
         let reading =
             Reading { sensor: self.node.index(), seq: self.readings.len() as u64, taken, value: rng::u64() };
-        match self.log.append(&[reading]) {
-            Ok(()) => self.log.sync()?,
+        let Reading { sensor, seq, value, .. } = reading;
+        let written = match self.log.append(&[reading]) {
+            Ok(()) => self.log.sync(),
             Err(AppendError::Full) => {
-                tracing::info!(target: "sensor", seq = reading.seq, "skipped");
+                tracing::info!(target: "sensor", seq, "skipped");
                 return Ok(());
             }
-            Err(AppendError::Broken(e)) => return Err(e.into()),
+            Err(AppendError::Broken(e)) => Err(e),
+        };
+        if let Err(e) = written {
+            tracing::info!(target: "effect", sensor, seq, value = format!("{value:016x}"), "uncertain");
+            return Err(e.into());
         }
-        let Reading { sensor, seq, value, .. } = reading;
         self.readings.push(reading);
         tracing::info!(target: "effect", sensor, seq, value = format!("{value:016x}"), "measured");
         Ok(())

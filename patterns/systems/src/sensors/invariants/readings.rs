@@ -26,6 +26,8 @@ fn reading(fields: &Fields) -> Option<(i64, i64)> {
 pub struct Authentic {
     /// Value and record, by sensor and number.
     measured: BTreeMap<(i64, i64), (String, u64)>,
+    /// Those that may have been written and may not.
+    uncertain: BTreeMap<(i64, i64), String>,
     exercised: u64,
 }
 
@@ -40,6 +42,7 @@ impl Authentic {
                 format!("{who} {value}"),
             )
             .with_evidence([*at])),
+            None if self.uncertain.get(&(sensor, seq)).is_some_and(|uncertain| uncertain == value) => Ok(()),
             None => Err(Breach::of(
                 "made_up",
                 format!("a reading of sensor {sensor} that it took"),
@@ -61,6 +64,9 @@ impl Invariant for Authentic {
                 match &**name {
                     "effect.measured" => {
                         self.measured.insert(key, (value.to_owned(), record.seq));
+                    }
+                    "effect.uncertain" => {
+                        self.uncertain.insert(key, value.to_owned());
                     }
                     "effect.stored" => return self.judge(&format!("{node} stored"), key.0, key.1, value),
                     _ => {}

@@ -94,6 +94,17 @@ fn a_reading_is_what_was_measured() {
     let given = [measured(0, 0, "aa"), read(1, 0, "0:ab")];
     assert_eq!(judge(Authentic::default(), &given), Some((1, "altered")));
     assert_eq!(judge(Authentic::default(), &[stored(0, 7, "aa")]), Some((0, "made_up")));
+    let uncertain = |value| [as_event("effect.uncertain", measured(0, 7, "aa")), stored(1, 7, value)];
+    assert_eq!(judge(Authentic::default(), &uncertain("aa")), None, "it may be on the disk");
+    assert_eq!(judge(Authentic::default(), &uncertain("ab")), Some((1, "made_up")));
+}
+
+/// The same event by another name.
+fn as_event(called: &'static str, mut record: Record) -> Record {
+    if let Kind::Event { name, .. } = &mut record.kind {
+        *name = called.into();
+    }
+    record
 }
 
 #[test]
