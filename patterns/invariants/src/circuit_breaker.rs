@@ -24,10 +24,10 @@ use std::time::Duration;
 
 use squall::{EventKind, Invariant};
 
-mod correctness;
+pub mod correctness;
 mod observed;
-mod permits;
-mod recovery;
+pub mod permits;
+pub mod recovery;
 #[cfg(test)]
 mod tests;
 

@@ -115,7 +115,7 @@ impl TcpSocket {
         (state.options, state.bound.take())
     }
 
-    /// The address the socket is bound to: 0.0.0.0:0 or [::]:0 before.
+    /// The address the socket is bound to: `0.0.0.0:0` or `[::]:0` before.
     ///
     /// # Errors
     /// None; the signature is tokio's.

@@ -1,6 +1,6 @@
 //! `breaker_correctness`: every decision of a breaker is the one that its configuration and the calls so far demand.
 //!
-//! The [`Model`] shares no code with any breaker. It keeps all results with their times, measures slowness and waits
+//! The model shares no code with any breaker. It keeps all results with their times, measures slowness and waits
 //! itself, and takes from the breaker's reports only what was decided, never why. Time-driven transitions may be made by
 //! the next call that looks, as the pattern says; a half-open period that ended undecided counts as open from its end on.
 //!
