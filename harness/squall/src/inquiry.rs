@@ -37,9 +37,7 @@ const KILLED: usize = 3;
 
 /// See the [module](self).
 pub(crate) struct Inquiry {
-    /// The names of the systems, and what they are about.
-    systems: Vec<(&'static str, &'static str)>,
-    /// The same systems, of which none is asked anything here.
+    /// The systems, of which none is asked anything here but what is constant.
     registry: Registry,
     bounds: Bounds,
     /// Workers that nobody is asking anything.
@@ -85,15 +83,13 @@ impl From<Diagnostics> for NotLoaded {
 impl Inquiry {
     /// About these systems, with so much time for each call of their code, and so many bytes of memory; none for a fair share.
     pub(crate) fn new(registry: &Registry, time: Duration, memory: Option<u64>) -> Self {
-        let systems = registry.iter().map(|system| (system.name(), system.about())).collect();
         let bounds = Bounds { time, memory: memory.unwrap_or_else(|| fair_share(1)) };
-        let registry = registry.clone();
-        Inquiry { systems, registry, bounds, idle: Mutex::default(), operations: Mutex::default() }
+        Inquiry { registry: registry.clone(), bounds, idle: Mutex::default(), operations: Mutex::default() }
     }
 
-    /// The names of the systems, and what they are about: constants, which need not be asked for.
-    pub(crate) fn systems(&self) -> &[(&'static str, &'static str)] {
-        &self.systems
+    /// The names of the systems, and what they are about.
+    pub(crate) fn systems(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.registry.iter().map(|system| (system.name(), system.about()))
     }
 
     /// The name of today for a system's name of before.

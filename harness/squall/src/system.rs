@@ -128,6 +128,11 @@ pub struct EventKind {
 }
 
 impl EventKind {
+    /// With this name, these fields, and when it is reported, in half a line.
+    pub const fn new(name: &'static str, fields: &'static [&'static str], about: &'static str) -> Self {
+        EventKind { name, fields, about }
+    }
+
     /// So many as there are in all of these.
     #[doc(hidden)]
     pub const fn count(parts: &[&[EventKind]]) -> usize {

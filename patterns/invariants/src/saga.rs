@@ -70,44 +70,52 @@ pub struct Promises {
 
 /// The vocabulary, for [`System::events`](squall::System::events).
 pub const EVENTS: [EventKind; 18] = [
-    event("saga.started", &["saga", "coordinator", "epoch"], "an order was accepted, durably"),
-    event("saga.step_intended", STEP, "the intent of a step was logged, before its first attempt"),
-    event("saga.step_done", STEP, "a step took effect, and that was logged"),
-    event(
+    EventKind::new("saga.started", &["saga", "coordinator", "epoch"], "an order was accepted, durably"),
+    EventKind::new("saga.step_intended", STEP, "the intent of a step was logged, before its first attempt"),
+    EventKind::new("saga.step_done", STEP, "a step took effect, and that was logged"),
+    EventKind::new(
         "saga.step_refused",
         &["saga", "coordinator", "epoch", "step", "reason"],
         "a step did not take effect and never will",
     ),
-    event(
+    EventKind::new(
         "saga.step_unknown",
         &["saga", "coordinator", "epoch", "step", "attempt", "reason"],
         "an attempt at a step had no answer; attempt 0 is one of before a restart",
     ),
-    event("saga.compensating", &["saga", "coordinator", "epoch", "cause"], "the saga turned back"),
-    event("saga.step_compensated", STEP, "a compensation was acknowledged, and that was logged"),
-    event(
+    EventKind::new("saga.compensating", &["saga", "coordinator", "epoch", "cause"], "the saga turned back"),
+    EventKind::new("saga.step_compensated", STEP, "a compensation was acknowledged, and that was logged"),
+    EventKind::new(
         "saga.compensation_failed",
         &["saga", "coordinator", "epoch", "step", "attempt", "reason"],
         "an attempt at a compensation had no answer",
     ),
-    event("saga.completed", &["saga", "coordinator", "epoch"], "over: every step is done"),
-    event("saga.compensated", &["saga", "coordinator", "epoch"], "over: nothing of it is left"),
-    event("saga.parked", &["saga", "coordinator", "epoch", "step", "reason"], "it stands still for now"),
-    event("saga.resumed", STEP, "it was taken up after a restart, or after it was parked"),
-    event("effect.applied", EFFECT, "a service made a step's effect, durably"),
-    event("effect.undone", EFFECT, "a service undid a step's effect, durably"),
-    event(
+    EventKind::new("saga.completed", &["saga", "coordinator", "epoch"], "over: every step is done"),
+    EventKind::new("saga.compensated", &["saga", "coordinator", "epoch"], "over: nothing of it is left"),
+    EventKind::new(
+        "saga.parked",
+        &["saga", "coordinator", "epoch", "step", "reason"],
+        "it stands still for now",
+    ),
+    EventKind::new("saga.resumed", STEP, "it was taken up after a restart, or after it was parked"),
+    EventKind::new("effect.applied", EFFECT, "a service made a step's effect, durably"),
+    EventKind::new("effect.undone", EFFECT, "a service undid a step's effect, durably"),
+    EventKind::new(
         "effect.uncertain",
         &["saga", "key", "step", "resource", "amount", "coordinator", "epoch"],
         "a commit failed, and it shows at the next start whether it is durable; what it takes back counts below zero",
     ),
-    event("effect.restored", &["resource", "held", "free"], "a service has read its state from its disk"),
-    event(
+    EventKind::new(
+        "effect.restored",
+        &["resource", "held", "free"],
+        "a service has read its state from its disk",
+    ),
+    EventKind::new(
         "participant.repeated",
         &["saga", "key", "step", "coordinator", "epoch"],
         "a step came again and was answered as before",
     ),
-    event(
+    EventKind::new(
         "participant.voided",
         &["saga", "key", "step", "coordinator", "epoch"],
         "a compensation found nothing to undo; its step can no longer come",
@@ -117,10 +125,6 @@ pub const EVENTS: [EventKind; 18] = [
 const STEP: &[&str] = &["saga", "coordinator", "epoch", "step"];
 const EFFECT: &[&str] =
     &["saga", "key", "step", "resource", "amount", "held", "free", "coordinator", "epoch"];
-
-const fn event(name: &'static str, fields: &'static [&'static str], about: &'static str) -> EventKind {
-    EventKind { name, fields, about }
-}
 
 /// All laws.
 pub fn laws(rules: &Rules) -> Vec<Box<dyn Invariant>> {

@@ -233,64 +233,80 @@ impl System for AccountsCqrs {
 /// The fields of commands.
 const COMMAND: &[&str] = &["account", "amount", "wrote", "version", "position", "command", "reason"];
 
-const fn event(name: &'static str, fields: &'static [&'static str], about: &'static str) -> EventKind {
-    EventKind { name, fields, about }
-}
-
 const EVENTS: &[EventKind] = &[
-    event("event_log.opened", &["position"], "the log was opened, and this is its head"),
-    event(
+    EventKind::new("event_log.opened", &["position"], "the log was opened, and this is its head"),
+    EventKind::new(
         "event_log.staged",
         &["position", "stream", "version", "expected", "cause", "index", "kind", "quantity"],
         "an event is in a transaction that is about to commit",
     ),
-    event("effect.committed", &["first", "last"], "the events at these positions are durable"),
-    event(
+    EventKind::new("effect.committed", &["first", "last"], "the events at these positions are durable"),
+    EventKind::new(
         "event_log.conflict",
         &["stream", "cause", "expected", "actual"],
         "a decision was overtaken by another",
     ),
-    event("event_log.repeated", &["stream", "cause"], "a command came that the log knows already"),
-    event("event_log.rejected", &["stream", "cause"], "a refusal was made final"),
-    event("cqrs.submitted", &["stream", "cause"], "a command arrived"),
-    event(
+    EventKind::new("event_log.repeated", &["stream", "cause"], "a command came that the log knows already"),
+    EventKind::new("event_log.rejected", &["stream", "cause"], "a refusal was made final"),
+    EventKind::new("cqrs.submitted", &["stream", "cause"], "a command arrived"),
+    EventKind::new(
         "cqrs.decided",
         &["stream", "cause", "version", "accepted"],
         "an aggregate at this version decided about a command",
     ),
-    event("cqrs.shipped", &["replica", "after", "last", "count"], "a replica acknowledged a shipment"),
-    event("cqrs.ship_failed", &["replica", "after", "count", "reason"], "a shipment was not acknowledged"),
-    event("cqrs.rewound", &["replica", "from", "to"], "a replica has less than the relay thought"),
-    event("cqrs.replica_ahead", &["replica", "position", "head"], "a replica has more than the log"),
-    event(
+    EventKind::new(
+        "cqrs.shipped",
+        &["replica", "after", "last", "count"],
+        "a replica acknowledged a shipment",
+    ),
+    EventKind::new(
+        "cqrs.ship_failed",
+        &["replica", "after", "count", "reason"],
+        "a shipment was not acknowledged",
+    ),
+    EventKind::new("cqrs.rewound", &["replica", "from", "to"], "a replica has less than the relay thought"),
+    EventKind::new("cqrs.replica_ahead", &["replica", "position", "head"], "a replica has more than the log"),
+    EventKind::new(
         "cqrs.opened",
         &["projection", "generation", "position", "fresh"],
         "a read model was opened, and this is its checkpoint",
     ),
-    event(
+    EventKind::new(
         "cqrs.received",
         &["projection", "after", "first", "last", "count"],
         "a shipment with events arrived",
     ),
-    event(
+    EventKind::new(
         "effect.projected",
         &["projection", "generation", "first", "last", "count"],
         "these events are in the rows, durably",
     ),
-    event("cqrs.redelivered", &["projection", "position", "count"], "events came that the rows had already"),
-    event("cqrs.gap", &["projection", "position", "after"], "a shipment started above the checkpoint"),
-    event("cqrs.behind", &["key", "wanted", "position"], "a session waited in vain for its position"),
-    event(
+    EventKind::new(
+        "cqrs.redelivered",
+        &["projection", "position", "count"],
+        "events came that the rows had already",
+    ),
+    EventKind::new(
+        "cqrs.gap",
+        &["projection", "position", "after"],
+        "a shipment started above the checkpoint",
+    ),
+    EventKind::new(
+        "cqrs.behind",
+        &["key", "wanted", "position"],
+        "a session waited in vain for its position",
+    ),
+    EventKind::new(
         "cqrs.exposed",
         &["key", "version", "quantity", "position", "stale"],
         "a read was answered, at this position",
     ),
-    event(
+    EventKind::new(
         "cqrs.rebuild_started",
         &["projection", "generation"],
         "a new generation of the rows begins, empty",
     ),
-    event(
+    EventKind::new(
         "cqrs.rebuilt",
         &["projection", "generation", "position", "rows", "equal"],
         "a new generation took over",

@@ -212,35 +212,47 @@ impl System for Sensors {
     }
 }
 
-const fn event(name: &'static str, fields: &'static [&'static str], about: &'static str) -> EventKind {
-    EventKind { name, fields, about }
-}
-
 const EVENTS: &[EventKind] = &[
-    event("effect.measured", &["sensor", "seq", "value"], "a sensor took a reading and has it on its disk"),
-    event(
+    EventKind::new(
+        "effect.measured",
+        &["sensor", "seq", "value"],
+        "a sensor took a reading and has it on its disk",
+    ),
+    EventKind::new(
         "effect.uncertain",
         &["sensor", "seq", "value"],
         "a reading could not be written, and may be on the sensor's disk all the same when it starts again",
     ),
-    event("sensor.skipped", &["seq"], "a sensor could not take a reading, as its disk is full"),
-    event("sensor.rewound", &["collector", "from", "to"], "a collector has less than the sensor thought"),
-    event("sensor.forged", &[], "an acknowledgement or a command was not what had been sealed"),
-    event("sensor.commanded", &["request", "intent"], "a command came, for the first time or again"),
-    event("sensor.repeated", &["request", "intent"], "a command came that was executed before"),
-    event(
+    EventKind::new("sensor.skipped", &["seq"], "a sensor could not take a reading, as its disk is full"),
+    EventKind::new(
+        "sensor.rewound",
+        &["collector", "from", "to"],
+        "a collector has less than the sensor thought",
+    ),
+    EventKind::new("sensor.forged", &[], "an acknowledgement or a command was not what had been sealed"),
+    EventKind::new("sensor.commanded", &["request", "intent"], "a command came, for the first time or again"),
+    EventKind::new("sensor.repeated", &["request", "intent"], "a command came that was executed before"),
+    EventKind::new(
         "effect.adjusted",
         &["sensor", "request", "intent", "by", "offset"],
         "a command took effect, durably",
     ),
-    event("collector.opened", &["sensor", "next"], "a collector starts, and this is what it has of a sensor"),
-    event("collector.dropped", &["bytes"], "the end of a log was not whole, and is gone"),
-    event("collector.forged", &[], "a reading or a request was not what had been sealed"),
-    event("collector.repeated", &["sensor", "seq"], "a reading came that is stored already"),
-    event("collector.refused", &["sensor", "seq"], "a reading was not taken, as the disk is full"),
-    event("effect.stored", &["sensor", "seq", "value"], "a collector says that it has a reading on its disk"),
-    event("effect.granted", &["epoch", "collector"], "the keeper made a collector primary"),
-    event("role.acquired", &["role", "epoch"], "a collector is primary now"),
-    event("role.lost", &["role", "epoch"], "a collector is not primary any more"),
-    event("effect.published", &["epoch"], "a collector published as primary"),
+    EventKind::new(
+        "collector.opened",
+        &["sensor", "next"],
+        "a collector starts, and this is what it has of a sensor",
+    ),
+    EventKind::new("collector.dropped", &["bytes"], "the end of a log was not whole, and is gone"),
+    EventKind::new("collector.forged", &[], "a reading or a request was not what had been sealed"),
+    EventKind::new("collector.repeated", &["sensor", "seq"], "a reading came that is stored already"),
+    EventKind::new("collector.refused", &["sensor", "seq"], "a reading was not taken, as the disk is full"),
+    EventKind::new(
+        "effect.stored",
+        &["sensor", "seq", "value"],
+        "a collector says that it has a reading on its disk",
+    ),
+    EventKind::new("effect.granted", &["epoch", "collector"], "the keeper made a collector primary"),
+    EventKind::new("role.acquired", &["role", "epoch"], "a collector is primary now"),
+    EventKind::new("role.lost", &["role", "epoch"], "a collector is not primary any more"),
+    EventKind::new("effect.published", &["epoch"], "a collector published as primary"),
 ];

@@ -225,6 +225,29 @@ mod process {
         unsafe { fork() }
     }
 
+    /// Either of the two that follow.
+    ///
+    /// # Safety
+    /// As libc's.
+    unsafe fn spawn(
+        own: &Own,
+        pid: *mut libc::pid_t,
+        what: *const c_char,
+        actions: *const libc::posix_spawn_file_actions_t,
+        attributes: *const libc::posix_spawnattr_t,
+        arguments: *const *mut c_char,
+        environment: *const *mut c_char,
+    ) -> c_int {
+        if is_refused() {
+            return libc::EAGAIN;
+        }
+        // SAFETY: it has this type, and is called as this was.
+        unsafe {
+            let own = std::mem::transmute::<*mut c_void, Spawn>(own.address());
+            own(pid, what, actions, attributes, arguments, environment)
+        }
+    }
+
     /// # Safety
     /// As libc's.
     #[unsafe(no_mangle)]
@@ -237,14 +260,8 @@ mod process {
         arguments: *const *mut c_char,
         environment: *const *mut c_char,
     ) -> c_int {
-        if is_refused() {
-            return libc::EAGAIN;
-        }
-        // SAFETY: it has this type, and is called as this was.
-        unsafe {
-            let own = std::mem::transmute::<*mut c_void, Spawn>(SPAWN.address());
-            own(pid, path, actions, attributes, arguments, environment)
-        }
+        // SAFETY: as of this.
+        unsafe { spawn(&SPAWN, pid, path, actions, attributes, arguments, environment) }
     }
 
     /// # Safety
@@ -259,14 +276,8 @@ mod process {
         arguments: *const *mut c_char,
         environment: *const *mut c_char,
     ) -> c_int {
-        if is_refused() {
-            return libc::EAGAIN;
-        }
-        // SAFETY: it has this type, and is called as this was.
-        unsafe {
-            let own = std::mem::transmute::<*mut c_void, Spawn>(SPAWN_BY_NAME.address());
-            own(pid, name, actions, attributes, arguments, environment)
-        }
+        // SAFETY: as of this.
+        unsafe { spawn(&SPAWN_BY_NAME, pid, name, actions, attributes, arguments, environment) }
     }
 
     /// # Safety

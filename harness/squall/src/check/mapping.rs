@@ -52,13 +52,13 @@ impl Mapping {
     }
 
     /// The invariant, which is shown each event under the names that it knows.
-    pub fn invariant(self, law: impl Invariant + 'static) -> Box<dyn Invariant> {
-        Box::new(Mapped { mapping: self, law: Box::new(law) as Box<dyn Invariant> })
+    pub fn invariant(self, law: Box<dyn Invariant>) -> Box<dyn Invariant> {
+        Box::new(Mapped { mapping: self, law })
     }
 
     /// The condition, likewise.
-    pub fn condition(self, law: impl Condition + 'static) -> Box<dyn Condition> {
-        Box::new(Mapped { mapping: self, law: Box::new(law) as Box<dyn Condition> })
+    pub fn condition(self, law: Box<dyn Condition>) -> Box<dyn Condition> {
+        Box::new(Mapped { mapping: self, law })
     }
 
     /// A record as the law is to see it; none if it is not to.
@@ -141,32 +141,6 @@ impl Condition for Mapped<dyn Condition> {
     }
 }
 
-impl Invariant for Box<dyn Invariant> {
-    fn name(&self) -> &str {
-        (**self).name()
-    }
-
-    fn observe(&mut self, record: &Record) -> Result<(), Breach> {
-        (**self).observe(record)
-    }
-
-    fn finish(&mut self, end: &End) -> Result<(), Breach> {
-        (**self).finish(end)
-    }
-
-    fn exercised(&self) -> u64 {
-        (**self).exercised()
-    }
-
-    fn undecided(&self) -> Option<String> {
-        (**self).undecided()
-    }
-
-    fn vocabulary(&self) -> &'static [EventKind] {
-        (**self).vocabulary()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -194,5 +168,34 @@ mod tests {
         assert!(mapping.shown(&event("saga.started", Fields::new())).is_none());
         let other = event("saga.parked", Fields::new());
         assert_eq!(mapping.shown(&other).as_deref(), Some(&other));
+    }
+
+    /// As many sagas are open as have started.
+    #[derive(Default)]
+    struct NoneStarted(u64);
+
+    impl Condition for NoneStarted {
+        fn name(&self) -> &str {
+            "none_started"
+        }
+        fn observe(&mut self, record: &Record) {
+            self.0 += u64::from(record.event().is_some_and(|(name, _)| name == "saga.started"));
+        }
+        fn holds(&self) -> bool {
+            self.0 == 0
+        }
+        fn because(&self) -> String {
+            format!("{} started", self.0)
+        }
+    }
+
+    #[test]
+    fn a_condition_does_too() {
+        let mapping = Mapping::new().event("saga.started", "checkout.begun");
+        let mut condition = mapping.condition(Box::<NoneStarted>::default());
+        condition.observe(&event("saga.started", Fields::new()));
+        assert!(condition.holds());
+        condition.observe(&event("checkout.begun", Fields::new()));
+        assert_eq!((condition.holds(), condition.because()), (false, "1 started".to_owned()));
     }
 }

@@ -78,12 +78,12 @@ pub(super) fn describe(inquiry: &Inquiry, what: &str, kind: Option<&str>) -> io:
         screen::say(format_args!("error: {what} {kind}: only `describe fault KIND` takes two words"));
         return Ok(Exit::Usage);
     }
-    let Some((name, about)) = inquiry.systems().iter().find(|(name, _)| *name == what) else {
+    let Some((name, about)) = inquiry.systems().find(|(name, _)| *name == what) else {
         if let Some(now) = inquiry.now_called(what) {
             screen::say(format_args!("error: the system `{what}` is now called `{now}`"));
             return Ok(Exit::Usage);
         }
-        return Ok(unknown("system", what, inquiry.systems().iter().map(|(name, _)| *name)));
+        return Ok(unknown("system", what, inquiry.systems().map(|(name, _)| name)));
     };
     match inquiry.facts(name) {
         Ok(facts) => describe_system(name, about, &facts),

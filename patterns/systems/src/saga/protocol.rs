@@ -299,12 +299,9 @@ impl Method for LookUp {
 
 /// What the nodes report.
 pub const OWN_EVENTS: [EventKind; 3] = [
-    event("participant.refused_late", GUARDED, "a step came after its compensation and was refused"),
-    event("participant.fenced", GUARDED, "a request of a replaced coordinator was refused"),
-    event("role.acquired", &["role", "epoch"], "an orchestrator took up its work"),
+    EventKind::new("participant.refused_late", GUARDED, "a step came after its compensation and was refused"),
+    EventKind::new("participant.fenced", GUARDED, "a request of a replaced coordinator was refused"),
+    EventKind::new("role.acquired", &["role", "epoch"], "an orchestrator took up its work"),
 ];
 
 const GUARDED: &[&str] = &["saga", "key", "step", "coordinator", "epoch"];
-const fn event(name: &'static str, fields: &'static [&'static str], about: &'static str) -> EventKind {
-    EventKind { name, fields, about }
-}

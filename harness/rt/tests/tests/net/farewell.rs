@@ -22,10 +22,17 @@ fn is_forgotten() -> bool {
     TcpSocket::new_v4().unwrap().bind("0.0.0.0:5000".parse().unwrap()).is_ok()
 }
 
+/// Whether port 5000 is free before a connection has been over for a minute, and after.
+async fn is_forgotten_around_a_minute() -> (bool, bool) {
+    World::current().sleep_until(ms(59_000)).await;
+    let before = is_forgotten();
+    World::current().sleep_until(ms(62_000)).await;
+    (before, is_forgotten())
+}
+
 /// Accepts a connection, and keeps it, whatever comes.
 async fn keep_one() {
-    let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
-    let _stream = listener.accept().await.unwrap();
+    let _kept = accept_one().await;
     std::future::pending::<()>().await;
 }
 
@@ -79,8 +86,7 @@ fn a_peer_that_does_not_end_its_stream_is_waited_for_a_minute() {
         let record = Record::of(&world);
         let (a, b) = two_nodes(&world);
         let server = start(&world, b, async {
-            let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
-            let (mut stream, _) = listener.accept().await.unwrap();
+            let (_listener, mut stream) = accept_one().await;
             World::current().sleep_until(ms(100_000)).await;
             stream.shutdown().await.unwrap();
             squall_rt::time::sleep(ms(100)).await;
@@ -88,10 +94,7 @@ fn a_peer_that_does_not_end_its_stream_is_waited_for_a_minute() {
         });
         let client = start(&world, a, async {
             drop(connect().await);
-            World::current().sleep_until(ms(59_000)).await;
-            let before = is_forgotten();
-            World::current().sleep_until(ms(62_000)).await;
-            (before, is_forgotten())
+            is_forgotten_around_a_minute().await
         });
         assert_eq!(client.await.unwrap(), (false, true));
         assert_eq!(
@@ -110,18 +113,14 @@ fn who_closed_first_answers_the_end_that_comes_again() {
         let record = Record::of(&world);
         let (a, b) = two_nodes(&world);
         start(&world, b, async {
-            let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
-            let (mut stream, _) = listener.accept().await.unwrap();
+            let (_listener, mut stream) = accept_one().await;
             stream.read_to_end(&mut Vec::new()).await.unwrap();
         });
         let client = start(&world, a, async {
             let stream = connect().await;
             World::current().sleep_until(ms(1_000)).await;
             drop(stream);
-            World::current().sleep_until(ms(59_000)).await;
-            let before = is_forgotten();
-            World::current().sleep_until(ms(62_000)).await;
-            (before, is_forgotten())
+            is_forgotten_around_a_minute().await
         });
         // The first completes the handshake.
         impose(&world, a, b, messages(PacketKind::Ack, 2..=2, MessageOutcome::Lost));
@@ -139,8 +138,7 @@ fn a_late_reset_does_not_make_a_kernel_forget() {
             let record = Record::of(&world);
             let (a, b) = two_nodes(&world);
             start(&world, b, async {
-                let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
-                let (mut stream, _) = listener.accept().await.unwrap();
+                let (_listener, mut stream) = accept_one().await;
                 stream.read_to_end(&mut Vec::new()).await.unwrap();
                 stream.shutdown().await.unwrap();
                 std::future::pending::<()>().await;

@@ -72,10 +72,16 @@ fn start_echo(world: &World, node: NodeId) {
     });
 }
 
+/// The first connection to port 7000, and what goes on listening there as long as it is kept.
+async fn accept_one() -> (TcpListener, TcpStream) {
+    let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    (listener, stream)
+}
+
 /// Reads the first connection to port 7000 to its end: how many bytes came.
 async fn read_one_to_its_end() -> usize {
-    let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
-    let (mut stream, _) = listener.accept().await.unwrap();
+    let (_listener, mut stream) = accept_one().await;
     let mut all = Vec::new();
     stream.read_to_end(&mut all).await.unwrap();
     all.len()

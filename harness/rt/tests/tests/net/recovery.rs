@@ -12,8 +12,7 @@ const SEGMENT: usize = 1_460;
 
 /// Reads the first connection to port 7000 until nothing comes any more.
 async fn read_all(pause: Duration) {
-    let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
-    let (mut stream, _) = listener.accept().await.unwrap();
+    let (_listener, mut stream) = accept_one().await;
     squall_rt::time::sleep(pause).await;
     let mut buffer = vec![0; 1 << 20];
     while stream.read(&mut buffer).await.unwrap() > 0 {}
@@ -53,8 +52,7 @@ fn data_that_crosses_ones_own_is_no_sign_of_loss() {
         let record = Record::of(&world);
         let (a, b) = two_nodes(&world);
         start(&world, b, async {
-            let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
-            let (mut stream, _) = listener.accept().await.unwrap();
+            let (_listener, mut stream) = accept_one().await;
             stream.set_nodelay(true).unwrap();
             World::current().sleep_until(ms(100)).await;
             for _ in 0..5 {
@@ -110,8 +108,7 @@ fn an_acknowledgement_that_has_left_with_data_is_not_due_any_more() {
         let record = Record::of(&world);
         let (a, b) = two_nodes(&world);
         start(&world, b, async {
-            let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
-            let (mut stream, _) = listener.accept().await.unwrap();
+            let (_listener, mut stream) = accept_one().await;
             stream.read_exact(&mut [0]).await.unwrap();
             // 20 ms later, while an acknowledgement waits for 40.
             squall_rt::time::sleep(ms(20)).await;
