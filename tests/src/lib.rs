@@ -104,6 +104,8 @@ pub enum Deed {
     Scribble,
     /// Kill the process by a signal that no mistake of its own brings about.
     Kill,
+    /// Kill the process by a signal that a mistake of its own might bring about.
+    KillAsAFault,
     /// Start a process that lives on.
     Fork,
     /// Start a process that lives on, and abort.
@@ -316,6 +318,7 @@ pub(crate) fn act(deed: Deed, says: &str) {
         Deed::CloseAll => process::close_all(),
         Deed::Scribble => process::scribble(),
         Deed::Kill => process::kill(libc::SIGKILL),
+        Deed::KillAsAFault => process::kill(libc::SIGSEGV),
         Deed::Fork => process::fork(),
         Deed::ForkAndAbort => {
             process::fork();

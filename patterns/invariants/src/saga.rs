@@ -133,7 +133,7 @@ pub fn laws(rules: &Rules) -> Vec<Box<dyn Invariant>> {
         Box::new(IdempotentEffects::default()),
         Box::new(AckedDurable::new(rules.promises)),
         Box::new(SingleCoordinator::default()),
-        Box::new(SagaProgress::new(rules.bound)),
+        Box::new(SagaProgress::new(rules.steps, rules.bound)),
     ]
 }
 

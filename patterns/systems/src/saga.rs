@@ -188,7 +188,7 @@ impl System for CheckoutSaga {
     }
 
     fn conditions(_: &Params) -> Vec<Box<dyn Condition>> {
-        vec![Box::new(laws::NoOpenSagas::default())]
+        vec![Box::new(laws::NoOpenSagas::new(&protocol::STEPS))]
     }
 
     fn methods() -> &'static [&'static str] {

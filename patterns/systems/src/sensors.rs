@@ -238,6 +238,11 @@ const EVENTS: &[EventKind] = &[
         "a command took effect, durably",
     ),
     EventKind::new(
+        "effect.adjustment_uncertain",
+        &["sensor", "request", "intent", "by", "offset"],
+        "a command could not be written, and may have taken effect all the same when the sensor starts again",
+    ),
+    EventKind::new(
         "collector.opened",
         &["sensor", "next"],
         "a collector starts, and this is what it has of a sensor",

@@ -147,6 +147,8 @@ pub fn a_stack_that_calls_can_leave_is_read_and_overflows_as_any_other() {
     stalled("{ does: overflow }")
         .says("its process died: signal 6 (SIGABRT)")
         .says("a task has overflowed its stack");
+    // What listens for that takes no other fault for its own, not even one that no instruction brings about.
+    stalled("{ does: kill_as_a_fault }").says("its process died: signal 11 (SIGSEGV)");
 }
 
 pub fn tasks_that_nothing_can_wake_are_told() {

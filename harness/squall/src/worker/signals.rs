@@ -89,9 +89,18 @@ mod imp {
             // SAFETY: the buffer is as long as is said. If it cannot be said, the run is blamed, as it would be without this.
             unsafe { libc::write(words.to, words.what.as_ptr().cast(), words.what.len()) };
         }
-        if let Some(nth) = AMBIGUOUS.iter().position(|one| *one == signal) {
+        match AMBIGUOUS.iter().position(|one| *one == signal) {
+            // Rust's own handler of faults waits for the instruction to bring about once more what it had nothing to say of: what was
+            // sent would be lost on it.
+            // SAFETY: the default takes no handler.
+            _ if was_sent => unsafe {
+                libc::signal(signal, libc::SIG_DFL);
+            },
             // SAFETY: it is what was there before.
-            unsafe { libc::sigaction(signal, &raw const words.before[nth], ptr::null_mut()) };
+            Some(nth) => unsafe {
+                libc::sigaction(signal, &raw const words.before[nth], ptr::null_mut());
+            },
+            None => {}
         }
         // What an instruction has brought about it brings about again, once this returns.
         let comes_again =

@@ -20,7 +20,7 @@ use super::{EVENTS, Event};
 ///
 /// What a commit came to that failed shows later: a step that is repeated, or undone, has taken effect; one that takes effect had not. And a
 /// coordinator whose process ended by itself, as one does whose log fails, may find more in its log than it has told: at which step a saga
-/// is taken up says how far it was.
+/// is taken up says how far it was, forward or back.
 pub struct SagaAtomicity {
     steps: &'static [&'static str],
     pools: &'static [&'static str],
@@ -53,6 +53,8 @@ struct Step {
     void: Option<u64>,
     /// Its compensation was acknowledged.
     compensated: Option<u64>,
+    /// It was taken up where its log may say that it was refused, or compensated.
+    may_be_closed: bool,
 }
 
 impl Step {
@@ -70,6 +72,20 @@ impl Step {
     /// It took effect or may have: it has to be compensated if the saga turns back.
     fn counts(&self) -> bool {
         self.intended.is_some() && self.refused.is_none()
+    }
+
+    /// It has to be compensated yet, if the saga turns back.
+    fn is_open(&self) -> bool {
+        self.counts() && self.compensated.is_none()
+    }
+
+    /// It was refused or compensated, which was logged and not told.
+    fn close(&mut self, seq: u64) {
+        match self.net {
+            0 if self.void.is_some() => self.compensated = Some(seq),
+            0 => self.refused = Some(seq),
+            _ => {}
+        }
     }
 }
 
@@ -107,10 +123,7 @@ impl Invariant for SagaAtomicity {
         match (event.name, event.step(names)) {
             ("saga.step_intended" | "saga.step_unknown", Some(step)) => saga.intended(&event, step),
             ("saga.resumed", Some(step)) if was_in_doubt => {
-                for before in &mut saga.steps[..step] {
-                    before.done |= before.intended.is_some();
-                }
-                saga.steps[step].intended.get_or_insert(event.seq);
+                saga.taken_up(&event, step);
                 Ok(())
             }
             ("saga.step_done", Some(step)) => {
@@ -257,6 +270,21 @@ impl Saga {
         Ok(())
     }
 
+    /// Its log may say more than was told of it: what became of the step that was under way, and that the next is.
+    fn taken_up(&mut self, event: &Event<'_>, step: usize) {
+        for before in &mut self.steps[..step] {
+            before.done |= before.intended.is_some();
+        }
+        self.steps[step].intended.get_or_insert(event.seq);
+        match self.steps.iter().rposition(Step::is_open) {
+            // It goes back already: the last one had been refused, or is compensated. With an effect left it is not.
+            Some(last) if last > step => self.steps[last].close(event.seq),
+            // Or there is none left to go back to. If so, it shows at the end.
+            Some(0) => self.steps[0].may_be_closed = true,
+            _ => {}
+        }
+    }
+
     fn refused(&mut self, event: &Event<'_>, step: usize) -> Result<(), Breach> {
         let view = &mut self.steps[step];
         if view.net > 0 {
@@ -353,8 +381,7 @@ impl Saga {
             )
             .with_evidence(self.steps[step].refused));
         }
-        let skipped = |s: &Step| s.counts() && s.compensated.is_none();
-        if let Some(later) = (step + 1..self.names.len()).rev().find(|later| skipped(&self.steps[*later])) {
+        if let Some(later) = (step + 1..self.names.len()).rev().find(|later| self.steps[*later].is_open()) {
             return Err(Breach::of(
                 "out_of_order",
                 format!("{saga} is compensated from its last step back: {} before {name}", self.names[later]),
@@ -421,7 +448,7 @@ impl Saga {
             )
             .with_evidence(self.steps[step].effect));
         }
-        match self.steps.iter().position(|s| s.counts() && s.compensated.is_none()) {
+        match self.steps.iter().position(|s| s.is_open() && !s.may_be_closed) {
             Some(step) => Err(Breach::of(
                 "skipped_compensation",
                 format!("each step of {} that may have taken effect is compensated", event.saga()),

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use squall::{
     Condition, EventKind, Invariant, Record,
     check::{Breach, End},
+    history::{Kind, Lifecycle},
 };
 
 use super::{EVENTS, Event};
@@ -34,20 +35,92 @@ struct Saga {
     seq: u64,
     /// When it was started or taken up last.
     opened: Duration,
+    /// Whose it is.
+    coordinator: String,
+    /// Its coordinator's process has ended by itself since, as one does whose log fails: that the saga is over may be logged and not told.
+    in_doubt: bool,
+    /// By step: effects made and not undone; none where a commit failed and may be durable.
+    effects: Vec<Option<i64>>,
+}
+
+impl Saga {
+    fn is_open(&self) -> bool {
+        self.stand == Stand::Open && !(self.in_doubt && (self.has_each_step(1) || self.has_each_step(0)))
+    }
+
+    fn has_each_step(&self, times: i64) -> bool {
+        self.effects.iter().all(|effect| effect.is_none_or(|effect| effect == times))
+    }
+}
+
+/// All sagas, with these steps.
+struct Sagas {
+    steps: &'static [&'static str],
+    by_id: BTreeMap<String, Saga>,
+}
+
+impl Sagas {
+    fn new(steps: &'static [&'static str]) -> Self {
+        Sagas { steps, by_id: BTreeMap::new() }
+    }
+
+    /// Takes a record in, and says how it changes one of them.
+    fn observe(&mut self, record: &Record) -> Option<Stand> {
+        if let Kind::Node { node, change: Lifecycle::Exited(_), .. } = &record.kind {
+            for saga in self.by_id.values_mut().filter(|saga| *saga.coordinator == **node) {
+                saga.in_doubt = true;
+            }
+        }
+        let event = Event::of(record)?;
+        let stand = stand(&event);
+        if let Some(stand) = stand {
+            let saga = self.by_id.entry(event.saga().to_owned()).or_insert_with(|| Saga {
+                stand,
+                since: record.at,
+                seq: event.seq,
+                opened: record.at,
+                coordinator: String::new(),
+                in_doubt: false,
+                effects: vec![Some(0); self.steps.len()],
+            });
+            if stand == Stand::Open {
+                saga.opened = record.at;
+            }
+            (saga.stand, saga.since, saga.seq) = (stand, record.at, event.seq);
+        }
+        let saga = self.by_id.get_mut(event.saga())?;
+        if event.name.starts_with("saga.") {
+            saga.coordinator = event.node.to_owned();
+            saga.in_doubt = false;
+        }
+        if let Some(step) = event.step(self.steps) {
+            let effect = &mut saga.effects[step];
+            match event.name {
+                "effect.applied" => *effect = Some(effect.unwrap_or(0) + 1),
+                "effect.undone" => *effect = Some(effect.unwrap_or(1) - 1),
+                "effect.uncertain" => *effect = None,
+                "participant.repeated" => *effect = Some(effect.unwrap_or(1)),
+                "participant.voided" => *effect = Some(effect.unwrap_or(0)),
+                _ => {}
+            }
+        }
+        stand
+    }
 }
 
 /// `saga_progress`: a saga ends or parks within a bound, counted from when it was started or taken up or from the last heal,
-/// whichever is later.
+/// whichever is later. A coordinator whose process ended by itself may have logged the end of a saga and not told it: one that is not taken up
+/// again is over if each of its steps has its effect, or none.
 pub struct SagaProgress {
     bound: Duration,
-    sagas: BTreeMap<String, Saga>,
+    sagas: Sagas,
     exercised: u64,
 }
 
 impl SagaProgress {
-    /// With this bound.
-    pub fn new(bound: Duration) -> Self {
-        SagaProgress { bound, sagas: BTreeMap::new(), exercised: 0 }
+    /// With these steps, and this bound.
+    pub fn new(steps: &'static [&'static str], bound: Duration) -> Self {
+        SagaProgress { bound, sagas: Sagas::new(steps), exercised: 0 }
     }
 }
 
@@ -57,27 +130,16 @@ impl Invariant for SagaProgress {
     }
 
     fn observe(&mut self, record: &Record) -> Result<(), Breach> {
-        let Some(event) = Event::of(record) else { return Ok(()) };
-        let Some(stand) = stand(&event) else { return Ok(()) };
-        self.exercised += u64::from(stand != Stand::Open);
-        let saga = self.sagas.entry(event.saga().to_owned()).or_insert(Saga {
-            stand,
-            since: record.at,
-            seq: event.seq,
-            opened: record.at,
-        });
-        if stand == Stand::Open {
-            saga.opened = record.at;
-        }
-        (saga.stand, saga.since, saga.seq) = (stand, record.at, event.seq);
+        let stand = self.sagas.observe(record);
+        self.exercised += u64::from(stand.is_some_and(|stand| stand != Stand::Open));
         Ok(())
     }
 
     fn finish(&mut self, end: &End) -> Result<(), Breach> {
-        for (id, saga) in &self.sagas {
+        for (id, saga) in &self.sagas.by_id {
             let due = saga.opened.max(end.healed_at) + self.bound;
             let (class, seen) = match saga.stand {
-                Stand::Open if end.ended_at >= due => {
+                Stand::Open if saga.is_open() && end.ended_at >= due => {
                     ("stuck", format!("it is still open at the end, at {:?}", end.ended_at))
                 }
                 Stand::Parked | Stand::Over if saga.since > due => {
@@ -108,9 +170,15 @@ impl Invariant for SagaProgress {
 }
 
 /// `no_open_sagas`: every saga is over or parked.
-#[derive(Default)]
 pub struct NoOpenSagas {
-    sagas: BTreeMap<String, Stand>,
+    sagas: Sagas,
+}
+
+impl NoOpenSagas {
+    /// With these steps.
+    pub fn new(steps: &'static [&'static str]) -> Self {
+        NoOpenSagas { sagas: Sagas::new(steps) }
+    }
 }
 
 impl Condition for NoOpenSagas {
@@ -119,32 +187,31 @@ impl Condition for NoOpenSagas {
     }
 
     fn observe(&mut self, record: &Record) {
-        if let Some(event) = Event::of(record)
-            && let Some(stand) = stand(&event)
-        {
-            self.sagas.insert(event.saga().to_owned(), stand);
-        }
+        self.sagas.observe(record);
     }
 
     fn holds(&self) -> bool {
-        self.sagas.values().all(|stand| *stand != Stand::Open)
+        !self.sagas.by_id.values().any(Saga::is_open)
     }
 
     fn because(&self) -> String {
-        let open = self.sagas.iter().filter(|(_, stand)| **stand == Stand::Open);
-        let open: Vec<&str> = open.map(|(saga, _)| saga.as_str()).collect();
+        let open = self.sagas.by_id.iter().filter(|(_, saga)| saga.is_open());
+        let open: Vec<&str> = open.map(|(id, _)| id.as_str()).collect();
         format!("open: {}", open.join(", "))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::script::Script, *};
+    use super::{
+        super::script::{STEPS, Script},
+        *,
+    };
 
     const BOUND: Duration = Duration::from_secs(5);
 
     fn finish(script: &Script, healed: u64, ended: u64) -> Option<&'static str> {
-        let mut invariant = SagaProgress::new(BOUND);
+        let mut invariant = SagaProgress::new(&STEPS, BOUND);
         assert_eq!(script.judge(&mut invariant), None);
         let end = End { healed_at: Duration::from_secs(healed), ended_at: Duration::from_secs(ended) };
         invariant.finish(&end).err().map(|breach| breach.class)
@@ -167,9 +234,29 @@ mod tests {
     }
 
     #[test]
+    fn the_end_may_be_logged_and_not_told() {
+        let step = |script: Script, step: &str| script.done("s", step);
+        let all = || STEPS.iter().copied().fold(Script::started("s"), step);
+        assert_eq!(finish(&all(), 1, 20), Some("stuck"));
+        assert_eq!(finish(&all().crashed(), 1, 20), Some("stuck"), "it had no chance to log more");
+        assert_eq!(finish(&all().ended(), 1, 20), None);
+        let taken_up = all().ended().saga("resumed", "s", Some("confirm_order"));
+        assert_eq!(finish(&taken_up, 1, 20), Some("stuck"));
+        assert_eq!(finish(&step(Script::started("s"), "create_order").ended(), 1, 20), Some("stuck"));
+        let refused = Script::started("s").saga("step_intended", "s", Some("create_order")).ended();
+        assert_eq!(finish(&refused, 1, 20), None);
+        let in_doubt = || refused.clone().effect("uncertain", "s", "create_order", 1);
+        assert_eq!(finish(&in_doubt(), 1, 20), None);
+        let made = in_doubt().event("participant.repeated", "s", Some("create_order"));
+        assert_eq!(finish(&made, 1, 20), Some("stuck"));
+        let voided = in_doubt().event("participant.voided", "s", Some("create_order"));
+        assert_eq!(finish(&voided, 1, 20), None);
+    }
+
+    #[test]
     fn a_saga_that_ends_late_is_late() {
         let script = Script::started("s");
-        let mut invariant = SagaProgress::new(Duration::ZERO);
+        let mut invariant = SagaProgress::new(&STEPS, Duration::ZERO);
         let script = script.saga("completed", "s", None);
         assert_eq!(script.judge(&mut invariant), None);
         let end = End { healed_at: Duration::ZERO, ended_at: script.now() };
@@ -178,7 +265,7 @@ mod tests {
 
     #[test]
     fn the_condition_names_what_is_open() {
-        let mut condition = NoOpenSagas::default();
+        let mut condition = NoOpenSagas::new(&STEPS);
         let script = Script::started("s").saga("started", "t", None).saga("completed", "s", None);
         for record in script.records() {
             condition.observe(record);

@@ -1,8 +1,8 @@
 //! The upstream: does its work and counts it durably; fails and is slow when told to.
 
 use std::{
-    sync::Arc,
-    time::{Duration, UNIX_EPOCH},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
@@ -10,18 +10,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall::{BoxError, Node};
 use squall_rt::{
-    clock, disk,
+    disk,
     net::TcpListener,
     rng,
     rpc::{Call, Code, Server, Status},
-    time,
+    task,
+    time::{self, Instant},
 };
 
 use super::wire::{Degrade, PORT, Request, Serve};
 
 /// How often it worked, by caller.
 const WORK_DONE: TableDefinition<'_, &str, u64> = TableDefinition::new("work_done");
-/// The share of calls that fail in percent, how long each takes in ms, and until when in Unix ms.
+/// The share of calls that fail in percent, how long each takes in ms, and for how long in ms.
 const DEGRADATION: TableDefinition<'_, (), (u32, u64, u64)> = TableDefinition::new("degradation");
 
 /// What is wrong with an upstream.
@@ -42,53 +43,124 @@ impl FlawedUpstream {
 /// How long a flawed upstream works, at most.
 const WORKS: Duration = Duration::from_millis(20);
 
+/// How it is told to fail.
+#[derive(Clone, Copy)]
+struct Degradation {
+    errors: u32,
+    slow: Duration,
+    until: Instant,
+}
+
+struct Upstream {
+    host: String,
+    database: Database,
+    flaw: Option<FlawedUpstream>,
+    degradation: Mutex<Option<Degradation>>,
+}
+
 pub(super) async fn run(node: Node, flaw: Option<FlawedUpstream>) -> Result<(), BoxError> {
-    let database = Arc::new(disk::open_database("/upstream.redb")?);
+    let database = disk::open_database("/upstream.redb")?;
     let setup = database.begin_write()?;
     setup.open_table(WORK_DONE)?;
     setup.open_table(DEGRADATION)?;
     setup.commit()?;
+    let host = node.host().to_owned();
+    let upstream = Arc::new(Upstream { host, database, flaw, degradation: Mutex::new(None) });
+    if let Some(degrade) = upstream.degraded_before()? {
+        // How long it was away it cannot know: it begins anew.
+        upstream.clone().degraded(&degrade);
+    }
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
-    let (host, degraded): (Arc<str>, _) = (node.host().into(), database.clone());
+    let degraded = upstream.clone();
     Server::new()
-        .on(move |request: Serve, _: Call| serve(host.clone(), database.clone(), flaw, request))
+        .on(move |request: Serve, _: Call| upstream.clone().serve(request))
         .on(move |request: Degrade, _: Call| {
-            let done = degrade(&degraded, request);
-            async move { done }
+            let done = degraded.clone().degrade(&request);
+            async move { done.map_err(internal) }
         })
         .serve(listener)
         .await?;
     Ok(())
 }
 
-async fn serve(
-    host: Arc<str>,
-    database: Arc<Database>,
-    flaw: Option<FlawedUpstream>,
-    call: Serve,
-) -> Result<u64, Status> {
-    let Serve { caller, incarnation, permit, request } = call;
-    tracing::info!(target: "upstream", breaker = &*host, caller, incarnation, permit, "received");
-    if request == Request::Nonsense {
-        return Err(Status::new(Code::Invalid, "there is no such work"));
+impl Upstream {
+    async fn serve(self: Arc<Self>, call: Serve) -> Result<u64, Status> {
+        let Serve { caller, incarnation, permit, request } = call;
+        tracing::info!(target: "upstream", breaker = &*self.host, caller, incarnation, permit, "received");
+        if request == Request::Nonsense {
+            return Err(Status::new(Code::Invalid, "there is no such work"));
+        }
+        let degradation = *self.degradation();
+        if let Some(Degradation { errors, slow, .. }) = degradation.filter(|it| Instant::now() < it.until) {
+            if !slow.is_zero() {
+                time::sleep(slow).await;
+            }
+            if rng::range(0..100) < u64::from(errors) {
+                return Err(Status::new(Code::Unavailable, "degraded"));
+            }
+        }
+        if request == Request::Read {
+            return counted(&self.database, &caller).map_err(internal);
+        }
+        let count = match self.flaw {
+            Some(FlawedUpstream::CountsLate) => count_late(&self.database, &caller).await,
+            None => count(&self.database, &caller),
+        }
+        .map_err(internal)?;
+        tracing::info!(target: "effect", caller, count, "counted");
+        Ok(count)
     }
-    let (errors, slow) = degradation(&database).map_err(internal)?;
-    if !slow.is_zero() {
-        time::sleep(slow).await;
+
+    fn degradation(&self) -> MutexGuard<'_, Option<Degradation>> {
+        self.degradation.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    if rng::range(0..100) < u64::from(errors) {
-        return Err(Status::new(Code::Unavailable, "degraded"));
+
+    /// What it was told before it crashed, if that was not over.
+    fn degraded_before(&self) -> Result<Option<Degrade>, redb::Error> {
+        let table = self.database.begin_read()?.open_table(DEGRADATION)?;
+        let entry = table.get(())?.map(|entry| entry.value());
+        Ok(entry.map(|(errors, slow, lasting)| Degrade { errors, slow, lasting }))
     }
-    if request == Request::Read {
-        return counted(&database, &caller).map_err(internal);
+
+    fn degrade(self: Arc<Self>, request: &Degrade) -> Result<(), redb::Error> {
+        let Degrade { errors, slow, lasting } = *request;
+        self.store((lasting > 0).then_some((errors, slow, lasting)))?;
+        self.degraded(request);
+        Ok(())
     }
-    let count = match flaw {
-        Some(FlawedUpstream::CountsLate) => count_late(&database, &caller).await,
-        None => count(&database, &caller),
+
+    /// From now on it is, until its time is over.
+    fn degraded(self: Arc<Self>, request: &Degrade) {
+        let Degrade { errors, slow, lasting } = *request;
+        if lasting == 0 {
+            *self.degradation() = None;
+            tracing::info!(target: "upstream", "restored");
+            return;
+        }
+        let until = Instant::now() + Duration::from_millis(lasting);
+        *self.degradation() = Some(Degradation { errors, slow: Duration::from_millis(slow), until });
+        tracing::info!(target: "upstream", errors, slow, lasting, "degraded");
+        task::spawn(async move {
+            time::sleep_until(until).await;
+            if self.degradation().is_some_and(|it| it.until == until) {
+                // If it cannot be forgotten, it begins anew at the next start, as it would after a crash.
+                let _ = self.store(None);
+            }
+        });
     }
-    .map_err(internal)?;
-    tracing::info!(target: "effect", caller, count, "counted");
-    Ok(count)
+
+    fn store(&self, degradation: Option<(u32, u64, u64)>) -> Result<(), redb::Error> {
+        let transaction = self.database.begin_write()?;
+        {
+            let mut table = transaction.open_table(DEGRADATION)?;
+            match degradation {
+                Some(degradation) => table.insert((), degradation)?,
+                None => table.remove(())?,
+            };
+        }
+        transaction.commit()?;
+        Ok(())
+    }
 }
 
 fn counted(database: &Database, caller: &str) -> Result<u64, redb::Error> {
@@ -116,35 +188,6 @@ async fn count_late(database: &Database, caller: &str) -> Result<u64, redb::Erro
     transaction.open_table(WORK_DONE)?.insert(caller, count)?;
     transaction.commit()?;
     Ok(count)
-}
-
-fn degradation(database: &Database) -> Result<(u32, Duration), redb::Error> {
-    let table = database.begin_read()?.open_table(DEGRADATION)?;
-    Ok(match table.get(())?.map(|entry| entry.value()) {
-        Some((errors, slow, until)) if unix_ms() < until => (errors, Duration::from_millis(slow)),
-        _ => (0, Duration::ZERO),
-    })
-}
-
-fn degrade(database: &Database, request: Degrade) -> Result<(), Status> {
-    let Degrade { errors, slow, lasting } = request;
-    let store = || -> Result<(), redb::Error> {
-        let transaction = database.begin_write()?;
-        transaction.open_table(DEGRADATION)?.insert((), (errors, slow, unix_ms().saturating_add(lasting)))?;
-        transaction.commit()?;
-        Ok(())
-    };
-    store().map_err(internal)?;
-    if lasting > 0 {
-        tracing::info!(target: "upstream", errors, slow, lasting, "degraded");
-    } else {
-        tracing::info!(target: "upstream", "restored");
-    }
-    Ok(())
-}
-
-fn unix_ms() -> u64 {
-    clock::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 fn internal(error: redb::Error) -> Status {

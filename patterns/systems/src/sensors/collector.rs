@@ -4,6 +4,7 @@
 //! what is there, and only its next start can tell.
 
 use std::{
+    future::{Future, pending},
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -14,6 +15,7 @@ use squall_rt::{
     net::{TcpListener, UdpSocket},
     process,
     rpc::{Call, Code, Server, Status},
+    task,
     time::sleep,
 };
 
@@ -45,8 +47,9 @@ pub async fn run(node: Node, params: Params) -> Result<(), BoxError> {
         async move { answer }
     });
     let lease = Lease::new(node.clone(), params.clone());
+    let receiving = receive(node, params.clone(), store.clone(), socket);
     tokio::select! {
-        ended = receive(&node, &params, &store, &socket) => Ok(ended?),
+        ended = watched(receiving, &params) => Ok(ended?),
         served = server.serve(listener) => Ok(served?),
         () = lease.keep() => Ok(()),
         ended = publish(&params, &store, &lease) => Ok(ended?),
@@ -55,7 +58,20 @@ pub async fn run(node: Node, params: Params) -> Result<(), BoxError> {
     }
 }
 
-async fn receive(node: &Node, params: &Params, store: &Shared, socket: &UdpSocket) -> io::Result<()> {
+/// Runs the loop that receives, with the collector's end in its end.
+async fn watched(
+    receiving: impl Future<Output = io::Result<()>> + Send + 'static,
+    params: &Params,
+) -> io::Result<()> {
+    if params.is(FlawKind::DeafAfterPanic) {
+        // Flawed variant: a task of its own, of which nobody hears again.
+        drop(task::spawn(receiving));
+        return pending().await;
+    }
+    receiving.await
+}
+
+async fn receive(node: Node, params: Params, store: Shared, socket: UdpSocket) -> io::Result<()> {
     let mut datagram = [0; 256];
     loop {
         let (length, from) = match socket.recv_from(&mut datagram).await {
@@ -63,7 +79,7 @@ async fn receive(node: &Node, params: &Params, store: &Shared, socket: &UdpSocke
             Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => continue,
             received => received?,
         };
-        let Some((sensor, next)) = take(params, store, &datagram[..length])? else { continue };
+        let Some((sensor, next)) = take(&params, &store, &datagram[..length])? else { continue };
         let ack = Ack { sensor, collector: node.index(), start: node.incarnation(), next };
         // A datagram that is not sent is one that is lost.
         let _ = socket.send_to(&Sealed::new(Purpose::Ack, &ack).to_datagram(), from).await;
@@ -84,6 +100,8 @@ fn take(params: &Params, store: &Shared, datagram: &[u8]) -> io::Result<Option<(
     match sealed.and_then(|sealed| sealed.open::<Ask>(Purpose::Ask)) {
         Some(Ask { sensor }) => Ok(Some((sensor, lock(store).wanted(sensor)))),
         None => {
+            // Flawed variant: nobody sends what is no message.
+            assert!(!params.is(FlawKind::DeafAfterPanic), "a datagram is a message");
             tracing::info!(target: "collector", "forged");
             Ok(None)
         }

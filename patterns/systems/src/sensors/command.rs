@@ -98,15 +98,26 @@ impl Commands {
             return Ok(offset);
         }
         let offset = state.offset.wrapping_add(by);
-        state.log.append(&[Executed { request, by, offset }])?;
-        // Flawed otherwise: it is in the page cache, and the machine may lose power.
-        if !self.params.is(FlawKind::CommandsBeforeSync) {
-            state.log.sync()?;
+        let sensor = self.sensor;
+        match self.write(&mut state.log, Executed { request, by, offset }) {
+            Err(AppendError::Broken(e)) => {
+                tracing::info!(target: "effect", sensor, request, intent, by, offset, "adjustment_uncertain");
+                return Err(AppendError::Broken(e));
+            }
+            written => written?,
         }
         state.offset = offset;
         state.executed.insert(request, offset);
-        let sensor = self.sensor;
         tracing::info!(target: "effect", sensor, request, intent, by, offset, "adjusted");
         Ok(offset)
+    }
+
+    fn write(&self, log: &mut Log<Executed>, command: Executed) -> Result<(), AppendError> {
+        log.append(&[command])?;
+        // Flawed otherwise: it is in the page cache, and the machine may lose power.
+        if !self.params.is(FlawKind::CommandsBeforeSync) {
+            log.sync()?;
+        }
+        Ok(())
     }
 }

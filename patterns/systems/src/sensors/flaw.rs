@@ -19,6 +19,7 @@ pub enum FlawKind {
     SendsOnce,
     GivesUp,
     FixedMembers,
+    DeafAfterPanic,
     // The log.
     AcksBeforeSync,
     AcksFromMemory,
@@ -81,6 +82,11 @@ pub const FLAWS: &[Flaw] = &[
         "fixed_members",
         "readings_delivered",
         "sensors ask who the collectors are at their start, and never again",
+    ),
+    flaw(
+        "deaf_after_panic",
+        "readings_delivered",
+        "a collector panics at a datagram that is no message, and only the task that receives ends: the rest of it lives on",
     ),
     flaw(
         "acks_before_sync",

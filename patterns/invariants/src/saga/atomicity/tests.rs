@@ -87,6 +87,37 @@ fn a_coordinator_may_find_more_in_its_log_than_it_has_told() {
 }
 
 #[test]
+fn a_coordinator_may_find_in_its_log_that_it_goes_back() {
+    let under_way = || forward(1).saga("step_intended", "s", Some("reserve"));
+    let taken_up = |script: Script| script.ended().saga("resumed", "s", Some("create_order"));
+    let undo = |script: Script| script.undone("s", "create_order");
+    let back = |script: Script| undo(script).saga("compensated", "s", None);
+    assert_eq!(breach(&undo(under_way())), Some("out_of_order"));
+    assert_eq!(breach(&back(taken_up(under_way()))), None, "it was refused");
+    let took_effect = || under_way().effect("applied", "s", "reserve", 1);
+    let undoes = taken_up(took_effect()).effect("undone", "s", "create_order", 1);
+    assert_eq!(breach(&undoes), Some("out_of_order"), "it was not");
+    let late = taken_up(under_way()).effect("applied", "s", "reserve", 1);
+    assert_eq!(breach(&late), Some("late_effect"));
+    let undone = || took_effect().effect("undone", "s", "reserve", 1);
+    assert_eq!(breach(&undo(undone())), Some("out_of_order"));
+    assert_eq!(breach(&back(taken_up(undone()))), None, "it is compensated");
+}
+
+#[test]
+fn a_coordinator_may_find_in_its_log_that_nothing_is_left() {
+    let first = || Script::started("s").saga("step_intended", "s", Some("create_order"));
+    let taken_up = |script: Script| script.ended().saga("resumed", "s", Some("create_order"));
+    let over = |script: Script| script.saga("compensated", "s", None);
+    assert_eq!(breach(&over(first())), Some("skipped_compensation"));
+    assert_eq!(breach(&over(taken_up(first()))), None, "it was refused");
+    let took_effect = first().effect("applied", "s", "create_order", 1);
+    assert_eq!(breach(&over(taken_up(took_effect.clone()))), Some("not_undone"));
+    let undone = took_effect.effect("undone", "s", "create_order", 1);
+    assert_eq!(breach(&over(taken_up(undone))), None, "it is compensated");
+}
+
+#[test]
 fn ends_that_are_neither_all_nor_nothing() {
     assert_eq!(breach(&forward(4).saga("completed", "s", None)), Some("half_done"));
     assert_eq!(breach(&forward(3).saga("compensated", "s", None)), Some("not_undone"));

@@ -15,7 +15,8 @@ struct Effect {
     seq: u64,
 }
 
-/// `adjusted_once`. A command is known by the `intent` that its outcome names and its effect bears.
+/// `adjusted_once`. A command is known by the `intent` that its outcome names and its effect bears. Whether one that could not be written has
+/// taken effect shows when it is repeated, and in the offset of the next.
 #[derive(Default)]
 pub struct AdjustedOnce {
     effects: BTreeMap<i64, Effect>,
@@ -23,6 +24,8 @@ pub struct AdjustedOnce {
     failed: BTreeMap<i64, u64>,
     /// By sensor, the offset and the record that made it.
     offsets: BTreeMap<i64, (i64, u64)>,
+    /// By sensor, its last command if that could not be written: its intent, and the offset after it.
+    uncertain: BTreeMap<i64, (i64, i64, Effect)>,
     exercised: u64,
 }
 
@@ -33,7 +36,12 @@ impl Invariant for AdjustedOnce {
 
     fn observe(&mut self, record: &Record) -> Result<(), Breach> {
         match &record.kind {
-            Kind::Event { name, fields, .. } if *name == "effect.adjusted" => self.effect(fields, record.seq),
+            Kind::Event { name, fields, .. } => match &**name {
+                "effect.adjusted" => self.effect(fields, record.seq),
+                "effect.adjustment_uncertain" => self.uncertain(fields, record.seq),
+                "sensor.repeated" => self.repeated(fields),
+                _ => Ok(()),
+            },
             Kind::Ok(operation, fields) => self.acknowledged(operation, fields),
             Kind::Fail(operation, fields) => {
                 let Some(intent) = fields.int("intent") else { return Ok(()) };
@@ -67,7 +75,40 @@ impl AdjustedOnce {
         };
         self.exercised += 1;
         let (by, offset) = (fields.int("by").unwrap_or(0), fields.int("offset").unwrap_or(0));
-        if let Some(first) = self.effects.insert(intent, Effect { sensor, by, seq }) {
+        self.settle(sensor, offset.wrapping_sub(by))?;
+        self.takes_effect(intent, offset, Effect { sensor, by, seq })
+    }
+
+    /// It is known what became of a command that could not be written: the sensor goes on from this offset.
+    fn settle(&mut self, sensor: i64, from: i64) -> Result<(), Breach> {
+        match self.uncertain.remove(&sensor) {
+            Some((intent, offset, effect)) if offset == from => self.takes_effect(intent, offset, effect),
+            _ => Ok(()),
+        }
+    }
+
+    fn uncertain(&mut self, fields: &Fields, seq: u64) -> Result<(), Breach> {
+        let (Some(sensor), Some(intent)) = (fields.int("sensor"), fields.int("intent")) else {
+            return Ok(());
+        };
+        let (by, offset) = (fields.int("by").unwrap_or(0), fields.int("offset").unwrap_or(0));
+        self.settle(sensor, offset.wrapping_sub(by))?;
+        self.uncertain.insert(sensor, (intent, offset, Effect { sensor, by, seq }));
+        Ok(())
+    }
+
+    fn repeated(&mut self, fields: &Fields) -> Result<(), Breach> {
+        let Some(intent) = fields.int("intent") else { return Ok(()) };
+        let uncertain = self.uncertain.iter().find(|(_, (uncertain, ..))| *uncertain == intent);
+        match uncertain.map(|(sensor, (_, offset, _))| (*sensor, *offset)) {
+            Some((sensor, offset)) => self.settle(sensor, offset),
+            None => Ok(()),
+        }
+    }
+
+    fn takes_effect(&mut self, intent: i64, offset: i64, effect: Effect) -> Result<(), Breach> {
+        let Effect { sensor, by, seq } = effect;
+        if let Some(first) = self.effects.insert(intent, effect) {
             return Err(Breach::of(
                 "adjusted_twice",
                 format!(

@@ -156,6 +156,30 @@ fn a_command_takes_effect_once_as_it_was_asked() {
 }
 
 #[test]
+fn a_command_that_could_not_be_written_may_have_taken_effect() {
+    let uncertain = || as_event("effect.adjustment_uncertain", adjusted(0, 1, 5, 5));
+    let repeated = |seq| event(seq, "sensors[0]", "sensor.repeated", Fields::new().with("intent", 1));
+    for history in [
+        vec![uncertain(), adjusted(1, 2, 3, 3), adjusted(2, 1, 5, 8)],
+        vec![uncertain(), adjusted(1, 2, 3, 8), told_ok(2, 1, 5)],
+        vec![uncertain(), repeated(1), told_ok(2, 1, 5), adjusted(3, 2, 3, 8)],
+        vec![uncertain(), adjusted(1, 1, 5, 5), told_ok(2, 1, 5)],
+        vec![uncertain(), told_failed(1, 1, 5), adjusted(2, 2, 3, 3)],
+    ] {
+        assert_eq!(judge(AdjustedOnce::default(), &history), None, "{history:?}");
+    }
+    for (history, seq, class) in [
+        (vec![uncertain(), adjusted(1, 2, 3, 9)], 1, "lost_adjustment"),
+        (vec![uncertain(), repeated(1), adjusted(2, 2, 3, 3)], 2, "lost_adjustment"),
+        (vec![uncertain(), repeated(1), adjusted(2, 1, 5, 10)], 2, "adjusted_twice"),
+        (vec![uncertain(), told_failed(1, 1, 5), adjusted(2, 2, 3, 8)], 2, "failed_yet_effective"),
+        (vec![uncertain(), told_ok(1, 1, 5)], 1, "never_adjusted"),
+    ] {
+        assert_eq!(judge(AdjustedOnce::default(), &history), Some((seq, class)), "{history:?}");
+    }
+}
+
+#[test]
 fn nobody_publishes_in_a_reign_that_is_over() {
     let fine = [granted(0, 1), published(1, 1), granted(2, 2), published(3, 2)];
     assert_eq!(judge(OnePrimary::default(), &fine), None);
