@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::mapping::Mapping;
-use crate::{history::Record, system::EventKind};
+use crate::history::{EventKind, Record};
 
 /// A broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,7 +20,6 @@ mod network;
 mod process;
 mod range;
 mod strike;
-pub(crate) mod target;
 mod topology;
 
 pub use self::{

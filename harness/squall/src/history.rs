@@ -8,6 +8,12 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize, Serializer};
 
+mod digest;
+mod vocabulary;
+
+pub(crate) use self::digest::Digester;
+pub use self::{digest::Digest, vocabulary::EventKind};
+
 /// A field's value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]

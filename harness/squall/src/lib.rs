@@ -4,9 +4,9 @@
 //! plan; the plan is executed in a simulated world and leaves a [history]; invariants [judge](check) the
 //! history. A run is a pure function of (build, spec, seed).
 //!
-//! Each folder uses what is below it: history; then what a run is made of (spec, system, check, plan, fault, run), which know each other; then
-//! workers, and the pool of them; shrink, blame, diff; exploration; reports; the command line and `cargo test` on top. A test reads that from
-//! the sources.
+//! Each folder uses what is below it: history; then what a run is made of (spec, system, check, record, cluster, fault, plan), which know each
+//! other; the run; then workers, and the pool of them; shrink, blame, diff; exploration; reports; the command line and `cargo test` on top. A
+//! test reads that from the sources.
 
 #[cfg(not(madsim))]
 compile_error!(
@@ -24,6 +24,8 @@ mod bugs;
 pub mod check;
 #[cfg(madsim)]
 pub mod cli;
+#[cfg(madsim)]
+mod cluster;
 #[cfg(madsim)]
 mod confine;
 #[cfg(madsim)]
@@ -49,6 +51,8 @@ pub mod plan;
 #[cfg(madsim)]
 mod pool;
 #[cfg(madsim)]
+mod record;
+#[cfg(madsim)]
 mod report;
 #[cfg(madsim)]
 mod reproduce;
@@ -72,6 +76,6 @@ pub mod worker;
 #[cfg(madsim)]
 pub use crate::{
     check::{Condition, Invariant, Violation},
-    history::{Fields, Record, Value},
-    system::{BoxError, EventKind, Flaw, Group, Node, Operations, Outcome, Registry, System, Transport},
+    history::{EventKind, Fields, Record, Value},
+    system::{BoxError, Flaw, Group, Node, Operations, Outcome, Registry, System, Transport},
 };

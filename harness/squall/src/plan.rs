@@ -25,6 +25,7 @@ pub use self::{
 };
 pub use crate::fault::Action;
 use crate::{
+    check::pattern::Pattern,
     spec::{
         Spec, draws,
         model::{CountRange, Dur, DurationRange, Every, Fault, Heal, Scalar},
@@ -144,6 +145,13 @@ pub struct PlannedTrigger {
     pub nth: u64,
     /// How long after it.
     pub after: Dur,
+}
+
+impl PlannedTrigger {
+    /// Which events it waits for.
+    pub(crate) fn pattern(&self) -> Pattern {
+        Pattern::of(&self.event, &self.fields)
+    }
 }
 
 impl Plan {

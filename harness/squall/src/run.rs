@@ -1,40 +1,25 @@
 //! One run: a spec and the run's name go in, a report comes out.
 
-mod capture;
-mod clients;
-pub(crate) mod cluster;
 mod engine;
 mod execute;
 mod headline;
 mod idle;
-mod record;
-mod shape;
 mod states;
-mod throttle;
 mod trigger;
 mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::{
-    capture::take_logger,
-    cluster::CLIENTS,
-    execute::{Ended, apart, execute_followed, try_explain, with_drawn_operations},
-    record::{Followed, Follower},
-    shape::loss_model,
-};
+pub(crate) use self::execute::{Ended, apart, execute_followed, try_explain, with_drawn_operations};
 pub use self::{
-    clients::ClientDriver,
     execute::{execute, explain},
     idle::Idle,
 };
-pub use crate::confine::Backtrace;
 use crate::{
     check::Violation,
     history::Record,
@@ -42,6 +27,7 @@ use crate::{
     plan::RunId,
     trace::Traced,
 };
+pub use crate::{confine::Backtrace, history::Digest};
 
 /// How to execute a run. None of it changes what happens in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,16 +89,6 @@ pub enum Verdict {
         /// Why.
         reason: String,
     },
-}
-
-/// A 64-bit digest over a run's canonical event stream; printed as 16 hexadecimal digits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Digest(pub u64);
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
 }
 
 /// What a fault did in one run.

@@ -6,11 +6,13 @@ use proptest::strategy::{BoxedStrategy, Strategy};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
+pub use crate::history::EventKind;
 use crate::{
     check::{Condition, Invariant},
     history::{Fields, Value},
 };
 
+mod client_driver;
 mod facts;
 mod membership;
 mod observed;
@@ -18,14 +20,15 @@ mod registration;
 mod registry;
 
 pub(crate) use self::registration::problems_with;
+pub use self::{
+    client_driver::ClientDriver,
+    registration::Problem,
+    registry::{AnySystem, Registry, Sampler},
+};
 pub(crate) use self::{
     facts::{Facts, OperationFacts},
     membership::Membership,
     observed::{Call, Observer, observed},
-};
-pub use self::{
-    registration::Problem,
-    registry::{AnySystem, Registry, Sampler},
 };
 
 /// Whatever went wrong in a node.
@@ -116,61 +119,6 @@ pub struct Group {
     pub size: u32,
 }
 
-/// A kind of event that nodes report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventKind {
-    /// `target.message` of the tracing event.
-    pub name: &'static str,
-    /// The names of its fields.
-    pub fields: &'static [&'static str],
-    /// When it is reported, in half a line.
-    pub about: &'static str,
-}
-
-impl EventKind {
-    /// With this name, these fields, and when it is reported, in half a line.
-    pub const fn new(name: &'static str, fields: &'static [&'static str], about: &'static str) -> Self {
-        EventKind { name, fields, about }
-    }
-
-    /// So many as there are in all of these.
-    #[doc(hidden)]
-    pub const fn count(parts: &[&[EventKind]]) -> usize {
-        let (mut all, mut part) = (0, 0);
-        while part < parts.len() {
-            all += parts[part].len();
-            part += 1;
-        }
-        all
-    }
-
-    /// All of these.
-    #[doc(hidden)]
-    pub const fn joined<const N: usize>(parts: &[&[EventKind]]) -> [EventKind; N] {
-        let mut all = [EventKind { name: "", fields: &[], about: "" }; N];
-        let (mut n, mut part) = (0, 0);
-        while part < parts.len() {
-            let mut i = 0;
-            while i < parts[part].len() {
-                all[n] = parts[part][i];
-                (n, i) = (n + 1, i + 1);
-            }
-            part += 1;
-        }
-        all
-    }
-}
-
-/// Vocabularies one after another, as what [`System::events`] gives: `events![circuit_breaker::EVENTS, OWN]`.
-#[macro_export]
-macro_rules! events {
-    ($($part:expr),+ $(,)?) => {{
-        const PARTS: &[&[$crate::EventKind]] = &[$(&$part),+];
-        const ALL: [$crate::EventKind; $crate::EventKind::count(PARTS)] = $crate::EventKind::joined(PARTS);
-        &ALL
-    }};
-}
-
 /// A deliberately flawed variant of the system, which its specs must catch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flaw {
@@ -258,6 +206,9 @@ impl Node {
         self.cluster.of(group).into_iter().map(|i| host_name(group, i)).collect()
     }
 }
+
+/// The group that clients form.
+pub(crate) const CLIENTS: &str = "clients";
 
 /// The host name of a node, as `payments-1`.
 pub(crate) fn host_name(group: &str, index: u32) -> String {

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall_rt::world::{net::PacketKind, watch::PacketFate};
 
-use crate::system::EventKind;
+use crate::history::EventKind;
 
 /// One line of a trace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

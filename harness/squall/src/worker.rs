@@ -29,7 +29,8 @@ use crate::{
     history::Record,
     log::Logged,
     plan::RunId,
-    run::{self, ExecuteOptions, Followed, Follower, RunReport},
+    record::{self, Followed, Follower},
+    run::{self, ExecuteOptions, RunReport},
     spec::Spec,
     system::{Call, Registry},
 };
@@ -112,7 +113,7 @@ pub fn enter_if_worker(registry: &Registry) {
     if std::env::var_os(MARK).is_none_or(|mark| mark != "1") {
         return;
     }
-    run::take_logger();
+    record::take_logger();
     let code = match Seat::take() {
         Ok(seat) => {
             let parent = std::os::unix::process::parent_id();

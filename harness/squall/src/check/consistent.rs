@@ -29,8 +29,7 @@ use super::{
 };
 use crate::{
     history::{Fields, Kind, Record},
-    run::{self, RunReport},
-    spec::model::{Check, Consistent as Spec, FieldNames, Scalar},
+    spec::model::{Check, Consistent as Spec, FieldNames, Scalar, Spanned},
 };
 
 /// How many steps stand for a second of budget; a step is about 100 ns.
@@ -62,16 +61,15 @@ pub(crate) fn promise(name: &str) -> Option<Consistency> {
     PROMISES.iter().any(|(known, _)| *known == name).then(|| Consistency::of(&name.replace('_', "-")))?
 }
 
-/// Draws what a check of consistency found wrong with a run, with the run's faults as bands. Nothing if none of the spec's did.
-pub(crate) fn picture(spec: &crate::spec::Spec, report: &RunReport) -> Option<String> {
-    let run::Verdict::Violated(violation) = &report.verdict else { return None };
-    let check = spec.check.iter().find(|check| label(check) == violation.invariant)?;
+/// Draws what the check of consistency of this name found wrong with a history, with the faults as bands. Nothing if it is no such check.
+pub(crate) fn picture(checks: &[Spanned<Check>], violated: &str, history: &[Record]) -> Option<String> {
+    let check = checks.iter().find(|check| label(check) == violated)?;
     let check = match &check.value {
         Check::Consistent(consistent) => Consistent::new(label(check), consistent),
         Check::Named(name) => Consistent::builtin(name)?,
         _ => return None,
     };
-    check.picture(&report.history)
+    check.picture(history)
 }
 
 /// The check of one promise, fresh for one run.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Breach, End, Invariant, Mapping, Violation,
+    Breach, Condition, End, Invariant, Mapping, Violation,
     combinator::{Count, Eventually, Goal, Never, Order},
     consistency,
     consistent::Consistent,
@@ -13,8 +13,7 @@ use super::{
 use crate::{
     confine::as_part,
     history::Record,
-    spec::model::{Check, Consistent as Consistency, EventuallyThat, Mapped, Spec},
-    system::AnySystem,
+    spec::model::{Check, Consistent as Consistency, EventuallyThat, Mapped, Spanned},
 };
 
 struct Sometimes {
@@ -30,15 +29,16 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    /// The checks of a spec, fresh. The spec must be valid for the system.
-    pub fn new(spec: &Spec, system: &dyn AnySystem, params: &serde_json::Value) -> Self {
+    /// The checks of a spec, fresh; `own` are the system's invariants, and `build` makes its conditions. The spec must be valid for the
+    /// system.
+    pub fn new(
+        checks: &[Spanned<Check>],
+        mut own: Vec<Box<dyn Invariant>>,
+        build: &dyn Fn() -> Vec<Box<dyn Condition>>,
+    ) -> Self {
         let mut judge = Judge { invariants: Vec::new(), sometimes: Vec::new() };
-        let mut own =
-            as_part(&mut (), |()| "System::invariants".to_owned(), |()| system.build_invariants(params));
-        let build =
-            || as_part(&mut (), |()| "System::conditions".to_owned(), |()| system.build_conditions(params));
         let mut conditions = build();
-        for check in &spec.check {
+        for check in checks {
             let label = label(check);
             let invariant: Box<dyn Invariant> = match &check.value {
                 Check::Named(name) => match own.iter().position(|i| i.name() == name) {

@@ -3,10 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Breach, Condition, End, Invariant};
-use crate::{
-    history::{Fields, Kind, Record},
-    system::EventKind,
-};
+use crate::history::{EventKind, Fields, Kind, Record};
 
 /// What a law calls events and their fields, and what a service calls them. What is not mapped has the law's names already; an event that
 /// bears the name of one that is mapped is not shown to the law.

@@ -4,7 +4,6 @@ use std::fmt;
 
 use crate::{
     history::{Fields, Value},
-    plan::PlannedTrigger,
     spec::model::{EventPattern, Scalar},
 };
 
@@ -19,11 +18,6 @@ impl Pattern {
     /// The pattern of a spec.
     pub fn new(pattern: &EventPattern) -> Self {
         Self::of(&pattern.event.value, pattern.fields.iter().map(|(name, value)| (&name.value, value)))
-    }
-
-    /// The pattern of a planned trigger.
-    pub fn planned(trigger: &PlannedTrigger) -> Self {
-        Self::of(&trigger.event, &trigger.fields)
     }
 
     /// A pattern of a name and fields.

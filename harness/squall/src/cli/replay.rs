@@ -129,7 +129,13 @@ pub(super) fn replay(inquiry: &Inquiry, registry: &Registry, args: &ReplayArgs) 
         writeln!(out, "{line}")?;
     }
     if let Some(path) = &args.svg {
-        let Some(picture) = consistent::picture(&loaded.spec, report) else {
+        let picture = match &report.verdict {
+            Verdict::Violated(violation) => {
+                consistent::picture(&loaded.spec.check, &violation.invariant, &report.history)
+            }
+            _ => None,
+        };
+        let Some(picture) = picture else {
             screen::say(format_args!(
                 "error: there is nothing to draw: no consistency check of the spec (linearizable, causal, ..) found this run wrong"
             ));

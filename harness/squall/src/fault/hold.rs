@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use squall_rt::world::NodeId;
 
-use crate::run::cluster::Cluster;
+use crate::cluster::Cluster;
 
 /// Undoes one part of what a fault did. Returns what that part touched in all: packets, calls, processes.
 type Release = Box<dyn FnOnce(&Cluster) -> u64 + Send>;

@@ -7,13 +7,12 @@ use squall_rt::world::{
     net::{LinkEffect, LossModel},
 };
 
-use super::{
-    Hold,
-    target::{self, Among},
-};
+use super::Hold;
 use crate::{
-    plan::PlannedFault,
-    run::cluster::Cluster,
+    cluster::{
+        Cluster,
+        target::{self, Among},
+    },
     spec::model::{Dur, Link, Target},
     system::Transport,
 };
@@ -32,10 +31,9 @@ pub(crate) struct Strike<'a> {
 
 impl<'a> Strike<'a> {
     /// `announce` takes the line of the history that tells what was done, before its consequences are.
-    pub fn new(cluster: &'a Cluster, planned: &PlannedFault, announce: &'a dyn Fn(String)) -> Self {
-        let name = planned.name();
+    pub fn new(cluster: &'a Cluster, name: String, lasts: Option<Dur>, announce: &'a dyn Fn(String)) -> Self {
         let draws = cluster.world().stream("target", &name);
-        Strike { cluster, name, lasts: planned.lasts, draws, announce }
+        Strike { cluster, name, lasts, draws, announce }
     }
 
     /// Tells the history.

@@ -13,12 +13,17 @@ use squall_rt::{
 };
 use tokio::sync::oneshot;
 
-use super::{FaultCount, cluster::Cluster, record::Recorder, trigger::ArmedTrigger, watch::Watch};
+use super::{
+    FaultCount,
+    trigger::{ArmedTrigger, Triggers},
+    watch::Watch,
+};
 use crate::{
-    check::pattern::Pattern,
+    cluster::Cluster,
     fault::{Hold, Strike},
     history::Kind,
     plan::{LeftOut, Plan, PlannedFault, PlannedTrigger, Start},
+    record::Recorder,
     trace,
 };
 
@@ -48,6 +53,10 @@ pub(crate) struct Engine {
     /// What does not strike after all.
     left_out: LeftOut,
     max_concurrent: Option<u32>,
+    /// What waits for events of nodes.
+    triggers: Arc<Triggers>,
+    /// It has what waits for events of the world.
+    watch: Option<Arc<Watch>>,
     state: Mutex<State>,
 }
 
@@ -56,7 +65,8 @@ impl Engine {
     pub fn start(
         cluster: Arc<Cluster>,
         recorder: Arc<Recorder>,
-        watch: Option<&Watch>,
+        triggers: Arc<Triggers>,
+        watch: Option<Arc<Watch>>,
         plan: Plan,
         max_concurrent: Option<u32>,
         ids: impl Iterator<Item = String>,
@@ -76,20 +86,21 @@ impl Engine {
         let engine = Arc::new(Engine {
             world: cluster.world().clone(),
             cluster,
-            recorder: recorder.clone(),
+            recorder,
             state: Mutex::new(State {
                 stages: stages.collect(),
                 counts: ids.map(|id| (id, FaultCount::default())).collect(),
                 settled: false,
             }),
             max_concurrent,
+            triggers,
+            watch,
             faults,
             futures,
             left_out: plan.left_out,
         });
-        let mut triggers = Vec::new();
-        // Of these the recorder knows nothing.
-        let mut on_world = Vec::new();
+        let mut of_nodes = Vec::new();
+        let mut of_world = Vec::new();
         let mut tasks = Vec::new();
         for i in 0..first {
             match &engine.faults[i].start {
@@ -97,16 +108,16 @@ impl Engine {
                 Start::At(at) => tasks.push(engine.strike_at(i, at.0)),
                 Start::When(trigger) => {
                     let (armed, task) = engine.await_event(i, trigger, trigger.nth);
-                    let of_world = trace::world_event(&trigger.event).is_some();
-                    let among = if of_world { &mut on_world } else { &mut triggers };
+                    let is_of_world = trace::world_event(&trigger.event).is_some();
+                    let among = if is_of_world { &mut of_world } else { &mut of_nodes };
                     among.push(armed);
                     tasks.push(task);
                 }
             }
         }
-        recorder.arm(&engine, triggers);
-        if let Some(watch) = watch {
-            watch.arm(&engine, on_world);
+        engine.triggers.arm(of_nodes);
+        if let Some(watch) = &engine.watch {
+            watch.triggers.arm(of_world);
         }
         (engine, tasks)
     }
@@ -149,11 +160,17 @@ impl Engine {
         let engine = self.clone();
         let (fire, fired) = oneshot::channel();
         let after = trigger.after.0;
+        let weak = Arc::downgrade(self);
+        let at_once: Box<dyn FnOnce() + Send> = Box::new(move || {
+            if let Some(engine) = weak.upgrade() {
+                engine.strike(i);
+            }
+        });
         let armed = ArmedTrigger {
             fault: i,
-            pattern: Pattern::planned(trigger),
+            pattern: trigger.pattern(),
             remaining: nth,
-            at_once: after.is_zero(),
+            strike: after.is_zero().then_some(at_once),
             fire: Some(fire),
         };
         let task = squall_rt::task::spawn(async move {
@@ -194,7 +211,7 @@ impl Engine {
         // The strikes of a fault that wait are all of one draw, so that no two of them come at the same event. The first of them
         // waits for the earliest, and chooses.
         let mut draws: BTreeMap<&str, Range<usize>> = BTreeMap::new();
-        self.recorder.rearm(|armed| {
+        let mut change = |armed: ArmedTrigger| {
             let waiting = &self.faults[armed.fault];
             let Start::When(trigger) = &waiting.start else { return armed };
             let seen = trigger.nth - armed.remaining;
@@ -215,7 +232,11 @@ impl Engine {
                 tasks.push(task);
                 armed
             })
-        });
+        };
+        self.triggers.rearm(&mut change);
+        if let Some(watch) = &self.watch {
+            watch.triggers.rearm(&mut change);
+        }
         tasks
     }
 
@@ -256,7 +277,7 @@ impl Engine {
             ));
             None
         } else {
-            action.strike(&mut Strike::new(&self.cluster, planned, &announce))
+            action.strike(&mut Strike::new(&self.cluster, name.clone(), planned.lasts, &announce))
         };
         let mut state = self.state();
         let count = state.counts.entry(planned.fault.clone()).or_default();

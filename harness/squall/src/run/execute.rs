@@ -14,27 +14,27 @@ use squall_rt::{
 };
 
 use super::{
-    Coverage, Digest, ExecuteOptions, RunReport, Verdict,
-    capture::{self, CaptureGuard, RunLog},
-    clients::Clients,
-    cluster::{CLIENTS, Cluster, Setting},
-    engine::Engine,
-    idle::Idle,
-    record::{Followed, Follower, Recorded, Recorder},
-    states::states,
-    watch::Watch,
+    Coverage, Digest, ExecuteOptions, RunReport, Verdict, engine::Engine, idle::Idle, states::states,
+    trigger::Triggers, watch::Watch,
 };
 use crate::{
     check::judge::Judge,
+    cluster::{
+        Clients, Cluster, Setting,
+        target::{self, Among},
+    },
     confine::{self, Backtrace, By, Panicked, Sight, as_part},
-    fault::target::{self, Among},
     history::{Kind, Phase},
     plan::{Drawn, Plan, PlannedFault, RunId, Start},
+    record::{
+        Followed, Follower, Listener, Recorded, Recorder,
+        capture::{self, CaptureGuard, RunLog},
+    },
     spec::{
         Spec, draws,
         model::{Heal, Panics, Target},
     },
-    system::{AnySystem, Registry, Transport},
+    system::{AnySystem, CLIENTS, Registry, Transport},
     trace::{self, Traced},
 };
 
@@ -385,7 +385,11 @@ async fn supervise(
     if let Some(watch) = &watch {
         let _ = shared.watch.set(watch.clone());
     }
-    let recorder = Recorder::new(world.clone(), Judge::new(spec, &*system, &params), watch.clone(), follower);
+    let triggers = Arc::new(Triggers::default());
+    let watching = watch.clone().map(|watch| watch as Arc<dyn Listener>);
+    let listeners = watching.into_iter().chain([triggers.clone() as Arc<dyn Listener>]).collect();
+    let judge = judge(spec, &system, &params);
+    let recorder = Recorder::new(world.clone(), judge, listeners, follower);
     let _ = shared.recorder.set(recorder.clone());
     let (names, ends) = (recorder.clone(), recorder.clone());
     confine::listen(move |node| names.name_for_panic(node), move |told| ends.give_up_if_free(told));
@@ -421,7 +425,7 @@ async fn supervise(
     let phases = plan.phases;
     let heal = plan.heal.clone();
     let (engine, fault_tasks) =
-        Engine::start(cluster.clone(), recorder.clone(), watch.as_deref(), plan, most, ids);
+        Engine::start(cluster.clone(), recorder.clone(), triggers, watch, plan, most, ids);
     tasks.0.extend(fault_tasks);
     cluster.start_all();
     tasks.0.extend(engine.strike_first());
@@ -502,6 +506,14 @@ fn over_another_network(cluster: &Cluster) -> Option<String> {
              faults nor `network:` of the spec act there. Remedy: {remedy}"
         )
     })
+}
+
+/// The checks of the spec, with the invariants and conditions of its system.
+fn judge(spec: &Spec, system: &Arc<dyn AnySystem>, params: &serde_json::Value) -> Judge {
+    let own = as_part(&mut (), |()| "System::invariants".to_owned(), |()| system.build_invariants(params));
+    let conditions =
+        || as_part(&mut (), |()| "System::conditions".to_owned(), |()| system.build_conditions(params));
+    Judge::new(&spec.check, own, &conditions)
 }
 
 /// Has the world watched, if anybody wants to know.

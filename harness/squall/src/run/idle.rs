@@ -35,7 +35,7 @@ impl Idle {
         let own: Vec<&PlannedFault> = planned.iter().filter(|planned| planned.fault == id).collect();
         let names: BTreeSet<String> = own.iter().map(|planned| planned.name()).collect();
         let trigger = own.iter().find_map(|planned| match &planned.start {
-            Start::When(trigger) => Some((Pattern::planned(trigger), trigger)),
+            Start::When(trigger) => Some((trigger.pattern(), trigger)),
             Start::At(_) => None,
         });
         let mut idle = Idle { planned: own.len() as u64, ..Idle::default() };

@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -17,12 +17,10 @@ use squall_rt::world::{
     watch::{CallStage, Message, PacketFate, Ticket, Watcher, WorldEvent},
 };
 
-use super::{
-    engine::Engine,
-    trigger::{ArmedTrigger, Due, Triggers},
-};
+use super::trigger::{Due, Triggers};
 use crate::{
     history::Fields,
+    record::Listener,
     trace::{MessageFate, TraceEvent, Traced, TracedCall, TracedSync},
 };
 
@@ -33,7 +31,6 @@ struct State {
     /// Where in the trace each packet is whose fate may change. No `HashMap`: making one shifts the order of those that code under
     /// test makes on this thread.
     open: BTreeMap<Message, usize>,
-    triggers: Triggers,
     /// What was set off and has yet to strike.
     due: BTreeMap<Ticket, (Due, Duration)>,
     tickets: Ticket,
@@ -45,8 +42,9 @@ pub(crate) struct Watch {
     traces: bool,
     /// How many records the history has.
     recorded: AtomicU64,
+    /// Faults that wait for an event of the world.
+    pub triggers: Triggers,
     state: Mutex<State>,
-    engine: OnceLock<Weak<Engine>>,
 }
 
 impl Watch {
@@ -54,8 +52,8 @@ impl Watch {
         Arc::new(Watch {
             traces,
             recorded: AtomicU64::new(0),
+            triggers: Triggers::default(),
             state: Mutex::default(),
-            engine: OnceLock::new(),
         })
     }
 
@@ -63,32 +61,21 @@ impl Watch {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a node, in order of creation.
-    pub fn add_node(&self, name: Arc<str>) {
-        self.state().names.push(name);
-    }
-
-    /// The history has one more record.
-    pub fn count_record(&self) {
-        self.recorded.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Hands over the faults that wait, and who lets them strike.
-    pub fn arm(&self, engine: &Arc<Engine>, triggers: Vec<ArmedTrigger>) {
-        self.state().triggers = Triggers(triggers);
-        self.engine.set(Arc::downgrade(engine)).unwrap_or_else(|_| unreachable!("a run is armed once"));
-    }
-
-    /// Puts others in the place of faults that wait.
-    pub fn rearm(&self, change: impl FnMut(ArmedTrigger) -> ArmedTrigger) {
-        self.state().triggers.rearm(change);
-    }
-
     /// Takes out the trace.
     pub fn take(&self) -> Vec<Traced> {
         let mut state = self.state();
         state.open = BTreeMap::new();
         std::mem::take(&mut state.trace)
+    }
+}
+
+impl Listener for Watch {
+    fn node(&self, name: &Arc<str>) {
+        self.state().names.push(name.clone());
+    }
+
+    fn recorded(&self) {
+        self.recorded.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -110,10 +97,11 @@ impl Watcher for Watch {
             let last = state.trace.len() - 1;
             state.open.insert(message, last);
         }
-        let due = state.due(event);
-        if due.is_empty() {
-            return None;
-        }
+        let name = name(event);
+        let mut fields = None;
+        let due = self.triggers.due(|pattern| {
+            pattern.is_of(name) && pattern.matches(name, fields.get_or_insert_with(|| state.fields(event)))
+        })?;
         state.tickets += 1;
         let ticket = state.tickets;
         state.due.insert(ticket, (due, at));
@@ -123,7 +111,7 @@ impl Watcher for Watch {
     fn act(&self, ticket: Ticket) {
         let due = self.state().due.remove(&ticket);
         if let Some((due, at)) = due {
-            due.strike(&self.engine, at);
+            due.strike(at);
         }
     }
 }
@@ -172,18 +160,6 @@ impl State {
         if matches!(ended, PacketFate::Delivered(_)) {
             self.open.remove(&message);
         }
-    }
-
-    /// The faults that an event sets off.
-    fn due(&mut self, event: WorldEvent<'_>) -> Due {
-        let mut triggers = std::mem::take(&mut self.triggers);
-        let name = name(event);
-        let mut fields = None;
-        let due = triggers.due(|pattern| {
-            pattern.is_of(name) && pattern.matches(name, fields.get_or_insert_with(|| self.fields(event)))
-        });
-        self.triggers = triggers;
-        due
     }
 
     fn fields(&self, event: WorldEvent<'_>) -> Fields {

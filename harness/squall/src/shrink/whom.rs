@@ -16,14 +16,13 @@ use crate::{
         Spec,
         model::{Link, Target},
     },
+    system::CLIENTS,
 };
 
 /// How many nodes are tried in the place of one target.
 const MOST: usize = 5;
 /// The keys of faults' entries that hold a target or a link of which one node may be enough.
 const KEYS: [&str; 7] = ["from", "isolate", "link", "node", "one_way", "peer", "to"];
-/// Clients are left out as a whole, and those that are left move up.
-const CLIENTS: &str = "clients";
 
 /// Names the nodes that targets mean, one target at a time, where one node is enough; and leaves out what is not needed any more.
 pub(super) fn name(shrinker: &mut Shrinker<'_>, spec: &mut Spec) {
@@ -97,6 +96,7 @@ fn targets(fault: &Fault) -> Vec<(Key, String)> {
 fn is_choice(target: &Target) -> bool {
     match target {
         Target::Member(..) | Target::Rest | Target::Everyone => false,
+        // Clients are left out as a whole, and those that are left move up.
         Target::Group(group) => group != CLIENTS,
         _ => true,
     }

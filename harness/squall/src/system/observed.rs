@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Error, Value};
 
 use super::{
-    AnySystem, BoxError, EventKind, Flaw, Group, Node, Registry, Sampler, Transport, registry::BoxFuture,
+    AnySystem, BoxError, ClientDriver, EventKind, Flaw, Group, Node, Registry, Sampler, Transport,
+    registry::BoxFuture,
 };
 use crate::{
     check::{Condition, Invariant},
-    run::ClientDriver,
     spec::{Diagnostic, Tree},
 };
 
@@ -159,7 +159,7 @@ impl AnySystem for Observed {
         self.tell("`run_node`");
         self.inner.run_node(node, params)
     }
-    fn run_client(&self, node: Node, params: &Value, driver: ClientDriver) -> BoxFuture<()> {
+    fn run_client(&self, node: Node, params: &Value, driver: Box<dyn ClientDriver>) -> BoxFuture<()> {
         self.tell("`open_session`");
         self.inner.run_client(node, params, driver)
     }

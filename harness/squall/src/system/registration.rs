@@ -9,10 +9,9 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::AnySystem;
+use super::{AnySystem, CLIENTS};
 use crate::{
     check::{consistency, consistent::promise, specific},
-    run::CLIENTS,
     spec::{Code, Diagnostic, Span, diagnostic::name_help},
     trace,
 };

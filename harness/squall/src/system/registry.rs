@@ -14,13 +14,12 @@ use proptest::{
 };
 
 use super::{
-    BoxError, EventKind, Flaw, Group, Node, Operations, System, Transport,
+    BoxError, ClientDriver, EventKind, Flaw, Group, Node, Operations, System, Transport,
     registration::{self, Problem},
 };
 use crate::{
     check::{Condition, Invariant},
     confine::as_part,
-    run::ClientDriver,
     spec::{self, Diagnostic, Tree},
 };
 
@@ -86,7 +85,12 @@ pub trait AnySystem: Send + Sync {
     /// The process of one node.
     fn run_node(&self, node: Node, params: &serde_json::Value) -> BoxFuture<Result<(), BoxError>>;
     /// The process of one client: it performs what `driver` hands out.
-    fn run_client(&self, node: Node, params: &serde_json::Value, driver: ClientDriver) -> BoxFuture<()>;
+    fn run_client(
+        &self,
+        node: Node,
+        params: &serde_json::Value,
+        driver: Box<dyn ClientDriver>,
+    ) -> BoxFuture<()>;
 }
 
 /// Draws operations of a system as data.
@@ -221,7 +225,12 @@ impl<S: System> AnySystem for Erased<S> {
     fn run_node(&self, node: Node, params: &serde_json::Value) -> BoxFuture<Result<(), BoxError>> {
         Box::pin(S::run_node(node, typed::<S>(params)))
     }
-    fn run_client(&self, node: Node, params: &serde_json::Value, mut driver: ClientDriver) -> BoxFuture<()> {
+    fn run_client(
+        &self,
+        node: Node,
+        params: &serde_json::Value,
+        mut driver: Box<dyn ClientDriver>,
+    ) -> BoxFuture<()> {
         let params = typed::<S>(params);
         Box::pin(async move {
             let mut session = S::open_session(node, params).await;

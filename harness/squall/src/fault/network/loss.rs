@@ -6,7 +6,7 @@ use squall_rt::world::net::LinkEffect;
 
 use super::super::{Hold, Kind, Strike};
 use crate::{
-    run::loss_model,
+    cluster::loss_model,
     spec::{
         model::{Link, Losses, Spanned},
         validate::{Context, Place, Use},

@@ -23,7 +23,7 @@ pub struct Cancel {
 
 fn is_clients(target: &Target) -> bool {
     match target {
-        Target::Group(group) | Target::Member(group, _) => group == crate::run::CLIENTS,
+        Target::Group(group) | Target::Member(group, _) => group == crate::system::CLIENTS,
         Target::One(of) | Target::Some(of) | Target::Minority(of) | Target::Majority(of) => is_clients(of),
         _ => false,
     }

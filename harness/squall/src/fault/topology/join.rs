@@ -34,7 +34,7 @@ impl Kind for Join {
 
     fn check(&self, at: &Place<'_>, context: &mut Context<'_>) {
         let group = at.key("group");
-        if *self.group.value == *crate::run::CLIENTS {
+        if *self.group.value == *crate::system::CLIENTS {
             let help = "write `workload: { clients: 5 }`; clients do not join";
             context.report(group.error(Code::UnknownGroup, "clients are not a node group", help));
         } else {

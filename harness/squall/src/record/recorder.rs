@@ -1,12 +1,12 @@
 //! The recorder: everything that happens in a run passes through it, once, in order. It builds the history and its digest,
-//! shows each record to the judge, and lets faults that wait for an event strike at it.
+//! shows each record to the judge, and tells whoever listens.
 
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     panic::Location,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -14,40 +14,18 @@ use std::{
 
 use squall_rt::world::{self, Life, NodeId, World};
 use tokio::sync::Notify;
-use xxhash_rust::xxh3::Xxh3;
 
-use super::{
-    Digest,
-    engine::Engine,
-    trigger::{ArmedTrigger, Triggers},
-    watch::Watch,
-};
+use super::{Followed, Follower, Listener, Sequel};
 use crate::{
     check::{End, Violation, judge::Judge},
-    history::{Fields, Kind, Lifecycle, Phase, Record},
+    history::{Digest, Digester, Fields, Kind, Lifecycle, Phase, Record},
     log::{Logged, Place},
 };
 
-/// Is shown what comes of a run while it is under way.
-pub(crate) type Follower = Arc<dyn Fn(Followed<'_>) + Send + Sync>;
-
-/// What a follower is shown.
-pub(crate) enum Followed<'a> {
-    /// This was recorded.
-    Record(&'a Record),
-    /// This was said.
-    Logged(&'a Logged),
-    /// What is said from now on is said here.
-    Place(&'a Place),
-    /// The code of this node runs, and has not let go of its thread for a while.
-    Polled(&'a str),
-}
-
 struct State {
     records: Vec<Record>,
-    hasher: Xxh3,
+    digester: Digester,
     judge: Judge,
-    triggers: Triggers,
     roles: BTreeMap<String, BTreeSet<NodeId>>,
     incarnations: BTreeMap<NodeId, u32>,
     violation: Option<Violation>,
@@ -64,9 +42,7 @@ pub(crate) struct Recorder {
     /// How many lines the log has.
     lines: AtomicU64,
     stopped: Notify,
-    engine: OnceLock<Weak<Engine>>,
-    /// Whoever has to know how far the history is.
-    watch: Option<Arc<Watch>>,
+    listeners: Vec<Arc<dyn Listener>>,
     follower: Option<Follower>,
     /// What the follower was told last.
     told: Mutex<Option<Place>>,
@@ -78,16 +54,15 @@ impl Recorder {
     pub fn new(
         world: Arc<World>,
         judge: Judge,
-        watch: Option<Arc<Watch>>,
+        listeners: Vec<Arc<dyn Listener>>,
         follower: Option<Follower>,
     ) -> Arc<Self> {
         Arc::new(Recorder {
             world,
             state: Mutex::new(State {
                 records: Vec::new(),
-                hasher: Xxh3::new(),
+                digester: Digester::new(),
                 judge,
-                triggers: Triggers::default(),
                 roles: BTreeMap::new(),
                 incarnations: BTreeMap::new(),
                 violation: None,
@@ -96,8 +71,7 @@ impl Recorder {
             count: AtomicU64::new(0),
             lines: AtomicU64::new(0),
             stopped: Notify::new(),
-            engine: OnceLock::new(),
-            watch,
+            listeners,
             follower,
             told: Mutex::default(),
             names: Mutex::default(),
@@ -114,9 +88,7 @@ impl Recorder {
 
     /// Adds a node, in order of creation.
     pub fn add_node(&self, name: Arc<str>) {
-        if let Some(watch) = &self.watch {
-            watch.add_node(name.clone());
-        }
+        self.listeners.iter().for_each(|listener| listener.node(&name));
         self.names().push(name);
     }
 
@@ -126,7 +98,7 @@ impl Recorder {
         name.unwrap_or_else(|| self.world.name(node)).to_string()
     }
 
-    /// Tasks that can never go on, per group and place: see [`Coverage::stuck`](super::Coverage::stuck). The first task of a process may well wait for
+    /// Tasks that can never go on, per group and place: see [`Coverage::stuck`](crate::run::Coverage::stuck). The first task of a process may well wait for
     /// nothing, while others serve.
     pub fn stuck_tasks(&self) -> BTreeMap<String, u64> {
         let mut stuck = BTreeMap::new();
@@ -155,20 +127,6 @@ impl Recorder {
         Life { node, incarnation: self.state().incarnations.get(&node).copied().unwrap_or(0) }
     }
 
-    /// Hands over the faults that wait for events, and who lets them strike.
-    pub fn arm(&self, engine: &Arc<Engine>, triggers: Vec<ArmedTrigger>) {
-        self.state().triggers = Triggers(triggers);
-        self.engine.set(Arc::downgrade(engine)).unwrap_or_else(|_| unreachable!("a run is armed once"));
-    }
-
-    /// Takes the faults that still wait for events through `change`.
-    pub fn rearm(&self, mut change: impl FnMut(ArmedTrigger) -> ArmedTrigger) {
-        self.state().triggers.rearm(&mut change);
-        if let Some(watch) = &self.watch {
-            watch.rearm(&mut change);
-        }
-    }
-
     /// Appends to the history. After a violation nothing is recorded any more.
     pub fn record(&self, kind: Kind) {
         let now = self.world.now();
@@ -177,7 +135,7 @@ impl Recorder {
             return;
         }
         let record = Record { seq: state.records.len() as u64, at: now, kind };
-        feed(&mut state.hasher, &record);
+        state.digester.record(&record);
         // Before it is judged: an invariant may be what does not come back.
         if let Some(follower) = &self.follower {
             follower(Followed::Record(&record));
@@ -188,9 +146,7 @@ impl Recorder {
         }
         state.records.push(record);
         self.count.store(state.records.len() as u64, Ordering::Relaxed);
-        if let Some(watch) = &self.watch {
-            watch.count_record();
-        }
+        self.listeners.iter().for_each(|listener| listener.recorded());
         drop(state);
         self.tell_place();
     }
@@ -260,25 +216,25 @@ impl Recorder {
 
     /// A node reported something.
     pub fn event(&self, life: Life, name: Cow<'static, str>, fields: Fields) {
-        let due = {
-            let mut state = self.state();
-            match &*name {
-                "role.acquired" | "role.lost" => {
-                    if let Some(role) = fields.text("role") {
-                        if name == "role.acquired" {
-                            state.roles.entry(role.to_owned()).or_default().insert(life.node);
-                        } else if let Some(holders) = state.roles.get_mut(role) {
-                            holders.remove(&life.node);
-                        }
+        match &*name {
+            "role.acquired" | "role.lost" => {
+                if let Some(role) = fields.text("role") {
+                    let roles = &mut self.state().roles;
+                    if name == "role.acquired" {
+                        roles.entry(role.to_owned()).or_default().insert(life.node);
+                    } else if let Some(holders) = roles.get_mut(role) {
+                        holders.remove(&life.node);
                     }
                 }
-                _ => {}
             }
-            state.triggers.due(|pattern| pattern.matches(&name, &fields))
-        };
+            _ => {}
+        }
+        let heard = self.listeners.iter().filter_map(|listener| listener.event(&name, &fields));
+        let sequels: Vec<Sequel> = heard.collect();
         let node = self.node_name(life.node);
         self.record(Kind::Event { node, incarnation: life.incarnation, name, fields });
-        due.strike(&self.engine, self.world.now());
+        let now = self.world.now();
+        sequels.into_iter().for_each(|sequel| sequel(now));
     }
 
     fn node_name(&self, node: NodeId) -> Cow<'static, str> {
@@ -363,11 +319,9 @@ impl Recorder {
     /// Takes out what was recorded. `rest` is mixed into the digest.
     pub fn take(&self, rest: &[u64]) -> Recorded {
         let mut state = self.state();
-        for rest in rest {
-            state.hasher.update(&rest.to_le_bytes());
-        }
+        rest.iter().for_each(|rest| state.digester.mix(*rest));
         Recorded {
-            digest: Digest(state.hasher.digest()),
+            digest: state.digester.digest(),
             records: std::mem::take(&mut state.records),
             violation: state.violation.take(),
             undecided: state.undecided.take(),
@@ -387,90 +341,4 @@ pub(crate) struct Recorded {
     pub records: Vec<Record>,
     pub violation: Option<Violation>,
     pub undecided: Option<String>,
-}
-
-/// Hashes a record in a canonical form: time, then the variant's number and its parts, texts with their lengths.
-fn feed(hasher: &mut Xxh3, record: &Record) {
-    hasher.update(&(record.at.as_nanos() as u64).to_le_bytes());
-    match &record.kind {
-        Kind::Invoke(operation, fields) => feed_operation(hasher, 1, operation, fields),
-        Kind::Ok(operation, fields) => feed_operation(hasher, 2, operation, fields),
-        Kind::Fail(operation, fields) => feed_operation(hasher, 3, operation, fields),
-        Kind::Info(operation, fields) => feed_operation(hasher, 4, operation, fields),
-        Kind::Event { node, incarnation, name, fields } => {
-            hasher.update(&[5]);
-            feed_text(hasher, node);
-            hasher.update(&incarnation.to_le_bytes());
-            feed_text(hasher, name);
-            feed_fields(hasher, fields);
-        }
-        Kind::FaultStart { fault, what } => {
-            hasher.update(&[6]);
-            feed_text(hasher, fault);
-            feed_text(hasher, what);
-        }
-        Kind::FaultHeal { fault, what } => {
-            hasher.update(&[7]);
-            feed_text(hasher, fault);
-            feed_text(hasher, what);
-        }
-        Kind::Node { node, incarnation, change } => {
-            hasher.update(&[8]);
-            feed_text(hasher, node);
-            hasher.update(&incarnation.to_le_bytes());
-            match change {
-                Lifecycle::Started => hasher.update(&[1]),
-                Lifecycle::Crashed => hasher.update(&[2]),
-                Lifecycle::Exited(reason) => {
-                    hasher.update(&[3]);
-                    feed_text(hasher, reason);
-                }
-                Lifecycle::Paused => hasher.update(&[4]),
-                Lifecycle::Resumed => hasher.update(&[5]),
-                Lifecycle::Stopping => hasher.update(&[6]),
-                Lifecycle::DiskLied { bytes, names } => {
-                    hasher.update(&[7]);
-                    hasher.update(&bytes.to_le_bytes());
-                    hasher.update(&names.to_le_bytes());
-                }
-            }
-        }
-        Kind::Phase(phase) => hasher.update(&[9, *phase as u8]),
-    }
-}
-
-fn feed_operation(hasher: &mut Xxh3, tag: u8, operation: &crate::history::Operation, fields: &Fields) {
-    hasher.update(&[tag]);
-    hasher.update(&operation.id.to_le_bytes());
-    hasher.update(&operation.client.to_le_bytes());
-    feed_text(hasher, &operation.name);
-    feed_fields(hasher, fields);
-}
-
-fn feed_text(hasher: &mut Xxh3, text: &str) {
-    hasher.update(&(text.len() as u32).to_le_bytes());
-    hasher.update(text.as_bytes());
-}
-
-fn feed_fields(hasher: &mut Xxh3, fields: &Fields) {
-    use crate::history::Value;
-    for (name, value) in fields.iter() {
-        feed_text(hasher, name);
-        match value {
-            Value::Bool(b) => hasher.update(&[1, u8::from(*b)]),
-            Value::Int(i) => {
-                hasher.update(&[2]);
-                hasher.update(&i.to_le_bytes());
-            }
-            Value::Float(x) => {
-                hasher.update(&[3]);
-                hasher.update(&x.to_bits().to_le_bytes());
-            }
-            Value::Text(text) => {
-                hasher.update(&[4]);
-                feed_text(hasher, text);
-            }
-        }
-    }
-    hasher.update(&[0]);
 }

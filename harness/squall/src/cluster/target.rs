@@ -1,13 +1,11 @@
-//! Which nodes and links a target means, at the moment a fault strikes.
+//! Which nodes and links a target means, at the moment it is asked.
 
 use std::collections::BTreeSet;
 
 use squall_rt::world::{NodeId, Stream};
 
-use crate::{
-    run::cluster::Cluster,
-    spec::model::{Link, Target},
-};
+use super::Cluster;
+use crate::spec::model::{Link, Target};
 
 /// Who is meant by a group, and drawn from.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,7 @@
-//! The nodes of a run and their processes: who is in which group and zone, who is up, who is held down or still by which fault.
+//! What a run holds in its hands: the nodes and their processes, who is in which group and zone, who is up, who is held down or still by
+//! which fault. Its clients, its network before any fault, and [whom](target) a target means.
+//!
+//! Uses the system, the recorder and the language of specs; faults, which act on it, are above.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,16 +13,19 @@ use std::{
 use squall_rt::world::{Death, DiskFate, Life, NodeId, World};
 use tokio::sync::mpsc;
 
-use super::{clients::Clients, record::Recorder, shape, throttle::Throttle};
-use crate::{
-    fault::target::{self, Among},
-    history::Lifecycle,
-    spec::model::{Limits, MaxDown, Network},
-    system::{AnySystem, BoxError, Membership, Node, Transport, host_name, node_name},
-};
+mod clients;
+mod shape;
+pub(crate) mod target;
+mod throttle;
 
-/// The group that clients form.
-pub(crate) const CLIENTS: &str = "clients";
+pub(crate) use self::{clients::Clients, shape::loss_model};
+use self::{target::Among, throttle::Throttle};
+use crate::{
+    history::Lifecycle,
+    record::Recorder,
+    spec::model::{Limits, MaxDown, Network},
+    system::{AnySystem, BoxError, CLIENTS, Membership, Node, Transport, host_name, node_name},
+};
 
 /// A process whose `run_node` returned is started again after this time, as a supervisor in production would.
 const RESTART_AFTER_EXIT: Duration = Duration::from_secs(1);

@@ -7,9 +7,11 @@ use squall_rt::world::{
     net::{LinkPolicy, LossModel},
 };
 
-use super::cluster::Cluster;
+use super::{
+    Cluster,
+    target::{self, Among},
+};
 use crate::{
-    fault::target::{self, Among},
     spec::model::{Latency, LinkSpec, Losses, Network},
     system::Transport,
 };

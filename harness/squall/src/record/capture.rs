@@ -33,12 +33,11 @@ use tracing::{
 };
 
 use self::{lines::Lines, spans::Spans};
-use super::record::Recorder;
+use super::Recorder;
 use crate::{
     confine,
-    history::Fields,
+    history::{EventKind, Fields},
     log::{Level, Log, Logged},
-    system::EventKind,
 };
 
 thread_local! {
@@ -56,7 +55,7 @@ static POLLED_LAST: AtomicU64 = AtomicU64::new(0);
 
 /// What is polled, for another thread than the run's: the number of the poll, and that of the process, as the
 /// [world](World::process) knows it. Nothing is known before the first call.
-pub(super) fn polled() -> (u64, Option<u64>) {
+pub(crate) fn polled() -> (u64, Option<u64>) {
     IS_WATCHED.store(true, Ordering::Relaxed);
     (POLLS.load(Ordering::Relaxed), POLLED_LAST.load(Ordering::Relaxed).checked_sub(1))
 }

@@ -3,17 +3,18 @@
 use std::{
     borrow::Cow,
     collections::{BTreeSet, VecDeque},
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use squall_rt::world::World;
 use tokio::sync::Notify;
 
-use super::record::Recorder;
 use crate::{
     history::{Fields, Kind, Operation, Value},
     plan::PlannedOperation,
-    system::Outcome,
+    record::Recorder,
+    system::{ClientDriver, Outcome},
 };
 
 /// What a client has before it and in hand. It outlives the client's process.
@@ -56,8 +57,8 @@ impl Clients {
     }
 
     /// What a client's process takes its operations from.
-    pub fn driver(self: &Arc<Self>, index: u32, world: Arc<World>) -> ClientDriver {
-        ClientDriver { clients: self.clone(), index, world }
+    pub fn driver(self: &Arc<Self>, index: u32, world: Arc<World>) -> Box<dyn ClientDriver> {
+        Box::new(Driver { clients: self.clone(), index, world })
     }
 
     /// A client's process died: it will never learn how its operation ended.
@@ -93,16 +94,16 @@ impl Clients {
     }
 }
 
-/// Hands a client its operations and takes their outcomes.
-pub struct ClientDriver {
+/// Drives one client.
+struct Driver {
     clients: Arc<Clients>,
     index: u32,
     world: Arc<World>,
 }
 
-impl ClientDriver {
+impl Driver {
     /// Waits for the time of the next operation, and records its invocation. `None` when there is none left.
-    pub(crate) async fn next(&mut self) -> Option<serde_json::Value> {
+    async fn wait(&mut self) -> Option<serde_json::Value> {
         let (id, planned) = loop {
             let (id, planned) = self.clients.client(self.index).planned.pop_front()?;
             self.world.sleep_until(planned.at.0).await;
@@ -116,15 +117,19 @@ impl ClientDriver {
         self.clients.recorder.record(Kind::Invoke(operation, arguments));
         Some(planned.op)
     }
+}
 
-    /// Waits until the caller [gives up](Clients::cancel) on the operation that is open.
-    pub(crate) fn cancelled(&self) -> impl Future<Output = ()> + use<> {
-        let cancel = self.clients.client(self.index).cancel.clone();
-        async move { cancel.notified().await }
+impl ClientDriver for Driver {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<serde_json::Value>> + Send + '_>> {
+        Box::pin(self.wait())
     }
 
-    /// Records how the operation ended.
-    pub(crate) fn complete(&mut self, outcome: Outcome) {
+    fn cancelled(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let cancel = self.clients.client(self.index).cancel.clone();
+        Box::pin(async move { cancel.notified().await })
+    }
+
+    fn complete(&mut self, outcome: Outcome) {
         if self.world.here().is_none() {
             return;
         }
