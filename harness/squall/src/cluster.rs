@@ -22,8 +22,8 @@ pub(crate) use self::{clients::Clients, shape::loss_model};
 use self::{target::Among, throttle::Throttle};
 use crate::{
     history::Lifecycle,
+    language::model::{Limits, MaxDown, Network},
     record::Recorder,
-    spec::model::{Limits, MaxDown, Network},
     system::{AnySystem, BoxError, CLIENTS, Membership, Node, Transport, host_name, node_name},
 };
 

@@ -7,9 +7,12 @@
 //! Each kind is a file: a struct, which is its entry in a spec and, with its ranges drawn, its entry in a plan; and its
 //! [`Kind`], which says how it is checked, drawn and struck. [`kinds`] is the one place that lists them.
 
-use crate::spec::{
-    model::{Dur, DurationRange, Spanned},
-    validate::{Context, Place},
+use crate::{
+    context::Context,
+    language::{
+        Place,
+        model::{Dur, DurationRange, Spanned},
+    },
 };
 
 mod clock;

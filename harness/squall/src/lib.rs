@@ -4,9 +4,10 @@
 //! plan; the plan is executed in a simulated world and leaves a [history]; invariants [judge](check) the
 //! history. A run is a pure function of (build, spec, seed).
 //!
-//! Each folder uses what is below it: history; then what a run is made of (spec, system, check, record, cluster, fault, plan), which know each
-//! other; the run; then workers, and the pool of them; shrink, blame, diff; exploration; reports; the command line and `cargo test` on top. A
-//! test reads that from the sources.
+//! Each folder uses what is below it. From the bottom: the history; the language of specs; checks, and the systems that they judge; the
+//! recorder, and the cluster that a run holds in its hands; faults, which act on it; specs, which are made of all that; plans; the run. Then
+//! workers, and the pool of them; shrink, blame, diff; exploration; reports; the command line and `cargo test` on top. A test reads that
+//! from the sources.
 
 #[cfg(not(madsim))]
 compile_error!(
@@ -29,6 +30,8 @@ mod cluster;
 #[cfg(madsim)]
 mod confine;
 #[cfg(madsim)]
+mod context;
+#[cfg(madsim)]
 mod diff;
 #[cfg(madsim)]
 pub mod explore;
@@ -40,6 +43,8 @@ mod floors;
 pub mod history;
 #[cfg(madsim)]
 mod inquiry;
+#[cfg(madsim)]
+mod language;
 #[cfg(madsim)]
 mod limits;
 #[cfg(madsim)]
@@ -58,6 +63,8 @@ mod report;
 mod reproduce;
 #[cfg(madsim)]
 pub mod run;
+#[cfg(madsim)]
+mod run_id;
 #[cfg(madsim)]
 mod screen;
 #[cfg(madsim)]

@@ -6,7 +6,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall_rt::world::Stream;
 
@@ -14,16 +13,11 @@ mod branch;
 mod injection;
 mod mutation;
 mod operations;
-mod run_id;
 mod swarm;
 
-pub(crate) use self::{branch::fault_of, operations::Drawn};
-pub use self::{
-    branch::{Branch, Future, LeftOut, Part},
-    injection::{Harm, Injection, Point},
-    run_id::{RunId, Variation},
-};
-pub use crate::fault::Action;
+pub use self::branch::{Future, LeftOut};
+pub(crate) use self::operations::Drawn;
+pub(crate) use crate::run_id::fault_of;
 use crate::{
     check::pattern::Pattern,
     spec::{
@@ -31,6 +25,11 @@ use crate::{
         model::{CountRange, Dur, DurationRange, Every, Fault, Heal, Scalar},
     },
     system::AnySystem,
+};
+pub use crate::{
+    fault::Action,
+    language::model::PlannedOperation,
+    run_id::{Branch, Harm, Injection, Part, Point, RunId, Variation},
 };
 
 /// Whether the guided strategy draws for this seed as swarm does.
@@ -73,29 +72,6 @@ pub struct PhaseEnds {
     pub chaos: Dur,
     /// The end of the run.
     pub settle: Dur,
-}
-
-/// One client operation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PlannedOperation {
-    /// Which client performs it, from 0.
-    pub client: u32,
-    /// Not before this time; later if the client's previous operation is still open.
-    pub at: Dur,
-    /// The operation as the system's `Op`.
-    pub op: serde_json::Value,
-}
-
-impl PlannedOperation {
-    /// The operation's name: the variant of the system's `Op`.
-    pub fn name(&self) -> &str {
-        match &self.op {
-            serde_json::Value::String(name) => name,
-            serde_json::Value::Object(map) => map.keys().next().map_or("", String::as_str),
-            _ => "",
-        }
-    }
 }
 
 /// One strike of a fault.

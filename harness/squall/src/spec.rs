@@ -1,4 +1,5 @@
-//! The spec language: what a person writes to say which system runs, what breaks, and what must hold.
+//! Specs: what a person writes to say which system runs, what breaks, and what must hold; their files, what these include, the cases of
+//! their matrix.
 //!
 //! A file is parsed into a [tree](Tree) that knows the place of each of its nodes, and the tree is read into the [`model`]
 //! with serde. What the types cannot express (a target that matches nothing, an event no node emits, a fault after the
@@ -7,45 +8,55 @@
 //!
 //! What needs no system is done by `Draft`, and what does by `judge`: the program does the one itself, and has the other done by a
 //! worker, as code of the system under test is called there.
+//!
+//! Uses the language, the kinds of faults, and what is known of systems.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-use crate::{Registry, system::Problem};
+use crate::{
+    Registry,
+    language::{
+        de,
+        diagnostic::{listed, name_help},
+        path::{Path as TreePath, Step},
+        tree::{self, Node},
+    },
+    system::Problem,
+};
 
-mod de;
-pub(crate) mod diagnostic;
+mod document;
 pub(crate) mod draws;
 mod files;
 mod include;
-mod leaf;
 mod matrix;
-pub mod model;
-mod path;
 mod schema;
-mod spanned;
 mod title;
-mod tree;
-pub(crate) mod validate;
+mod validate;
 
 pub(crate) use self::title::title;
-pub use self::{
-    diagnostic::{Code, Diagnostic, Diagnostics, Sources},
-    files::discover,
-    leaf::BadLeaf,
-    model::Spec,
-    schema::schema,
-    spanned::{Span, Spanned},
-    tree::{MAX_BYTES, Tree},
-};
-use self::{
-    path::{Path as TreePath, Step},
-    tree::Node,
-};
+pub use self::{document::Spec, files::discover, schema::schema};
+pub use crate::language::{BadLeaf, Code, Diagnostic, Diagnostics, MAX_BYTES, Sources, Span, Spanned, Tree};
+
+/// The types of a spec, version 1: what stands in it, its faults, and the whole.
+pub mod model {
+    pub use super::document::{PlanSection, Spec};
+    pub use crate::{
+        fault::{
+            Cancel, ClockDrift, ClockJump, ClockSkew, ClockStrobe, Corrupt, Crash, Delay, DiskCorrupt,
+            DiskError, DiskFate, DiskFull, DiskLyingSync, DiskOp, DiskShortRead, DiskStall, DiskTorn,
+            Duplicate, Fault, HalfOpen, HoldPackets, Join, KINDS, Leave, Loss, Message, MessageOutcome,
+            NarrowLink, Partition, PartitionMode, Pause, Reorder, Replay, Reset, Restart, Rpc, RpcCode,
+            RpcOutcome, Slow, Tamper,
+        },
+        language::model::*,
+        trace::MessageKind,
+    };
+}
 
 /// A spec that is in order: a file, or one case of its matrix.
 #[derive(Clone, Debug)]
@@ -117,11 +128,11 @@ pub(crate) fn only(mut cases: Vec<Loaded>, wanted: Option<&str>) -> Result<Loade
             (format!("the spec has no case `{wanted}`"), "it has no `matrix`: leave `--case` out".to_owned())
         }
         (Some(wanted), false) => {
-            (format!("the matrix has no case `{wanted}`"), diagnostic::name_help(wanted, "its cases", &names))
+            (format!("the matrix has no case `{wanted}`"), name_help(wanted, "its cases", &names))
         }
         (None, _) => (
             format!("the spec is {} specs: it has a `matrix`", names.len()),
-            format!("name a case with `--case`: {}", diagnostic::listed(names.iter().copied())),
+            format!("name a case with `--case`: {}", listed(names.iter().copied())),
         ),
     };
     let name = files::shown(&cases[0].path);
@@ -335,20 +346,4 @@ fn remove_nulls(tree: &mut Tree, path: &mut TreePath, errors: &mut Vec<Diagnosti
         }
         _ => {}
     }
-}
-
-/// Reads a system's parameters from `params:`. Gives them complete, as JSON, and what is wrong with them; what is wrong is left
-/// out, or if it cannot be, all parameters have their defaults.
-///
-/// # Panics
-/// When parameters cannot be written as JSON.
-pub(crate) fn read_params<P: DeserializeOwned + Serialize + Default>(
-    params: &mut Tree,
-) -> (serde_json::Value, Vec<Diagnostic>) {
-    let mut at = TreePath::default();
-    at.push(Step::Key("params".into()));
-    let read = de::read::<P>(params, &at);
-    let params =
-        serde_json::to_value(read.value.unwrap_or_default()).expect("parameters can be written as JSON");
-    (params, read.errors)
 }

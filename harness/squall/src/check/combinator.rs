@@ -7,7 +7,7 @@ use super::{Breach, Condition, End, Invariant, pattern::Pattern};
 use crate::{
     confine::as_part,
     history::{Fields, Kind, Phase, Record},
-    spec::model::After,
+    language::model::After,
 };
 
 /// How many of the records that a count is made of are cited, the last of them.

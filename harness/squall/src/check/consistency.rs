@@ -15,11 +15,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Breach, Invariant,
-    consistent::{Consistent, PROMISES},
+use super::{Breach, Invariant, consistent::Consistent};
+use crate::{
+    history::{Fields, Kind, Operation, Record},
+    language::promises::PROMISES,
 };
-use crate::history::{Fields, Kind, Operation, Record};
 
 /// The invariants that any spec may name, with what each says: those that are judged as a run goes, and those of the general checkers at its end.
 pub fn builtins() -> impl Iterator<Item = (&'static str, &'static str)> {

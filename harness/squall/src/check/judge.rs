@@ -8,12 +8,15 @@ use super::{
     consistency,
     consistent::Consistent,
     pattern::Pattern,
-    specific::{self, Specific},
+    specific::Specific,
 };
 use crate::{
     confine::as_part,
     history::Record,
-    spec::model::{Check, Consistent as Consistency, EventuallyThat, Mapped, Spanned},
+    language::{
+        model::{Check, Consistent as Consistency, EventuallyThat, Mapped, Spanned},
+        promises,
+    },
 };
 
 struct Sometimes {
@@ -201,7 +204,7 @@ pub(crate) fn label(check: &Check) -> String {
             }
         }
         Check::Specific(one) => {
-            one.of.name.as_ref().map_or_else(|| specific::name(one.property), |name| name.value.clone())
+            one.of.name.as_ref().map_or_else(|| promises::name_of(one.property), |name| name.value.clone())
         }
         Check::Consistent(Consistency { promise, of }) => match (&of.name, &of.model) {
             (Some(name), _) => name.value.clone(),

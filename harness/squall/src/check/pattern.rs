@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     history::{Fields, Value},
-    spec::model::{EventPattern, Scalar},
+    language::model::{EventPattern, Scalar},
 };
 
 /// An event pattern, ready to match.

@@ -11,27 +11,17 @@ use std::{collections::BTreeMap, time::Duration};
 
 use squall_checkers::{
     formats::Datum,
-    judge::{Finding, Heard, Property, Stage, Terms, Trouble, Watch},
+    judge::{Finding, Heard, Stage, Terms, Trouble, Watch},
 };
 
 use super::{Breach, End, Invariant};
 use crate::{
     history::{Fields, Kind, Lifecycle, Record, Value},
-    spec::{
+    language::{
         diagnostic::name_help,
         model::{FieldNames, Meaning, Scalar, Specific as Spec},
     },
 };
-
-/// What a property is called in a spec.
-pub(crate) fn name(property: Property) -> String {
-    property.name().replace('-', "_")
-}
-
-/// The property of a check's name.
-pub(crate) fn property(name: &str) -> Option<Property> {
-    Property::of(name).filter(|_| !name.contains('-'))
-}
 
 /// Operations and events that are told to checkers, and where their values are.
 pub(super) struct Told {
@@ -58,7 +48,7 @@ impl Told {
     /// What an operation or an event is to the checker; none if that has nothing to do with it.
     pub(super) fn verb(&self, name: &str, fields: &Fields) -> Option<&str> {
         let (_, meaning) = self.meanings.iter().find(|(known, _)| known == name)?;
-        let holds = |(field, value): (&crate::spec::Spanned<String>, &Scalar)| {
+        let holds = |(field, value): (&crate::language::Spanned<String>, &Scalar)| {
             fields.get(field).is_some_and(|found| found.to_string() == text_of(value))
         };
         meaning.fields.iter().all(holds).then_some(&meaning.verb)

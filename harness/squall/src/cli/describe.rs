@@ -12,8 +12,9 @@ mod fault;
 
 use super::{Exit, load};
 use crate::{
-    check::{consistency, specific},
+    check::consistency,
     inquiry::{Inquiry, NotLoaded},
+    language::promises,
     report::Style,
     screen,
     spec::Code,
@@ -153,7 +154,7 @@ fn describe_system(name: &str, about: &str, facts: &Facts) -> io::Result<Exit> {
     }
     for property in Property::all() {
         let verbs: Vec<&str> = property.verbs().collect();
-        let name = specific::name(property);
+        let name = promises::name_of(property);
         writeln!(
             out,
             "  {}: {{ ops: .. }}: {}; verbs: {} (of squall itself)",

@@ -13,6 +13,7 @@ use crate::{
     explore::{Pool, is_expected, stuck},
     history::Record,
     inquiry::Inquiry,
+    language::diagnostic::did_you_mean,
     log::{Filter, Level, Logged},
     plan::{RunId, Variation},
     report::{
@@ -21,7 +22,7 @@ use crate::{
     },
     run::{ExecuteOptions, RunReport, Verdict},
     screen, shrink,
-    spec::{Spec, diagnostic::did_you_mean, title},
+    spec::{Spec, title},
     system::Registry,
     trace::Traced,
 };

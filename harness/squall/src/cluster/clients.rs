@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::{
     history::{Fields, Kind, Operation, Value},
-    plan::PlannedOperation,
+    language::model::PlannedOperation,
     record::Recorder,
     system::{ClientDriver, Outcome},
 };

@@ -12,7 +12,7 @@ use super::{
     target::{self, Among},
 };
 use crate::{
-    spec::model::{Latency, LinkSpec, Losses, Network},
+    language::model::{Latency, LinkSpec, Losses, Network},
     system::Transport,
 };
 

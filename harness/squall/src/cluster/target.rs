@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use squall_rt::world::{NodeId, Stream};
 
 use super::Cluster;
-use crate::spec::model::{Link, Target};
+use crate::language::model::{Link, Target};
 
 /// Who is meant by a group, and drawn from.
 #[derive(Clone, Copy, PartialEq, Eq)]

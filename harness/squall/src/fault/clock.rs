@@ -5,7 +5,7 @@ use std::time::Duration;
 use squall_rt::world::{NodeId, clock::ClockEffect};
 
 use super::{Hold, Strike};
-use crate::spec::model::{Dur, Target};
+use crate::language::model::{Dur, Target};
 
 mod drift;
 mod jump;

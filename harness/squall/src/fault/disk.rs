@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use squall_rt::world::disk::{DiskEffect, DiskOps};
 
 use super::{Hold, Strike};
-use crate::spec::{
-    model::Target,
-    validate::{Context, Place},
+use crate::{
+    context::Context,
+    language::{Place, model::Target},
 };
 
 mod corrupt;

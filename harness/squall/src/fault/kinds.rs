@@ -7,9 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Kind, Strike, hold::Hold};
-use crate::spec::{
-    model::{Dur, DurationRange, Every, Link, Probability, Spanned, Target, Trigger},
-    validate::{Context, Place},
+use crate::{
+    context::Context,
+    language::{
+        Place,
+        model::{Dur, DurationRange, Every, Link, Probability, Spanned, Target, Trigger},
+    },
 };
 
 /// The roles in targets and links among these values, wherever a kind has them.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use squall_rt::world::Stream;
 
-use crate::spec::model::{CountRange, DriftRate, DurationRange, Offset};
+use crate::language::model::{CountRange, DriftRate, DurationRange, Offset};
 
 /// One of them, whatever it measures.
 pub(crate) enum Range<'a> {

@@ -13,7 +13,7 @@ use crate::{
         Cluster,
         target::{self, Among},
     },
-    spec::model::{Dur, Link, Target},
+    language::model::{Dur, Link, Target},
     system::Transport,
 };
 

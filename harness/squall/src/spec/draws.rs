@@ -8,13 +8,15 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use squall_rt::world::Stream;
 
-use super::{
-    Code, Diagnostic,
-    model::{CountRange, Dur, DurationRange},
-    path::Step,
-    tree::{Entry, Node, Tree},
+use crate::{
+    language::{
+        Code, Diagnostic, Tree,
+        model::{CountRange, Dur, DurationRange},
+        path::Step,
+        tree::{Entry, Node},
+    },
+    system::AnySystem,
 };
-use crate::system::AnySystem;
 
 /// The key of the long form.
 const DRAW: &str = "draw";

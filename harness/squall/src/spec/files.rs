@@ -5,12 +5,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use super::{
-    diagnostic::{Code, Diagnostic, Diagnostics, did_you_mean},
-    spanned::Span,
-    tree::MAX_BYTES,
+use crate::{
+    language::{Code, Diagnostic, Diagnostics, MAX_BYTES, Span, diagnostic::did_you_mean},
+    open::{self, Refused},
 };
-use crate::open::{self, Refused};
 
 /// A path as it is shown, with slashes on every platform.
 pub(super) fn shown(path: &Path) -> String {

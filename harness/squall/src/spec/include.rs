@@ -6,13 +6,14 @@
 
 use std::path::{Path as FilePath, PathBuf};
 
-use super::{
-    Code, Diagnostic, Span,
-    diagnostic::Sources,
-    files,
-    tree::{self, Entry, Node, Tree},
+use super::files;
+use crate::{
+    language::{
+        Code, Diagnostic, Sources, Span, Tree,
+        tree::{self, Entry, Node},
+    },
+    open,
 };
-use crate::open;
 
 /// How many files one spec may be made of.
 const MOST_FILES: usize = 50;

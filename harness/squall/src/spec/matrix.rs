@@ -3,10 +3,10 @@
 //! A key is the way to an entry: `params.style`, `workload.clients`, `faults.cut-off.for` (a fault by its id). A case is named by its
 //! values, as `style=orchestrated,clients=5`; where the last parts of two keys are equal, by the whole keys.
 
-use super::{
-    Code, Diagnostic, Span,
+use crate::language::{
+    Code, Diagnostic, Span, Tree,
     diagnostic::listed,
-    tree::{Entry, Node, Tree},
+    tree::{Entry, Node},
 };
 
 /// The most cases of one file.
@@ -175,7 +175,7 @@ fn set(tree: &mut Tree, steps: &[String], value: &Tree, key: Span) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::tree::parse;
+    use crate::language::tree::parse;
 
     fn of(text: &str) -> (Vec<(Option<String>, Tree)>, Vec<Diagnostic>) {
         let mut errors = Vec::new();

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use self::names::Names;
-use super::model::Spec;
+use super::Spec;
 use crate::{Registry, system::AnySystem};
 
 mod names;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     check::{Condition, Invariant},
-    spec::{Diagnostic, Tree},
+    language::{Diagnostic, Tree},
 };
 
 /// A call of a system's code.

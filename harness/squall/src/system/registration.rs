@@ -11,8 +11,12 @@ use serde_json::Value;
 
 use super::{AnySystem, CLIENTS};
 use crate::{
-    check::{consistency, consistent::promise, specific},
-    spec::{Code, Diagnostic, Span, diagnostic::name_help},
+    check::consistency,
+    language::{
+        Code, Diagnostic, Span,
+        diagnostic::name_help,
+        promises::{self, promise},
+    },
     trace,
 };
 
@@ -255,7 +259,7 @@ impl Check<'_> {
             let mut known = self.system.invariants(&params);
             known.extend(consistency::builtins().map(|(name, _)| name.to_owned()));
             // What a spec makes of events has the name that it gives it, as `eventually saga.completed`.
-            let of_a_spec = specific::property(flaw.violates).is_some()
+            let of_a_spec = promises::property(flaw.violates).is_some()
                 || flaw.violates.split_once(' ').is_some_and(|(kind, _)| {
                     ["never", "eventually", "count", "order"].contains(&kind) || promise(kind).is_some()
                 });

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     check::{Condition, Invariant},
     confine::as_part,
-    spec::{self, Diagnostic, Tree},
+    language::{self, Diagnostic, Tree},
 };
 
 /// A boxed future of code under test.
@@ -161,7 +161,7 @@ impl<S: System> AnySystem for Erased<S> {
         serde_json::to_value(serde_json::from_value::<S::Params>(params.clone())?)
     }
     fn read_params(&self, params: &mut Tree) -> (serde_json::Value, Vec<Diagnostic>) {
-        spec::read_params::<S::Params>(params)
+        language::read_params::<S::Params>(params)
     }
     fn params_schema(&self) -> schemars::Schema {
         schemars::schema_for!(S::Params)

@@ -1,7 +1,7 @@
 //! Hand-made histories, each judged at its end.
 
 use super::*;
-use crate::history::Operation as Asked;
+use crate::{history::Operation as Asked, language::promises::PROMISES};
 
 /// A history under construction.
 #[derive(Default)]

@@ -1,7 +1,10 @@
 //! Hand-made histories: what is told when, and what is no violation.
 
 use super::*;
-use crate::{history::Operation, spec::model::SpecificOf};
+use crate::{
+    history::Operation,
+    language::{model::SpecificOf, promises::property},
+};
 
 /// A check in a history that grows.
 struct Watched {
@@ -159,12 +162,4 @@ fn a_read_that_failed_names_no_replica() {
     assert_eq!(replicas.check.undecided(), None);
     replicas.call("read", none(), none().with("balance", 3)).expect("no violation");
     assert!(replicas.check.undecided().expect("nobody is named").contains("`replica`"));
-}
-
-/// All that a checker can be asked is known by its name in a spec.
-#[test]
-fn names_have_underscores() {
-    assert_eq!(property("unique_ids"), Some(Property::UniqueIds));
-    assert_eq!(property("unique-ids"), None);
-    assert!(Property::all().all(|one| property(&name(one)) == Some(one)));
 }

@@ -8,9 +8,12 @@ use super::{
     super::{Hold, Kind, Range, Strike},
     on_clocks,
 };
-use crate::spec::{
-    model::{DriftRate, Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{DriftRate, Spanned, Target},
+    },
 };
 
 /// Have clocks run fast or slow; at the heal the error that has built up is gone in one step.

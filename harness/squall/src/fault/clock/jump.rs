@@ -8,9 +8,12 @@ use super::{
     super::{Hold, Kind, Range, Strike},
     on_clocks, shown,
 };
-use crate::spec::{
-    model::{Offset, Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Offset, Spanned, Target},
+    },
 };
 
 /// Set clocks ahead or back in one step, all by the same amount, and back again at the heal.

@@ -8,9 +8,12 @@ use super::{
     super::{Hold, Kind, Strike},
     on_clocks, shown,
 };
-use crate::spec::{
-    model::{Offset, Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Offset, Spanned, Target},
+    },
 };
 
 /// Have clocks disagree: each node's is off by an amount of its own while the fault lasts.

@@ -8,9 +8,12 @@ use super::{
     super::{Hold, Kind, Range, Strike},
     on_clocks,
 };
-use crate::spec::{
-    model::{Dur, DurationRange, Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Dur, DurationRange, Spanned, Target},
+    },
 };
 
 /// Have clocks jump ahead and back in turns, as two time sources that disagree do to a daemon that believes both.

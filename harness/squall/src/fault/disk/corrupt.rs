@@ -8,9 +8,12 @@ use super::{
     super::{Hold, Kind, Strike},
     on_disks,
 };
-use crate::spec::{
-    model::{Probability, Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Probability, Spanned, Target},
+    },
 };
 
 /// Flip bits of what is read, on the medium and for good. Nobody is told.

@@ -8,9 +8,12 @@ use super::{
     super::{Hold, Kind, Strike},
     DiskOp, check_ops, on_disks, ops, told,
 };
-use crate::spec::{
-    model::{Probability, Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Probability, Spanned, Target},
+    },
 };
 
 /// Have disk calls fail with EIO. After a failed sync the data counts as clean, as on Linux: a later sync succeeds and does not write it.

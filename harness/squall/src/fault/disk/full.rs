@@ -8,9 +8,12 @@ use super::{
     super::{Hold, Kind, Strike},
     on_disks,
 };
-use crate::spec::{
-    model::{Size, Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Size, Spanned, Target},
+    },
 };
 
 /// Leave so much room on the disk; writing more fails with ENOSPC, after what still fitted. Removing makes room again.

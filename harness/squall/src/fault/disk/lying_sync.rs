@@ -8,9 +8,12 @@ use super::{
     super::{Hold, Kind, Strike},
     on_disks,
 };
-use crate::spec::{
-    model::{Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Spanned, Target},
+    },
 };
 
 /// Have syncs report success and make nothing durable. With a crash that loses unsynced writes, the history tells how much of what was reported durable is gone.

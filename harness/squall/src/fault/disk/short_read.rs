@@ -8,9 +8,12 @@ use super::{
     super::{Hold, Kind, Strike},
     on_disks,
 };
-use crate::spec::{
-    model::{Probability, Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Probability, Spanned, Target},
+    },
 };
 
 /// Have reads give fewer bytes than were asked for and are there, as read(2) may: a caller that does not loop misses the rest.

@@ -8,9 +8,12 @@ use super::{
     super::{Hold, Kind, Strike},
     DiskOp, check_ops, on_disks, ops, told,
 };
-use crate::spec::{
-    model::{DurationRange, Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{DurationRange, Spanned, Target},
+    },
 };
 
 /// Have each disk call block the process for a time. The API is synchronous, as `std::fs` is, so all of the process stands still.

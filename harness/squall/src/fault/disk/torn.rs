@@ -8,9 +8,12 @@ use super::{
     super::{Hold, Kind, Strike},
     on_disks,
 };
-use crate::spec::{
-    model::{Probability, Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Probability, Spanned, Target},
+    },
 };
 
 /// Have writes stop part-way: some of it is written, from the start, and the caller gets EIO. (What a crash tears is `crash: { disk: torn }`.)

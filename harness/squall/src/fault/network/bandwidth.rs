@@ -5,9 +5,12 @@ use serde::{Deserialize, Serialize};
 use squall_rt::world::net::LinkEffect;
 
 use super::super::{Hold, Kind, Strike};
-use crate::spec::{
-    model::{Bandwidth, Link, Size, Spanned},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Bandwidth, Link, Size, Spanned},
+    },
 };
 
 /// Let so many bytes a second through; the rest queues, and beyond the queue is dropped. Each directed link has the limit to itself.

@@ -5,9 +5,12 @@ use serde::{Deserialize, Serialize};
 use squall_rt::world::net::LinkEffect;
 
 use super::super::{Hold, Kind, Strike};
-use crate::spec::{
-    model::{Link, Probability, Spanned},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Link, Probability, Spanned},
+    },
 };
 
 /// Flip bits of packets. Datagrams arrive changed; for TCP the checksum makes it a loss.

@@ -5,9 +5,12 @@ use serde::{Deserialize, Serialize};
 use squall_rt::world::net::LinkEffect;
 
 use super::super::{Hold, Kind, Range, Strike};
-use crate::spec::{
-    model::{Dur, DurationRange, Link, Spanned},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Dur, DurationRange, Link, Spanned},
+    },
 };
 
 /// Slow links down. Packets may overtake each other with `jitter`; the bytes of a stream stay in order.

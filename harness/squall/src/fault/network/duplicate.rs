@@ -7,9 +7,12 @@ use serde::{Deserialize, Serialize};
 use squall_rt::world::net::LinkEffect;
 
 use super::super::{Hold, Kind, Strike};
-use crate::spec::{
-    model::{Dur, Link, Probability, Spanned},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Dur, Link, Probability, Spanned},
+    },
 };
 
 /// Have packets arrive twice. Datagrams reach the application twice; TCP discards what it has.

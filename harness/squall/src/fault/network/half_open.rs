@@ -4,9 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Hold, Kind, Strike};
-use crate::spec::{
-    model::{Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Spanned, Target},
+    },
 };
 
 /// Have nodes forget their ends of connections without a word to the peer, who goes on waiting until it sends something or its

@@ -5,9 +5,12 @@ use serde::{Deserialize, Serialize};
 use squall_rt::world::net::{BlockMode, LinkEffect};
 
 use super::super::{Hold, Kind, Strike};
-use crate::spec::{
-    model::{Link, Spanned},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Link, Spanned},
+    },
 };
 
 /// Keep what is sent and deliver all of it, in order, at the heal: old messages arrive long after they meant something.

@@ -7,9 +7,10 @@ use squall_rt::world::net::LinkEffect;
 use super::super::{Hold, Kind, Strike};
 use crate::{
     cluster::loss_model,
-    spec::{
+    context::{Context, Use},
+    language::{
+        Place,
         model::{Link, Losses, Spanned},
-        validate::{Context, Place, Use},
     },
 };
 

@@ -6,10 +6,10 @@ use squall_rt::world::net::{LinkEffect, MessageOutcome as Outcome};
 
 use super::super::{Hold, Kind, Range, Strike};
 use crate::{
-    spec::{
-        Code,
+    context::{Context, Use},
+    language::{
+        Code, Place,
         model::{CountRange, DurationRange, Link, Spanned},
-        validate::{Context, Place, Use},
     },
     trace::MessageKind,
 };

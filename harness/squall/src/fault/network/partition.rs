@@ -10,10 +10,12 @@ use squall_rt::world::{
 };
 
 use super::super::{Hold, Kind, Strike, kinds::exactly_one};
-use crate::spec::{
-    Code,
-    model::{Link, Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Code, Place,
+        model::{Link, Spanned, Target},
+    },
 };
 
 /// The shapes of a partition, by their keys.

@@ -5,9 +5,12 @@ use serde::{Deserialize, Serialize};
 use squall_rt::world::net::LinkEffect;
 
 use super::super::{Hold, Kind, Range, Strike};
-use crate::spec::{
-    model::{DurationRange, Link, Probability, Spanned},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{DurationRange, Link, Probability, Spanned},
+    },
 };
 
 /// Hold some packets back, so that later ones overtake them. Datagrams arrive out of order; TCP keeps the order and waits, with all that follows.

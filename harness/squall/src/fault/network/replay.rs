@@ -8,9 +8,12 @@ use squall_rt::world::{
 };
 
 use super::super::{Hold, Kind, Strike};
-use crate::spec::{
-    model::{DurationRange, Link, Probability, Spanned},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{DurationRange, Link, Probability, Spanned},
+    },
 };
 
 /// Send messages again that an attacker has recorded: datagrams as they were, and requests of `squall_rt::rpc` as a new

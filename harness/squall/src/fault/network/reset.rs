@@ -6,9 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Hold, Kind, Strike};
-use crate::spec::{
-    model::{Link, Spanned},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Link, Spanned},
+    },
 };
 
 /// Reset every TCP connection between these nodes, at once and at both ends, whichever side opened it. New ones can be made

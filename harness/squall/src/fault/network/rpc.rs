@@ -13,11 +13,13 @@ use squall_rt::{
 };
 
 use super::super::{Hold, Kind, Range, Strike};
-use crate::spec::{
-    self,
-    diagnostic::name_help,
-    model::{CountRange, DurationRange, Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        self, Place,
+        diagnostic::name_help,
+        model::{CountRange, DurationRange, Spanned, Target},
+    },
 };
 
 /// Break single calls of `squall_rt::rpc` while all bytes arrive. Without a schedule it is there from the start of chaos.
@@ -144,7 +146,7 @@ impl Kind for Rpc {
         {
             let message = format!("no node of `{system}` serves the method `{method}`");
             let help = name_help(method, "its methods", methods);
-            context.report(at.key("method").error(spec::Code::UnknownMethod, message, help));
+            context.report(at.key("method").error(language::Code::UnknownMethod, message, help));
         }
         if self.calls.as_ref().is_some_and(|calls| calls.min == 0) {
             let help = "the first call is 1: write `1`, or `1..2` for the first two";
@@ -158,7 +160,7 @@ impl Kind for Rpc {
             if written && !fits {
                 let help = "`by` goes with `late` and `duplicated`, `code` with `error`: leave it out";
                 let message = format!("`{key}` says nothing of this outcome");
-                context.report(at.key(key).key_error(spec::Code::Conflict, message, help));
+                context.report(at.key(key).key_error(language::Code::Conflict, message, help));
             }
         }
     }

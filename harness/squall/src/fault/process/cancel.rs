@@ -4,10 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Hold, Kind, Strike};
-use crate::spec::{
-    Code,
-    model::{Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Code, Place,
+        model::{Spanned, Target},
+    },
 };
 
 /// Have clients give up on the operation they are in: its future is dropped wherever it stands, as `select!` and `timeout` do

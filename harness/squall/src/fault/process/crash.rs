@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use squall_rt::world::{self, Death};
 
 use super::super::{Hold, Kind, Range, Strike, fixed};
-use crate::spec::{
-    Code,
-    model::{Dur, DurationRange, Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Code, Place,
+        model::{Dur, DurationRange, Spanned, Target},
+    },
 };
 
 /// A process cannot be back sooner: what is left of the dead one is dropped in the meantime.

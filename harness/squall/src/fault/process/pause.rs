@@ -4,9 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Hold, Kind, Strike};
-use crate::spec::{
-    model::{Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Spanned, Target},
+    },
 };
 
 /// Stop processes for a while, as a long garbage collection or a stalled hypervisor does. The kernel lives on: connections stay,

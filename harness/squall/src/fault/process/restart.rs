@@ -6,10 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Hold, Kind, Range, Strike};
-use crate::spec::{
-    Code,
-    model::{Dur, DurationRange, Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Code, Place,
+        model::{Dur, DurationRange, Spanned, Target},
+    },
 };
 
 /// How long a process may take to end, unless the spec says otherwise.

@@ -6,9 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Hold, Kind, Strike};
-use crate::spec::{
-    model::{Dur, Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Dur, Spanned, Target},
+    },
 };
 
 /// The period of Linux's CFS bandwidth control, unless the spec says otherwise.

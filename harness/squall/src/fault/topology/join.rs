@@ -7,10 +7,12 @@ use super::{
     super::{Hold, Kind, Range, Strike},
     GRACE,
 };
-use crate::spec::{
-    Code,
-    model::{CountRange, Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Code, Place,
+        model::{CountRange, Spanned, Target},
+    },
 };
 
 /// The most nodes of one strike.

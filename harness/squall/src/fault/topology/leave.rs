@@ -7,9 +7,12 @@ use super::{
     super::{Hold, Kind, Strike},
     GRACE,
 };
-use crate::spec::{
-    model::{Dur, Spanned, Target},
-    validate::{Context, Place, Use},
+use crate::{
+    context::{Context, Use},
+    language::{
+        Place,
+        model::{Dur, Spanned, Target},
+    },
 };
 
 /// Take nodes out of their group: `Node::hosts` no longer lists them, they are asked to end, and killed after the grace period. With

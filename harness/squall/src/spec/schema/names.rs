@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::{check::consistency, spec::model::MessageKind, system::AnySystem, trace::WORLD_EVENTS};
+use crate::{
+    check::consistency,
+    system::AnySystem,
+    trace::{MessageKind, WORLD_EVENTS},
+};
 
 /// How deep a target's choices nest, as its text form has it.
 const DEEPEST: usize = 4;

@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::{Context, Place, shown};
+use super::{Spec, shown};
 use crate::{
-    check::{judge, specific},
-    spec::{
-        Code, Spec,
+    check::judge,
+    context::Context,
+    history::EventKind,
+    language::{
+        Code, Place, Span, Spanned,
         diagnostic::{did_you_mean, listed, name_help},
         model::{After, Check, Count, EventPattern, Eventually, EventuallyThat, Expect, Mapped, Order},
-        spanned::Span,
+        promises,
     },
 };
 
@@ -67,7 +69,7 @@ impl Context<'_> {
                 Check::Count(count) => self.count(count, &at.key("count")),
                 Check::Order(order) => self.order(order, &at.key("order")),
                 Check::Consistent(consistent) => self.consistent(consistent, &at.key(&consistent.promise)),
-                Check::Specific(one) => self.specific(one, &at.key(&specific::name(one.property))),
+                Check::Specific(one) => self.specific(one, &at.key(&promises::name_of(one.property))),
             }
         }
     }
@@ -81,7 +83,7 @@ impl Context<'_> {
         let conditions = system.conditions.iter().map(String::as_str);
         let help = if conditions.clone().any(|condition| condition == name) {
             format!("it is a condition: write `- eventually: {{ within: 10s, that: {name} }}`")
-        } else if let Some(property) = specific::property(name) {
+        } else if let Some(property) = promises::property(name) {
             let verb = property.verbs().next().unwrap_or_default();
             format!(
                 "say what operations or events are to it: write `- {name}: {{ ops: {{ OPERATION: {verb} }} }}`"
@@ -233,7 +235,7 @@ impl Context<'_> {
     }
 
     /// Like [`Context::field`], for an entry whose value is the field's name.
-    fn field_named(&mut self, event: &crate::EventKind, field: &str, at: &Place<'_>) {
+    fn field_named(&mut self, event: &EventKind, field: &str, at: &Place<'_>) {
         if !event.fields.contains(&field) {
             let message = format!("`{}` has no field `{field}`", event.name);
             self.report(at.error(Code::UnknownField, message, name_help(field, "its fields", event.fields)));
@@ -245,7 +247,7 @@ impl Context<'_> {
         if top.key("check").is_damaged() {
             return;
         }
-        let violable = |check: &&super::Spanned<Check>| !matches!(check.value, Check::Sometimes(_));
+        let violable = |check: &&Spanned<Check>| !matches!(check.value, Check::Sometimes(_));
         let labels: Vec<_> = spec.check.iter().filter(violable).map(|check| judge::label(check)).collect();
         if labels.contains(name) {
             return;

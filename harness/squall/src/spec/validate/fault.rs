@@ -2,15 +2,14 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{Context, Place, Times, shown};
+use super::{Spec, shown};
 use crate::{
-    fault::kinds::{KINDS, SCHEDULES},
-    spec::{
-        Code, Spec,
-        diagnostic::listed,
-        model::{Every, Fault, Probability},
-        spanned::Span,
+    context::{Context, Times},
+    fault::{
+        Fault,
+        kinds::{KINDS, SCHEDULES},
     },
+    language::{Code, Place, Span, diagnostic::listed, model::Every},
 };
 
 /// The most strikes of one fault.
@@ -38,48 +37,6 @@ impl Context<'_> {
             }
             self.kind(fault, &at);
             self.schedule(fault, &at, top);
-        }
-    }
-
-    /// Checks that exactly one of the entries is there. Entries that were wrong count: they are there.
-    pub(crate) fn exactly_one(
-        &mut self,
-        names: &[&str],
-        at: &Place<'_>,
-        none: (String, &str),
-        several: &str,
-        help: &str,
-    ) {
-        let written: Vec<_> = names.iter().filter(|name| at.key(name).is_written()).collect();
-        match written.as_slice() {
-            // A key that means nothing was meant to be one of them.
-            [] if at.is_damaged() => {}
-            [] => self.report(at.error(Code::NotExactlyOne, none.0, none.1)),
-            [_] => {}
-            [first, others @ ..] => {
-                for other in others {
-                    let error =
-                        at.key(other).key_error(Code::NotExactlyOne, several.replace("{}", other), help);
-                    self.report(error.related(at.key(first).key_span(), "beside this"));
-                }
-            }
-        }
-    }
-
-    /// Keys for a sentence.
-    pub(crate) fn keys(&self, names: &[&str]) -> String {
-        listed(names.iter().copied())
-    }
-
-    /// Reports numbers that make a fault do nothing.
-    pub(crate) fn does_nothing(&mut self, at: &Place<'_>, message: &str, help: &str) {
-        self.report(at.error(Code::OutOfRange, message, help));
-    }
-
-    /// Checks that a share is more than nothing.
-    pub(crate) fn share(&mut self, share: Probability, at: &Place<'_>, message: &str, help: &str) {
-        if share.0 == 0.0 {
-            self.does_nothing(at, message, help);
         }
     }
 

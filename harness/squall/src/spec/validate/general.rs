@@ -3,13 +3,13 @@
 use indexmap::IndexMap;
 use squall_checkers::judge::{Consistency, Model};
 
-use super::{Context, Place};
 use crate::{
-    check::consistent::promise,
-    spec::{
-        Code,
+    context::Context,
+    language::{
+        Code, Place,
         diagnostic::{listed, name_help},
         model::{Consistent, FieldNames, Meaning, OPTIONS, Spanned, Specific},
+        promises::{self, promise},
     },
 };
 
@@ -100,8 +100,7 @@ impl Context<'_> {
         for option in of.options() {
             let (_, whose) = OPTIONS.iter().find(|(name, _)| *name == option).expect("it is one of them");
             if !whose.contains(property) {
-                let names: Vec<String> =
-                    whose.iter().map(|property| crate::check::specific::name(*property)).collect();
+                let names: Vec<String> = whose.iter().map(|property| promises::name_of(*property)).collect();
                 let message = format!("`{option}` says nothing to `{}`", at.name());
                 let help = format!("it is for {}", listed(names.iter().map(String::as_str)));
                 self.report(at.key(option).key_error(Code::Conflict, message, help));

@@ -1,8 +1,9 @@
 //! A spec that is one run, written out: whether its operations are the system's.
 
-use super::{Context, Place, shown};
+use super::{Spec, shown};
 use crate::{
-    spec::{Code, Spec},
+    context::Context,
+    language::{Code, Place},
     system::AnySystem,
 };
 

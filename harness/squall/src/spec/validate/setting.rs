@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use super::{Context, Place, VERSION, shown, target::Use};
+use super::{Spec, VERSION, shown};
 use crate::{
-    Registry,
-    spec::{
-        Code, Span, Spec,
+    context::{Context, Use},
+    language::{
+        Code, Place, Span,
         diagnostic::name_help,
         model::{Heal, LinkSpec, MaxDown, Target},
     },
+    system::Registry,
 };
 
 /// The most nodes of one group, and the most clients. Far more than a simulated cluster needs to show anything.

@@ -1,14 +1,14 @@
 //! What a fault waits for: an event of the system, or a world event.
 
-use super::{Context, Place, target::Use};
 use crate::{
-    EventKind,
-    spec::{
-        Code,
+    context::{Context, Use},
+    history::EventKind,
+    language::{
+        Code, Place,
         diagnostic::name_help,
-        model::{MessageKind, Scalar, Target, Trigger},
+        model::{Scalar, Target, Trigger},
     },
-    trace::{self, WORLD_EVENTS},
+    trace::{self, MessageKind, WORLD_EVENTS},
 };
 
 impl Context<'_> {

@@ -10,7 +10,7 @@ use serde::{
 };
 
 use super::check::{TextOr, text_or};
-use crate::spec::model::{FieldNames, Meaning, Scalar, Spanned};
+use crate::language::model::{FieldNames, Meaning, Scalar, Spanned};
 
 impl<'de> Deserialize<'de> for FieldNames {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::check::{TextOr, text_or};
-use crate::spec::model::{OwnEvent, Spanned};
+use crate::language::model::{OwnEvent, Spanned};
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

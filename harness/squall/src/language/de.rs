@@ -24,22 +24,22 @@ use super::{
 };
 
 /// How many errors of one file are reported.
-pub(super) const MAX_ERRORS: usize = 50;
+pub(crate) const MAX_ERRORS: usize = 50;
 /// How often the tree is read again: each time, at least one entry less.
 const MAX_READS: usize = 300;
 
 /// What came out of a tree.
-pub(super) struct Read<T> {
+pub(crate) struct Read<T> {
     /// The value without the entries that are wrong, if it could do without them.
-    pub(super) value: Option<T>,
+    pub(crate) value: Option<T>,
     /// What is wrong.
-    pub(super) errors: Vec<Diagnostic>,
+    pub(crate) errors: Vec<Diagnostic>,
     /// Whether these are all errors.
-    pub(super) exhaustive: bool,
+    pub(crate) exhaustive: bool,
 }
 
 /// Reads a value. Wrong entries of the tree are [removed](Node::Removed). `at` is the way from the top of the spec to the tree.
-pub(super) fn read<T: DeserializeOwned>(tree: &mut Tree, at: &Path) -> Read<T> {
+pub(crate) fn read<T: DeserializeOwned>(tree: &mut Tree, at: &Path) -> Read<T> {
     let mut errors = Vec::new();
     for _ in 0..MAX_READS {
         if errors.len() >= MAX_ERRORS {

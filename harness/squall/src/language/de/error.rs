@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-use crate::spec::{
+use crate::language::{
     diagnostic::{Code, Diagnostic, excerpt, name_help, typo_of},
     path::{Path, Step},
     spanned::Span,

@@ -119,14 +119,14 @@ fn split_range<'a>(what: &str, example: &str, text: &'a str) -> Result<(&'a str,
 macro_rules! text_leaf {
     ($type:ident, schema: $schema:tt) => {
         impl std::str::FromStr for $type {
-            type Err = $crate::spec::leaf::BadLeaf;
+            type Err = $crate::language::leaf::BadLeaf;
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                <$type as $crate::spec::leaf::TextLeaf>::read(text)
+                <$type as $crate::language::leaf::TextLeaf>::read(text)
             }
         }
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                match $crate::spec::leaf::TextLeaf::as_number(self) {
+                match $crate::language::leaf::TextLeaf::as_number(self) {
                     Some(number) => serializer.serialize_u64(number),
                     None => serializer.collect_str(self),
                 }
@@ -134,7 +134,7 @@ macro_rules! text_leaf {
         }
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::spec::leaf::deserialize_text(deserializer)
+                $crate::language::leaf::deserialize_text(deserializer)
             }
         }
         impl schemars::JsonSchema for $type {

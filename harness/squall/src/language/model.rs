@@ -1,5 +1,5 @@
-//! The types of a spec, version 1. What is written here is the language: serde reads it and the JSON Schema is made
-//! from it.
+//! The types of what stands in a spec, version 1, but for faults and the whole. What is written here is the language: serde reads it and
+//! the JSON Schema is made from it.
 
 use std::time::Duration;
 
@@ -12,15 +12,6 @@ mod specific;
 pub(crate) use self::specific::OPTIONS;
 pub use self::specific::{Consistent, ConsistentOf, FieldNames, Meaning, Specific, SpecificOf};
 pub use super::spanned::{Span, Spanned};
-pub use crate::fault::{
-    Cancel, ClockDrift, ClockJump, ClockSkew, ClockStrobe, Corrupt, Crash, Delay, DiskCorrupt, DiskError,
-    DiskFate, DiskFull, DiskLyingSync, DiskOp, DiskShortRead, DiskStall, DiskTorn, Duplicate, Fault,
-    HalfOpen, HoldPackets, Join, KINDS, Leave, Loss, Message, MessageOutcome, NarrowLink, Partition,
-    PartitionMode, Pause, Reorder, Replay, Reset, Restart, Rpc, RpcCode, RpcOutcome, Slow, Tamper,
-};
-use crate::plan::RunId;
-pub use crate::{plan::PlannedOperation, trace::MessageKind};
-
 /// A duration that is drawn anew for each seed: `2s`, or `1s..3s`, uniform with both ends included.
 /// Units: `ns`, `us`, `ms`, `s`, `m`, `h`; `1.5s` is fine, a bare number is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,102 +156,6 @@ pub struct Link {
     pub both: bool,
 }
 
-/// A whole spec.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Spec {
-    /// The version of the language: 1.
-    pub spec: Spanned<u32>,
-    /// What the spec shows, in a sentence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub about: Option<String>,
-    /// Files that this one is laid over: looked for beside it and in the directories above. Mappings are merged, `faults` and
-    /// `check` appended, anything else is replaced.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub include: Vec<Spanned<String>>,
-    /// Values of entries, by the way to them (`params.style`, `workload.clients`, `faults.ID.for`): each combination is a spec of its
-    /// own. (In a spec that was read there is none left: it is one of them.)
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub matrix: IndexMap<Spanned<String>, Vec<serde_json::Value>>,
-    /// The system to run.
-    pub system: Spanned<String>,
-    /// `hardened` (the default), or the name of a flaw.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub variant: Option<Spanned<String>>,
-    /// The system's parameters; `squall describe SYSTEM` lists them. A range where one value is meant is drawn for each seed, and
-    /// so is `{ draw: [a, b] }`.
-    #[serde(default)]
-    pub params: Spanned<serde_json::Value>,
-    /// Sizes of node groups that differ from the system's default.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub topology: IndexMap<Spanned<String>, Spanned<u32>>,
-    /// What the network is like when nothing is broken.
-    #[serde(default)]
-    pub network: Network,
-    /// What clients do.
-    #[serde(default)]
-    pub workload: Workload,
-    /// What breaks.
-    #[serde(default)]
-    pub faults: Vec<Fault>,
-    /// How much may be broken at once.
-    #[serde(default)]
-    pub limits: Limits,
-    /// What a panic in a task of a process is.
-    #[serde(default, skip_serializing_if = "Panics::is_default")]
-    pub panics: Panics,
-    /// How long each phase lasts.
-    #[serde(default)]
-    pub phases: Phases,
-    /// One run instead of many: its seed and its operations, as `squall shrink` writes them. `faults` are then fixed, too.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan: Option<Spanned<PlanSection>>,
-    /// What must hold.
-    #[serde(default)]
-    pub check: Vec<Spanned<Check>>,
-    /// What the verdict must be.
-    #[serde(default)]
-    pub expect: Expect,
-    /// How many seeds to run.
-    #[serde(default)]
-    pub explore: Explore,
-}
-
-/// One run, written out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PlanSection {
-    /// The seed, which keys what the run itself draws: latencies, which of `one(orders)`.
-    pub seed: Spanned<u64>,
-    /// Which of the orders in which tasks may run; the one of the seed if not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub schedule: Option<u64>,
-    /// The run that it was shrunk from, by the name that reports print.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub of: Option<RunId>,
-    /// A fingerprint of the build that found it. Another build may make another run of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub build: Option<String>,
-    /// The digest of the run, as that build made it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
-    /// What clients do.
-    pub operations: Vec<PlannedOperation>,
-}
-
-impl PlanSection {
-    /// Its one run.
-    pub(crate) fn run(&self) -> RunId {
-        RunId::drawn(*self.seed)
-    }
-
-    /// The run that it was shrunk from; its own if it does not say.
-    pub(crate) fn origin(&self) -> RunId {
-        self.of.clone().unwrap_or_else(|| self.run())
-    }
-}
-
 /// The network without faults.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -361,6 +256,29 @@ pub enum Latency {
     },
 }
 
+/// One client operation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedOperation {
+    /// Which client performs it, from 0.
+    pub client: u32,
+    /// Not before this time; later if the client's previous operation is still open.
+    pub at: Dur,
+    /// The operation as the system's `Op`.
+    pub op: serde_json::Value,
+}
+
+impl PlannedOperation {
+    /// The operation's name: the variant of the system's `Op`.
+    pub fn name(&self) -> &str {
+        match &self.op {
+            serde_json::Value::String(name) => name,
+            serde_json::Value::Object(map) => map.keys().next().map_or("", String::as_str),
+            _ => "",
+        }
+    }
+}
+
 /// What clients do.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -432,7 +350,7 @@ pub enum Panics {
 }
 
 impl Panics {
-    fn is_default(&self) -> bool {
+    pub(crate) fn is_default(&self) -> bool {
         *self == Panics::default()
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One step down.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Key(String),
     Index(usize),
 }
@@ -20,30 +20,30 @@ impl fmt::Display for Step {
 
 /// All steps, from the top.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Path(pub(super) Vec<Step>);
+pub(crate) struct Path(pub(crate) Vec<Step>);
 
 impl Path {
-    pub(super) fn push(&mut self, step: Step) {
+    pub(crate) fn push(&mut self, step: Step) {
         self.0.push(step);
     }
 
-    pub(super) fn pop(&mut self) {
+    pub(crate) fn pop(&mut self) {
         self.0.pop();
     }
 
-    pub(super) fn key(&self, key: &str) -> Path {
+    pub(crate) fn key(&self, key: &str) -> Path {
         let mut path = self.clone();
         path.push(Step::Key(key.to_owned()));
         path
     }
 
     /// The last entry by name, with its position if it is an item of a list: `faults[2]`. None at the top.
-    pub(super) fn end(&self) -> Option<Path> {
+    pub(crate) fn end(&self) -> Option<Path> {
         let key = self.0.iter().rposition(|step| matches!(step, Step::Key(_)))?;
         Some(Path(self.0[key..].to_vec()))
     }
 
-    pub(super) fn index(&self, index: usize) -> Path {
+    pub(crate) fn index(&self, index: usize) -> Path {
         let mut path = self.clone();
         path.push(Step::Index(index));
         path

@@ -37,12 +37,12 @@ const MAX_DUPLICATES: usize = 50;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(into = "Flat", try_from = "Flat")]
 pub struct Tree {
-    pub(super) span: Span,
-    pub(super) node: Node,
+    pub(crate) span: Span,
+    pub(crate) node: Node,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Null,
     Bool(bool),
     /// Any integer of `i64` or `u64`.
@@ -56,14 +56,14 @@ pub(super) enum Node {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Always a [`Node::Text`].
-    pub(super) key: Tree,
-    pub(super) value: Tree,
+    pub(crate) key: Tree,
+    pub(crate) value: Tree,
 }
 
 impl Entry {
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         match &self.key.node {
             Node::Text(name) => name,
             _ => unreachable!("keys are text: checked when the tree was built"),
@@ -79,7 +79,7 @@ impl PartialEq for Tree {
 
 impl Tree {
     /// What it is, for a sentence: "the number 5", "a list".
-    pub(super) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match &self.node {
             Node::Null | Node::Removed => "nothing".into(),
             Node::Bool(b) => format!("`{b}`"),
@@ -91,12 +91,12 @@ impl Tree {
         }
     }
 
-    pub(super) fn is_removed(&self) -> bool {
+    pub(crate) fn is_removed(&self) -> bool {
         self.node == Node::Removed
     }
 
     /// The child at one step down, removed or not.
-    pub(super) fn child(&self, step: &Step) -> Option<&Tree> {
+    pub(crate) fn child(&self, step: &Step) -> Option<&Tree> {
         match (&self.node, step) {
             (Node::Map(entries), Step::Key(key)) => {
                 entries.iter().find(|e| e.name() == key).map(|e| &e.value)
@@ -106,7 +106,7 @@ impl Tree {
         }
     }
 
-    pub(super) fn child_mut(&mut self, step: &Step) -> Option<&mut Tree> {
+    pub(crate) fn child_mut(&mut self, step: &Step) -> Option<&mut Tree> {
         match (&mut self.node, step) {
             (Node::Map(entries), Step::Key(key)) => {
                 entries.iter_mut().find(|e| e.name() == key).map(|e| &mut e.value)
@@ -120,12 +120,12 @@ impl Tree {
     ///
     /// # Panics
     /// When the path did not come from this tree.
-    pub(super) fn at_mut(&mut self, steps: &[Step]) -> &mut Tree {
+    pub(crate) fn at_mut(&mut self, steps: &[Step]) -> &mut Tree {
         steps.iter().fold(self, |node, step| node.child_mut(step).expect("a path of this tree"))
     }
 
     /// Shows the place of every node and key to `f`.
-    pub(super) fn each_span(&mut self, f: &mut impl FnMut(&mut Span)) {
+    pub(crate) fn each_span(&mut self, f: &mut impl FnMut(&mut Span)) {
         f(&mut self.span);
         match &mut self.node {
             Node::List(items) => items.iter_mut().for_each(|item| item.each_span(f)),
@@ -140,7 +140,7 @@ impl Tree {
     }
 
     /// The entries of a mapping; none for anything else.
-    pub(super) fn entries_mut(&mut self) -> &mut [Entry] {
+    pub(crate) fn entries_mut(&mut self) -> &mut [Entry] {
         match &mut self.node {
             Node::Map(entries) => entries,
             _ => &mut [],
@@ -149,7 +149,7 @@ impl Tree {
 }
 
 /// The tree, if the text is YAML at all; and what is wrong.
-pub(super) fn parse(text: &str) -> (Option<Tree>, Vec<Diagnostic>) {
+pub(crate) fn parse(text: &str) -> (Option<Tree>, Vec<Diagnostic>) {
     // A byte order mark is allowed, and no part of the document.
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut builder = Builder::new(text, text.len() - body.len(), body);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{BadLeaf, Number, TextLeaf, split_range, text_leaf};
-use crate::spec::model::{Bandwidth, CountRange, Probability, Rate, Size};
+use crate::language::model::{Bandwidth, CountRange, Probability, Rate, Size};
 
 impl TextLeaf for CountRange {
     const WHAT: &'static str = "a count, as `2`, or a range, as `1..3`";

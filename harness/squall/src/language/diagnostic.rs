@@ -175,16 +175,16 @@ pub struct Sources(Vec<(String, String)>);
 
 impl Sources {
     /// Adds a file and gives its number.
-    pub(super) fn add(&mut self, name: String, text: String) -> u32 {
+    pub(crate) fn add(&mut self, name: String, text: String) -> u32 {
         self.0.push((name, text));
         u32::try_from(self.0.len() - 1).expect("a handful of files")
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub(super) fn text(&self, file: u32) -> &str {
+    pub(crate) fn text(&self, file: u32) -> &str {
         &self.0[file as usize].1
     }
 
@@ -211,23 +211,23 @@ impl Diagnostics {
     }
 
     /// Errors of the file `name` with this text, sorted by place.
-    pub(super) fn in_text(name: &str, text: &str, list: Vec<Diagnostic>, truncated: bool) -> Self {
+    pub(crate) fn in_text(name: &str, text: &str, list: Vec<Diagnostic>, truncated: bool) -> Self {
         Self::in_sources(Sources(vec![(name.to_owned(), text.to_owned())]), list, truncated)
     }
 
     /// Errors of a spec made of these files, sorted by place.
-    pub(super) fn in_sources(sources: Sources, mut list: Vec<Diagnostic>, truncated: bool) -> Self {
+    pub(crate) fn in_sources(sources: Sources, mut list: Vec<Diagnostic>, truncated: bool) -> Self {
         list.sort_by_key(|d| (d.span, d.code));
         Diagnostics { name: sources.0[0].0.clone(), source: Source::Texts(sources), list, truncated }
     }
 
     /// An error of the file or directory `name`, whose text plays no part.
-    pub(super) fn at_path(name: &str, diagnostic: Diagnostic) -> Self {
+    pub(crate) fn at_path(name: &str, diagnostic: Diagnostic) -> Self {
         Diagnostics { name: name.to_owned(), source: Source::Path, list: vec![diagnostic], truncated: false }
     }
 
     /// An error at a place of the file `name`, whose text is not to be shown.
-    pub(super) fn at_line(name: &str, diagnostic: Diagnostic, line: usize, column: usize) -> Self {
+    pub(crate) fn at_line(name: &str, diagnostic: Diagnostic, line: usize, column: usize) -> Self {
         Diagnostics { source: Source::Line(line, column), ..Diagnostics::at_path(name, diagnostic) }
     }
 
@@ -396,7 +396,7 @@ fn line_column(text: &str, at: u32) -> (usize, usize) {
 }
 
 /// The candidate of which this is a misspelling, if any is near enough.
-pub(super) fn typo_of<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn typo_of<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = plain(written);
     candidates
         .into_iter()
@@ -427,7 +427,7 @@ fn plain(name: &str) -> String {
 }
 
 /// A list for a sentence: "`a`, `b`, `c`"; "none" for none.
-pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
@@ -442,7 +442,7 @@ pub(crate) fn name_help(written: &str, what: &str, known: &[&str]) -> String {
 }
 
 /// At most 40 characters of what was written, on a line.
-pub(super) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     let mut shown: String = text.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(40).is_some() {
         shown.push('…');

@@ -4,11 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, Node, Tree};
-use crate::spec::spanned::Span;
+use crate::language::spanned::Span;
 
 /// See the [module](self).
 #[derive(Serialize, Deserialize)]
-pub(in crate::spec) struct Flat(Vec<(Span, One)>);
+pub(crate) struct Flat(Vec<(Span, One)>);
 
 /// A node without what is in it.
 #[derive(Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use serde::{
 };
 
 use super::{BadLeaf, Number, TextLeaf};
-use crate::spec::model::{Dur, DurationRange, Every, Latency, Losses, Probability};
+use crate::language::model::{Dur, DurationRange, Every, Latency, Losses, Probability};
 
 /// Delegates text and numbers to [`DurationRange`], and mappings to the derived `$long` form.
 macro_rules! duration_or {

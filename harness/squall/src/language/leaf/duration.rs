@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{BadLeaf, Number, TextLeaf, split_range, text_leaf};
-use crate::spec::model::{Dur, DurationRange};
+use crate::language::model::{Dur, DurationRange};
 
 /// Units of time and their nanoseconds, longest first.
 const TIME_UNITS: [(&str, u64); 6] = [

@@ -3,12 +3,21 @@
 //! A run's name says all there is to know, so that whoever has the spec and the name has the run: `17`, `swarm:17`,
 //! `sweep:0+crash-before@sync:orders[0]:3`, `guided:17~204~9`. What follows a slash departs from the run before it at some moment:
 //! `17/3.214s/5` is run 17 until then, and its fifth future from there on. It is what reports print and what `--seed` takes.
+//!
+//! What the words of a name do to a plan is said where plans are made. Uses the language and the kinds of messages.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{branch::Branch, injection::Injection};
+mod branch;
+mod injection;
+
+pub(crate) use self::branch::fault_of;
+pub use self::{
+    branch::{Branch, Part},
+    injection::{Harm, Injection, Point},
+};
 
 /// The name of a run of a spec: the seed, and how the plan departs from what the spec draws for it. Shown as `17`, `swarm:17`, `17/3.214s/5`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

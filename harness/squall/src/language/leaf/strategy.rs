@@ -9,7 +9,7 @@ use serde::{
 };
 
 use super::BadLeaf;
-use crate::spec::{
+use crate::language::{
     diagnostic::name_help,
     model::{Spanned, Strategies, Strategy},
 };

@@ -9,7 +9,7 @@
 use std::fmt;
 
 use super::{BadLeaf, Number, TextLeaf, text_leaf};
-use crate::spec::{
+use crate::language::{
     diagnostic::did_you_mean,
     model::{Link, Target},
 };

@@ -1,6 +1,6 @@
 //! A walk down the tree beside the spec that was read from it, for the place and path of each entry.
 
-use super::super::{
+use super::{
     diagnostic::{Code, Diagnostic},
     path::{Path, Step},
     spanned::Span,

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use squall_rt::world::Stream;
 
 use super::{BadLeaf, Number, TextLeaf, duration, split_range, text_leaf};
-use crate::spec::model::{DriftRate, Dur, Offset};
+use crate::language::model::{DriftRate, Dur, Offset};
 
 const OFFSET_HELP: &str =
     "write a duration with or without a sign, as `300ms` (ahead), `-2s` (behind) or `-2s..2s`";

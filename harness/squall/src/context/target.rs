@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{Context, Place};
-use crate::spec::{
-    Code, Diagnostic,
-    diagnostic::{listed, name_help},
-    model::{Link, Target},
+use super::Context;
+use crate::{
+    history::EventKind,
+    language::{
+        Code, Diagnostic, Place,
+        diagnostic::{listed, name_help},
+        model::{Link, Target},
+    },
 };
 
 /// What a target is for.
@@ -242,7 +245,7 @@ impl Context<'_> {
     }
 }
 
-fn has_roles(events: &[crate::EventKind]) -> bool {
+fn has_roles(events: &[EventKind]) -> bool {
     events.iter().any(|event| event.name == "role.acquired")
 }
 

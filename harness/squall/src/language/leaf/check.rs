@@ -12,13 +12,13 @@ use serde::{
 
 use squall_checkers::judge::Property;
 
-use crate::{
-    check::{consistent::PROMISES, specific},
-    spec::diagnostic::did_you_mean,
-    spec::model::{
+use crate::language::{
+    diagnostic::did_you_mean,
+    model::{
         Check, Consistent, ConsistentOf, Count, EventPattern, Eventually, EventuallyThat, Expect, Mapped,
         MappedOf, OPTIONS, Order, Scalar, Spanned, Specific, SpecificOf,
     },
+    promises::{self, PROMISES},
 };
 
 /// Text, or a mapping of a derived type.
@@ -260,7 +260,7 @@ impl<'de> Deserialize<'de> for CheckKind {
             "count" => CheckKind::Count,
             "order" => CheckKind::Order,
             promise if PROMISES.iter().any(|(known, _)| *known == promise) => CheckKind::Consistent(name),
-            _ => match specific::property(&name) {
+            _ => match promises::property(&name) {
                 Some(property) => CheckKind::Specific(property),
                 None if did_you_mean(&name, CHECK_KINDS.iter().copied()).is_some() => {
                     return Err(de::Error::unknown_field(&name, CHECK_KINDS));
@@ -360,7 +360,7 @@ impl Serialize for Check {
             Check::Count(count) => map.serialize_entry("count", count)?,
             Check::Order(order) => map.serialize_entry("order", order)?,
             Check::Consistent(consistent) => map.serialize_entry(&consistent.promise, &consistent.of)?,
-            Check::Specific(one) => map.serialize_entry(&specific::name(one.property), &one.of)?,
+            Check::Specific(one) => map.serialize_entry(&promises::name_of(one.property), &one.of)?,
         }
         map.end()
     }
@@ -400,7 +400,7 @@ impl JsonSchema for Check {
                     } } },
                 }, { "properties": unwanted }],
             });
-            long(&specific::name(property), property.about(), arguments)
+            long(&promises::name_of(property), property.about(), arguments)
         };
         let mut forms: Vec<Schema> = Property::all().map(property).collect();
         let mut schema = json_schema!({

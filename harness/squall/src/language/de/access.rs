@@ -7,7 +7,7 @@ use serde::{
 };
 
 use super::{De, error::Error};
-use crate::spec::{
+use crate::language::{
     diagnostic::Code,
     path::Step,
     spanned::Span,
@@ -67,7 +67,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     }
 }
 
-/// A node as [`Spanned`](crate::spec::Spanned) wants it: file, start, end, value.
+/// A node as [`Spanned`](crate::language::Spanned) wants it: file, start, end, value.
 pub(super) struct PlaceAndValue<'de> {
     pub(super) de: De<'de>,
     pub(super) next: usize,

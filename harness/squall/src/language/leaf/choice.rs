@@ -11,7 +11,7 @@ use serde::{
 };
 
 use super::BadLeaf;
-use crate::spec::model::{Heal, MaxDown, Spanned, Target};
+use crate::language::model::{Heal, MaxDown, Spanned, Target};
 
 const HEAL_HELP: &str = "write `all`, `{ core: random_quorum }`, or `{ core: [orders[0], clients] }`";
 

@@ -1,6 +1,6 @@
 //! Where things stand: the parser counts characters, spans count bytes.
 
-use crate::spec::spanned::Span;
+use crate::language::spanned::Span;
 
 /// From the parser's places, in characters, to bytes of the text.
 pub(super) struct Places {
