@@ -180,8 +180,9 @@ impl Invariant for NoGremlin {
     }
 }
 
-/// Nothing is ever open.
+/// No gremlin has struck.
 struct Quiet {
+    struck: bool,
     panics: bool,
 }
 
@@ -191,9 +192,16 @@ impl Condition for Quiet {
     }
     fn observe(&mut self, record: &Record) {
         assert!(!self.panics || record.seq < 5, "the condition panics");
+        self.struck |= record.event().is_some_and(|(name, _)| name == "gremlin.struck");
     }
     fn holds(&self) -> bool {
-        true
+        !self.struck
+    }
+    fn because(&self) -> String {
+        "a gremlin has struck".to_owned()
+    }
+    fn vocabulary(&self) -> &'static [EventKind] {
+        EVENTS
     }
 }
 
@@ -226,7 +234,7 @@ impl System for Gremlin {
     }
 
     fn conditions(params: &Params) -> Vec<Box<dyn Condition>> {
-        vec![Box::new(Quiet { panics: params.plays == Some(Trick::ConditionPanics) })]
+        vec![Box::new(Quiet { struck: false, panics: params.plays == Some(Trick::ConditionPanics) })]
     }
 
     fn flaws() -> &'static [Flaw] {

@@ -145,4 +145,8 @@ pub trait Condition: Send {
     fn because(&self) -> String {
         String::new()
     }
+    /// As [`Invariant::vocabulary`] has it.
+    fn vocabulary(&self) -> &'static [EventKind] {
+        &[]
+    }
 }

@@ -51,6 +51,8 @@ pub(crate) struct Known {
     /// The events that its invariants read, of those that say.
     pub vocabulary: HashMap<String, &'static [EventKind]>,
     pub conditions: Vec<String>,
+    /// As that of the invariants.
+    pub condition_vocabulary: HashMap<String, &'static [EventKind]>,
     pub transport: Transport,
     pub methods: &'static [&'static str],
     pub roles: &'static [&'static str],

@@ -26,7 +26,7 @@ pub use self::{
     registry::{AnySystem, Registry, Sampler},
 };
 pub(crate) use self::{
-    facts::{Facts, OperationFacts},
+    facts::{Facts, LawFacts, OperationFacts},
     membership::Membership,
     observed::{Call, Observer, observed},
 };

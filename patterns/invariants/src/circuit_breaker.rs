@@ -22,7 +22,7 @@
 
 use std::time::Duration;
 
-use squall::{EventKind, Invariant};
+use squall::{Condition, EventKind, Invariant};
 
 pub mod correctness;
 mod observed;
@@ -161,4 +161,9 @@ pub fn laws(rules: Rules, longest_call: Duration, recovers_within: Duration) -> 
         Box::new(PermitsBalanced::new(longest_call)),
         Box::new(Recovers::new(recovers_within)),
     ]
+}
+
+/// All conditions.
+pub fn conditions() -> Vec<Box<dyn Condition>> {
+    vec![Box::<AllClosed>::default()]
 }

@@ -24,7 +24,7 @@
 
 use std::time::Duration;
 
-use squall::{EventKind, Fields, Invariant, Record, history::Kind};
+use squall::{Condition, EventKind, Fields, Invariant, Record, history::Kind};
 
 mod atomicity;
 mod coordinator;
@@ -135,6 +135,11 @@ pub fn laws(rules: &Rules) -> Vec<Box<dyn Invariant>> {
         Box::new(SingleCoordinator::default()),
         Box::new(SagaProgress::new(rules.steps, rules.bound)),
     ]
+}
+
+/// All conditions.
+pub fn conditions(rules: &Rules) -> Vec<Box<dyn Condition>> {
+    vec![Box::new(NoOpenSagas::new(rules.steps))]
 }
 
 /// An event that a node reported.

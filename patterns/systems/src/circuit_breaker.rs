@@ -302,7 +302,7 @@ impl System for GuardedUpstream {
     }
 
     fn conditions(_params: &Params) -> Vec<Box<dyn Condition>> {
-        vec![Box::new(laws::AllClosed::default())]
+        laws::conditions()
     }
 
     fn methods() -> &'static [&'static str] {

@@ -11,13 +11,8 @@
 //! replica it asks; a replica that is behind waits for a while and then refuses, or says that its answer is stale, as
 //! `when_behind` has it. A command keeps its id when it is tried again.
 //!
-//! | Invariant | What it holds against |
-//! |---|---|
-//! | `event_log_integrity` | versions 1 to n in each stream, decisions on the current version, one effect for each command, nothing acknowledged or committed is ever lost, no account overdrawn |
-//! | `projection_correctness` | a replica at position p shows the fold of the events up to p, each applied once; a rebuild finds the same |
-//! | `read_your_writes`, `monotonic_reads` | the harness's, by the `wrote`, `read` and `version` that operations return |
-//!
-//! The condition `replicas_caught_up` holds when every replica that ever was is up and at the log's head.
+//! It is held to the [laws of CQRS](squall_invariants::cqrs) and of [event logs](squall_invariants::event_log); the harness's
+//! `read_your_writes` and `monotonic_reads` go by the `wrote`, `read` and `version` that operations return.
 
 use std::time::Duration;
 
@@ -28,11 +23,11 @@ use squall::{
     BoxError, Condition, EventKind, Flaw, Group, Invariant, Node, Operations, Outcome, System,
     spec::model::Dur,
 };
+use squall_invariants::{cqrs as laws, event_log};
 use squall_patterns::cqrs::WhenBehind;
 
 mod command;
 mod flaws;
-mod invariant;
 mod protocol;
 mod replica;
 mod session;
@@ -108,6 +103,10 @@ impl Default for Params {
         }
     }
 }
+
+/// What the laws hold it to: no account is overdrawn, and what was appended within the last second is on its way.
+const RULES: laws::Rules =
+    laws::Rules { log: event_log::Rules { floor: Some(0) }, grace: Duration::from_secs(1) };
 
 /// What a client does. Amounts are in minor units.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,15 +190,15 @@ impl System for AccountsCqrs {
     }
 
     fn events() -> &'static [EventKind] {
-        EVENTS
+        squall::events![event_log::EVENTS, laws::EVENTS]
     }
 
     fn invariants(_: &Params) -> Vec<Box<dyn Invariant>> {
-        vec![Box::<invariant::LogIntegrity>::default(), Box::<invariant::ProjectionCorrectness>::default()]
+        laws::laws(RULES)
     }
 
     fn conditions(_: &Params) -> Vec<Box<dyn Condition>> {
-        vec![Box::<invariant::CaughtUp>::default()]
+        laws::conditions(RULES)
     }
 
     fn methods() -> &'static [&'static str] {
@@ -232,83 +231,3 @@ impl System for AccountsCqrs {
 
 /// The fields of commands.
 const COMMAND: &[&str] = &["account", "amount", "wrote", "version", "position", "command", "reason"];
-
-const EVENTS: &[EventKind] = &[
-    EventKind::new("event_log.opened", &["position"], "the log was opened, and this is its head"),
-    EventKind::new(
-        "event_log.staged",
-        &["position", "stream", "version", "expected", "cause", "index", "kind", "quantity"],
-        "an event is in a transaction that is about to commit",
-    ),
-    EventKind::new("effect.committed", &["first", "last"], "the events at these positions are durable"),
-    EventKind::new(
-        "event_log.conflict",
-        &["stream", "cause", "expected", "actual"],
-        "a decision was overtaken by another",
-    ),
-    EventKind::new("event_log.repeated", &["stream", "cause"], "a command came that the log knows already"),
-    EventKind::new("event_log.rejected", &["stream", "cause"], "a refusal was made final"),
-    EventKind::new("cqrs.submitted", &["stream", "cause"], "a command arrived"),
-    EventKind::new(
-        "cqrs.decided",
-        &["stream", "cause", "version", "accepted"],
-        "an aggregate at this version decided about a command",
-    ),
-    EventKind::new(
-        "cqrs.shipped",
-        &["replica", "after", "last", "count"],
-        "a replica acknowledged a shipment",
-    ),
-    EventKind::new(
-        "cqrs.ship_failed",
-        &["replica", "after", "count", "reason"],
-        "a shipment was not acknowledged",
-    ),
-    EventKind::new("cqrs.rewound", &["replica", "from", "to"], "a replica has less than the relay thought"),
-    EventKind::new("cqrs.replica_ahead", &["replica", "position", "head"], "a replica has more than the log"),
-    EventKind::new(
-        "cqrs.opened",
-        &["projection", "generation", "position", "fresh"],
-        "a read model was opened, and this is its checkpoint",
-    ),
-    EventKind::new(
-        "cqrs.received",
-        &["projection", "after", "first", "last", "count"],
-        "a shipment with events arrived",
-    ),
-    EventKind::new(
-        "effect.projected",
-        &["projection", "generation", "first", "last", "count"],
-        "these events are in the rows, durably",
-    ),
-    EventKind::new(
-        "cqrs.redelivered",
-        &["projection", "position", "count"],
-        "events came that the rows had already",
-    ),
-    EventKind::new(
-        "cqrs.gap",
-        &["projection", "position", "after"],
-        "a shipment started above the checkpoint",
-    ),
-    EventKind::new(
-        "cqrs.behind",
-        &["key", "wanted", "position"],
-        "a session waited in vain for its position",
-    ),
-    EventKind::new(
-        "cqrs.exposed",
-        &["key", "version", "quantity", "position", "stale"],
-        "a read was answered, at this position",
-    ),
-    EventKind::new(
-        "cqrs.rebuild_started",
-        &["projection", "generation"],
-        "a new generation of the rows begins, empty",
-    ),
-    EventKind::new(
-        "cqrs.rebuilt",
-        &["projection", "generation", "position", "rows", "equal"],
-        "a new generation took over",
-    ),
-];

@@ -187,8 +187,8 @@ impl System for CheckoutSaga {
         laws::laws(&params.rules())
     }
 
-    fn conditions(_: &Params) -> Vec<Box<dyn Condition>> {
-        vec![Box::new(laws::NoOpenSagas::new(&protocol::STEPS))]
+    fn conditions(params: &Params) -> Vec<Box<dyn Condition>> {
+        laws::conditions(&params.rules())
     }
 
     fn methods() -> &'static [&'static str] {

@@ -94,6 +94,7 @@ fn main() -> ExitCode {
             as_expected_is_0,
             a_violation_is_1_and_is_told,
             an_invariant_reads_what_is_called_otherwise,
+            a_condition_reads_what_is_called_otherwise,
             what_is_called_otherwise_must_be_there,
             replay_shows_the_same_violation_every_time,
             replay_narrows_what_it_shows,

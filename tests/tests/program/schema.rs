@@ -74,6 +74,14 @@ pub fn an_editor_knows_the_names_of_each_system() {
             "check: [eventually: { within: 1s, that: no_sagas }]",
         ),
         (
+            "check: [eventually: { within: 1s, that: { no_open_sagas: { events: { saga.parked: saga.completed } } } }]",
+            "check: [eventually: { within: 1s, that: { no_sagas: { events: { saga.parked: saga.completed } } } }]",
+        ),
+        (
+            "check: [eventually: { within: 1s, that: { no_open_sagas: { events: { saga.parked: saga.completed } } } }]",
+            "check: [eventually: { within: 1s, that: { no_open_sagas: { events: { saga.parked: saga.complete } } } }]",
+        ),
+        (
             "check: [count: { event: saga.completed, per: saga, at_most: 1 }]",
             "check: [count: { event: saga.completed, per: sega, at_most: 1 }]",
         ),

@@ -47,7 +47,24 @@ pub fn an_invariant_reads_what_is_called_otherwise() {
     assert!(shrunk.out.contains("beat: number"), "{}", shrunk.out);
 }
 
+pub fn a_condition_reads_what_is_called_otherwise() {
+    let spec = |that: &str| {
+        format!(
+            "spec: 1\nsystem: gremlin\nparams: {{ does: print }}\ncheck:\n  - no_gremlin\n  - eventually: {{ within: 100ms, that: {that} }}\n\
+             phases: {{ warmup: 200ms, chaos: 600ms, settle: 200ms }}\nworkload: {{ ops: 2 }}\nexplore: {{ seeds: 1 }}\n"
+        )
+    };
+    let (_directory, calm) = written(&spec("quiet"));
+    run(squall(&["run", &calm, "--no-shrink"])).with(5).says("eventually quiet never had anything to judge");
+    let (_directory, mapped) = written(&spec("{ quiet: { events: { gremlin.struck: gremlin.leaked } } }"));
+    let ended = run(squall(&["run", &mapped, "--no-shrink"])).with(1);
+    ended.says("eventually quiet violated (never_held)").says("a gremlin has struck");
+    let shrunk = run(squall(&["shrink", &mapped, "--seed", "0"])).with(0);
+    assert!(shrunk.out.contains("gremlin.struck: gremlin.leaked"), "{}", shrunk.out);
+}
+
 pub fn what_is_called_otherwise_must_be_there() {
+    let that = |that: &str| format!("eventually: {{ within: 1s, that: {{ {that} }} }}");
     for (check, says) in [
         ("no_gremlin: { events: { gremlin.struck: gremlin.leakd } }", "did you mean `gremlin.leaked`?"),
         (
@@ -72,6 +89,21 @@ pub fn what_is_called_otherwise_must_be_there() {
         ("no_gremlim: { events: { gremlin.struck: gremlin.leaked } }", "did you mean `no_gremlin`?"),
         ("read_your_writes: { events: { gremlin.struck: gremlin.leaked } }", "reads no events"),
         ("nevr: gremlin.struck", "never"),
+        (&that("quiet: { events: { gremlin.struck: gremlin.leakd } }"), "did you mean `gremlin.leaked`?"),
+        (
+            &that("quiet: { events: { gremlin.strck: gremlin.leaked } }"),
+            "`quiet` reads no event `gremlin.strck`",
+        ),
+        (&that("quiet: { events: {} }"), "write `that: quiet` alone"),
+        (&that("quite: { events: { gremlin.struck: gremlin.leaked } }"), "did you mean `quiet`?"),
+        (&that("quiet: 3"), "what its events are called"),
+        (&that("quiet: gremlin.struck"), "unknown key `quiet`"),
+        (
+            &that("quiet: { events: { gremlin.struck: gremlin.leaked } }, no: 1"),
+            "each `eventually` waits for one thing",
+        ),
+        (&that("evnt: gremlin.struck"), "did you mean `event`?"),
+        (&that("where: { beat: 1 }"), "event"),
     ] {
         let (_directory, spec) = written(&format!("spec: 1\nsystem: gremlin\ncheck:\n  - {check}\n"));
         let ended = run(squall(&["check", &spec])).with(2);

@@ -41,6 +41,14 @@ impl Judge {
     ) -> Self {
         let mut judge = Judge { invariants: Vec::new(), sometimes: Vec::new() };
         let mut conditions = build();
+        let mut condition = |name: &str| match conditions.iter().position(|c| c.name() == name) {
+            Some(i) => conditions.swap_remove(i),
+            // Named twice: each `eventually` takes one of its own.
+            None => {
+                let found = build().into_iter().find(|c| c.name() == name);
+                found.expect("a valid spec names known conditions")
+            }
+        };
         for check in checks {
             let label = label(check);
             let invariant: Box<dyn Invariant> = match &check.value {
@@ -51,29 +59,14 @@ impl Judge {
                 Check::Mapped(Mapped { name, of }) => {
                     let i = own.iter().position(|i| i.name() == name);
                     let law = own.swap_remove(i.expect("a valid spec names known invariants, once"));
-                    let mut mapping = Mapping::new();
-                    for (law, own) in &of.events {
-                        mapping = mapping.event(&**law, &**own.event);
-                        for (law, own) in &own.fields {
-                            mapping = mapping.field(&**law, &**own);
-                        }
-                    }
-                    mapping.invariant(law)
+                    Mapping::of(of).invariant(law)
                 }
                 Check::Never(pattern) => Box::new(Never { label, pattern: Pattern::new(pattern), seen: 0 }),
                 Check::Eventually(eventually) => {
                     let goal = match &eventually.that {
-                        EventuallyThat::Condition(name) => {
-                            let i = conditions.iter().position(|c| c.name() == name.value);
-                            match i {
-                                Some(i) => Goal::Condition(conditions.swap_remove(i)),
-                                None => {
-                                    // Named twice: each `eventually` takes one of its own.
-                                    let fresh = build();
-                                    let found = fresh.into_iter().find(|c| c.name() == name.value);
-                                    Goal::Condition(found.expect("a valid spec names known conditions"))
-                                }
-                            }
+                        EventuallyThat::Condition(name) => Goal::Condition(condition(name)),
+                        EventuallyThat::Mapped(Mapped { name, of }) => {
+                            Goal::Condition(Mapping::of(of).condition(condition(name)))
                         }
                         EventuallyThat::Event(pattern) => Goal::Event(Pattern::new(pattern)),
                     };
@@ -189,7 +182,8 @@ pub(crate) fn label(check: &Check) -> String {
         Check::Named(name) | Check::Mapped(Mapped { name, .. }) => name.clone(),
         Check::Never(pattern) => format!("never {}", Pattern::new(pattern)),
         Check::Eventually(eventually) => match &eventually.that {
-            EventuallyThat::Condition(name) => format!("eventually {}", name.value),
+            EventuallyThat::Condition(Spanned { value: name, .. })
+            | EventuallyThat::Mapped(Mapped { name, .. }) => format!("eventually {name}"),
             EventuallyThat::Event(pattern) => format!("eventually {}", Pattern::new(pattern)),
         },
         Check::Sometimes(patterns) => {

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 
 use super::{Breach, Condition, End, Invariant};
-use crate::history::{EventKind, Fields, Kind, Record};
+use crate::{
+    history::{EventKind, Fields, Kind, Record},
+    language::model::MappedOf,
+};
 
 /// What a law calls events and their fields, and what a service calls them. What is not mapped has the law's names already; an event that
 /// bears the name of one that is mapped is not shown to the law.
@@ -56,6 +59,18 @@ impl Mapping {
     /// The condition, likewise.
     pub fn condition(self, law: Box<dyn Condition>) -> Box<dyn Condition> {
         Box::new(Mapped { mapping: self, law })
+    }
+
+    /// What a spec says.
+    pub(super) fn of(spec: &MappedOf) -> Self {
+        let mut mapping = Mapping::new();
+        for (law, own) in &spec.events {
+            mapping = mapping.event(&**law, &**own.event);
+            for (law, own) in &own.fields {
+                mapping = mapping.field(&**law, &**own);
+            }
+        }
+        mapping
     }
 
     /// A record as the law is to see it; none if it is not to.
@@ -135,6 +150,10 @@ impl Condition for Mapped<dyn Condition> {
 
     fn because(&self) -> String {
         self.law.because()
+    }
+
+    fn vocabulary(&self) -> &'static [EventKind] {
+        self.law.vocabulary()
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     report::Style,
     screen,
     spec::Code,
-    system::{Facts, OperationFacts},
+    system::{Facts, LawFacts, OperationFacts},
 };
 
 pub(super) fn schema(inquiry: &Inquiry) -> io::Result<Exit> {
@@ -146,8 +146,8 @@ fn describe_system(name: &str, about: &str, facts: &Facts) -> io::Result<Exit> {
         writeln!(out, "  {} {{{fields}}}: {}", Style::Strong.paint(&event.name), event.about)?;
     }
     writeln!(out, "\n{} (check)", heading("Invariants"))?;
-    for name in &facts.invariants {
-        writeln!(out, "  {}", Style::Strong.paint(name))?;
+    for LawFacts { name, reads } in &facts.invariants {
+        writeln!(out, "  {}{}", Style::Strong.paint(name), read(reads))?;
     }
     for (name, about) in consistency::builtins() {
         writeln!(out, "  {}: {about} (of squall itself)", Style::Strong.paint(name))?;
@@ -164,8 +164,8 @@ fn describe_system(name: &str, about: &str, facts: &Facts) -> io::Result<Exit> {
         )?;
     }
     writeln!(out, "\n{} (check: eventually: that)", heading("Conditions"))?;
-    for name in &facts.conditions {
-        writeln!(out, "  {name}")?;
+    for LawFacts { name, reads } in &facts.conditions {
+        writeln!(out, "  {name}{}", read(reads))?;
     }
     if facts.conditions.is_empty() {
         writeln!(out, "  none")?;
@@ -175,6 +175,14 @@ fn describe_system(name: &str, about: &str, facts: &Facts) -> io::Result<Exit> {
         writeln!(out, "  {}: {}; violates {}", Style::Strong.paint(&flaw.name), flaw.about, flaw.violates)?;
     }
     Ok(Exit::AsExpected)
+}
+
+/// What a law reads, and a spec can say that it is called otherwise.
+fn read(events: &[String]) -> String {
+    match events {
+        [] => String::new(),
+        events => format!(": {{ events: .. }}: reads {}", events.join(", ")),
+    }
 }
 
 /// A JSON value as one writes it in YAML.

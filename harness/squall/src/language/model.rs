@@ -455,20 +455,20 @@ pub enum Check {
     Specific(Specific),
 }
 
-/// An invariant with what its events are called here.
+/// An invariant or a condition with what its events are called here.
 #[derive(Clone, Debug)]
 pub struct Mapped {
-    /// The invariant's name.
+    /// Its name.
     pub name: String,
     /// What is called otherwise.
     pub of: MappedOf,
 }
 
-/// What of an invariant's events is called otherwise.
+/// What of the events that an invariant or a condition reads is called otherwise.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MappedOf {
-    /// By the name that the invariant has for an event: what nodes report.
+    /// By the name that it has for an event: what nodes report.
     #[schemars(extend("minProperties" = 1))]
     pub events: IndexMap<Spanned<String>, OwnEvent>,
 }
@@ -478,7 +478,7 @@ pub struct MappedOf {
 pub struct OwnEvent {
     /// Its name.
     pub event: Spanned<String>,
-    /// By the name that the invariant has for a field: the field that it is.
+    /// By the name that the invariant or the condition has for a field: the field that it is.
     pub fields: IndexMap<Spanned<String>, Spanned<String>>,
 }
 
@@ -500,7 +500,7 @@ pub struct Eventually {
     /// From when on. Default: heal.
     #[serde(default)]
     pub after: After,
-    /// A condition of the system, by name; or an event that must occur.
+    /// A condition of the system, by name, with what its events are called if they are called otherwise; or an event that must occur.
     pub that: EventuallyThat,
 }
 
@@ -509,6 +509,8 @@ pub struct Eventually {
 pub enum EventuallyThat {
     /// A condition of the system, by name.
     Condition(Spanned<String>),
+    /// `{ NAME: { events: { saga.started: my.begun } } }`: a condition of the system, over events that are called otherwise.
+    Mapped(Mapped),
     /// At least one such event at or after the start of the wait: `{ event: NAME, where: {..} }`.
     Event(EventPattern),
 }

@@ -89,6 +89,7 @@ fn known(spec: &Spec, top: &Place<'_>, system: &dyn AnySystem) -> Known {
         invariants,
         vocabulary: system.vocabulary(&params).into_iter().collect(),
         conditions: system.conditions(&params),
+        condition_vocabulary: system.condition_vocabulary(&params).into_iter().collect(),
         transport: system.transport(&params),
         methods: system.methods(),
         roles: system.roles(),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::AnySystem;
+use super::{AnySystem, EventKind};
 
 /// A system as specs see it, with its default parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,8 +16,8 @@ pub(crate) struct Facts {
     pub groups: Vec<(String, u32)>,
     pub operations: Vec<OperationFacts>,
     pub events: Vec<EventFacts>,
-    pub invariants: Vec<String>,
-    pub conditions: Vec<String>,
+    pub invariants: Vec<LawFacts>,
+    pub conditions: Vec<LawFacts>,
     pub methods: Vec<String>,
     pub roles: Vec<String>,
     pub flaws: Vec<FlawFacts>,
@@ -30,6 +30,20 @@ pub(crate) struct OperationFacts {
     pub weight: u32,
     /// None where it does not say.
     pub fields: Vec<String>,
+}
+
+/// An invariant or a condition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LawFacts {
+    pub name: String,
+    /// The events that it reads, under its own names for them; none if it does not say.
+    pub reads: Vec<String>,
+}
+
+impl LawFacts {
+    fn of((name, vocabulary): (String, &[EventKind])) -> Self {
+        LawFacts { name, reads: vocabulary.iter().map(|event| event.name.to_owned()).collect() }
+    }
 }
 
 /// See [`EventKind`](super::EventKind).
@@ -75,8 +89,8 @@ impl Facts {
                     about: event.about.to_owned(),
                 })
                 .collect(),
-            invariants: system.invariants(&params),
-            conditions: system.conditions(&params),
+            invariants: system.vocabulary(&params).into_iter().map(LawFacts::of).collect(),
+            conditions: system.condition_vocabulary(&params).into_iter().map(LawFacts::of).collect(),
             methods: texts(system.methods()),
             roles: texts(system.roles()),
             flaws: system

@@ -116,6 +116,10 @@ impl AnySystem for Observed {
         self.tell("`conditions`");
         self.inner.conditions(params)
     }
+    fn condition_vocabulary(&self, params: &Value) -> Vec<(String, &'static [EventKind])> {
+        self.tell("`conditions`");
+        self.inner.condition_vocabulary(params)
+    }
     fn methods(&self) -> &'static [&'static str] {
         self.tell("`methods`");
         self.inner.methods()

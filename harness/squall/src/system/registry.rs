@@ -66,6 +66,8 @@ pub trait AnySystem: Send + Sync {
     fn vocabulary(&self, params: &serde_json::Value) -> Vec<(String, &'static [EventKind])>;
     /// The names of the conditions.
     fn conditions(&self, params: &serde_json::Value) -> Vec<String>;
+    /// The [vocabulary](Condition::vocabulary) of each condition, by its name.
+    fn condition_vocabulary(&self, params: &serde_json::Value) -> Vec<(String, &'static [EventKind])>;
     /// See [`System::methods`].
     fn methods(&self) -> &'static [&'static str];
     /// See [`System::roles`].
@@ -195,6 +197,9 @@ impl<S: System> AnySystem for Erased<S> {
     }
     fn conditions(&self, params: &serde_json::Value) -> Vec<String> {
         S::conditions(&typed::<S>(params)).iter().map(|c| c.name().to_owned()).collect()
+    }
+    fn condition_vocabulary(&self, params: &serde_json::Value) -> Vec<(String, &'static [EventKind])> {
+        S::conditions(&typed::<S>(params)).iter().map(|c| (c.name().to_owned(), c.vocabulary())).collect()
     }
     fn methods(&self) -> &'static [&'static str] {
         S::methods()

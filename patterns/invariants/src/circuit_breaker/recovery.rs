@@ -140,6 +140,10 @@ impl Condition for AllClosed {
         let _ = self.0.observe(record);
     }
 
+    fn vocabulary(&self) -> &'static [EventKind] {
+        &EVENTS
+    }
+
     fn holds(&self) -> bool {
         self.0.0.values().all(|(state, ..)| *state == State::Closed)
     }

@@ -190,6 +190,10 @@ impl Condition for NoOpenSagas {
         self.sagas.observe(record);
     }
 
+    fn vocabulary(&self) -> &'static [EventKind] {
+        &EVENTS
+    }
+
     fn holds(&self) -> bool {
         !self.sagas.by_id.values().any(Saga::is_open)
     }

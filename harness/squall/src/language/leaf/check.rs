@@ -69,25 +69,22 @@ impl From<LongPattern> for EventPattern {
 }
 
 /// A name in short, or a pattern at length, as [`Spanned`] reads it.
-struct NameOrPattern<const WHAT: usize>(TextOr<LongPattern>);
+struct NameOrPattern(TextOr<LongPattern>);
 
-const EVENT: usize = 0;
-const THAT: usize = 1;
-const WHATS: [&str; 2] = [
-    "an event, as `saga.completed` or `{ event: saga.step_done, where: { step: charge } }`",
-    "a condition's name, as `no_open_sagas`, or an event, as `{ event: saga.completed }`",
-];
-
-impl<'de, const WHAT: usize> Deserialize<'de> for NameOrPattern<WHAT> {
+impl<'de> Deserialize<'de> for NameOrPattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text_or(deserializer, WHATS[WHAT]).map(Self)
+        text_or(
+            deserializer,
+            "an event, as `saga.completed` or `{ event: saga.step_done, where: { step: charge } }`",
+        )
+        .map(Self)
     }
 }
 
 impl<'de> Deserialize<'de> for EventPattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Spanned { value: NameOrPattern(read), span } =
-            Spanned::<NameOrPattern<EVENT>>::deserialize(deserializer)?;
+            Spanned::<NameOrPattern>::deserialize(deserializer)?;
         Ok(match read {
             TextOr::Text(value) => EventPattern { event: Spanned { value, span }, fields: IndexMap::new() },
             TextOr::Map(long) => long.into(),
@@ -129,12 +126,105 @@ impl JsonSchema for EventPattern {
 
 impl<'de> Deserialize<'de> for EventuallyThat {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Spanned { value: NameOrPattern(read), span } =
-            Spanned::<NameOrPattern<THAT>>::deserialize(deserializer)?;
+        let Spanned { value: NameOrThat(read), span } = Spanned::deserialize(deserializer)?;
         Ok(match read {
             TextOr::Text(value) => EventuallyThat::Condition(Spanned { value, span }),
-            TextOr::Map(long) => EventuallyThat::Event(long.into()),
+            TextOr::Map(LongThat(that)) => that,
         })
+    }
+}
+
+/// A condition's name, or at length what to wait for, as [`Spanned`] reads it.
+struct NameOrThat(TextOr<LongThat>);
+
+impl<'de> Deserialize<'de> for NameOrThat {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text_or(
+            deserializer,
+            "a condition's name, as `no_open_sagas`, or an event, as `{ event: saga.completed }`",
+        )
+        .map(Self)
+    }
+}
+
+/// An event, or a condition over events that are called otherwise.
+struct LongThat(EventuallyThat);
+
+/// The keys of the former; any other is a condition's name.
+const PATTERN: &[&str] = &["event", "where"];
+
+impl<'de> Deserialize<'de> for LongThat {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct LongThatVisitor;
+        impl<'de> Visitor<'de> for LongThatVisitor {
+            type Value = LongThat;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an event, as `{ event: saga.completed }`")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LongThat, A::Error> {
+                let (mut event, mut fields) = (None, None);
+                while let Some(key) =
+                    map.next_key_seed(ThatKeySeed { first: event.is_none() && fields.is_none() })?
+                {
+                    match key {
+                        ThatKey::Event => event = Some(map.next_value()?),
+                        ThatKey::Where => fields = Some(map.next_value()?),
+                        ThatKey::Condition(name) => {
+                            let of = map.next_value_seed(EventsOf { name: &name, known: PATTERN })?;
+                            if map.next_key::<OneConditionOnly>()?.is_some() {
+                                map.next_value::<IgnoredAny>()?;
+                            }
+                            return Ok(LongThat(EventuallyThat::Mapped(Mapped { name, of })));
+                        }
+                    }
+                }
+                let event = event.ok_or_else(|| de::Error::missing_field("event"))?;
+                Ok(LongThat(EventuallyThat::Event(EventPattern {
+                    event,
+                    fields: fields.unwrap_or_default(),
+                })))
+            }
+        }
+        deserializer.deserialize_map(LongThatVisitor)
+    }
+}
+
+enum ThatKey {
+    Event,
+    Where,
+    Condition(String),
+}
+
+/// A condition stands alone.
+struct ThatKeySeed {
+    first: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for ThatKeySeed {
+    type Value = ThatKey;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<ThatKey, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        match &*name {
+            "event" => Ok(ThatKey::Event),
+            "where" => Ok(ThatKey::Where),
+            other if !self.first || did_you_mean(other, PATTERN.iter().copied()).is_some() => {
+                Err(de::Error::unknown_field(other, PATTERN))
+            }
+            _ => Ok(ThatKey::Condition(name)),
+        }
+    }
+}
+
+/// A key where there may be none.
+struct OneConditionOnly;
+
+impl<'de> Deserialize<'de> for OneConditionOnly {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        Err(de::Error::custom(format_args!(
+            "`{key}` does not belong here: each `eventually` waits for one thing\nwrite another `- eventually:` for it, or, if it is an \
+             event of the condition above, indent it further"
+        )))
     }
 }
 
@@ -142,6 +232,11 @@ impl Serialize for EventuallyThat {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             EventuallyThat::Condition(name) => name.serialize(serializer),
+            EventuallyThat::Mapped(Mapped { name, of }) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry(name, of)?;
+                map.end()
+            }
             EventuallyThat::Event(pattern) => serialize_long(pattern, serializer),
         }
     }
@@ -153,9 +248,20 @@ impl JsonSchema for EventuallyThat {
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A condition of the system, by name; or an event that must occur.",
-            "anyOf": [{ "type": "string" }, LongPattern::json_schema(generator)],
-            "examples": ["no_open_sagas", { "event": "saga.completed" }],
+            "description": "A condition of the system, by name; one over events that are called otherwise than it has them; or an event that \
+                must occur.",
+            "anyOf": [{ "type": "string" }, LongPattern::json_schema(generator), {
+                "type": "object",
+                "propertyNames": { "not": { "enum": PATTERN } },
+                "additionalProperties": generator.subschema_for::<MappedOf>(),
+                "minProperties": 1,
+                "maxProperties": 1,
+            }],
+            "examples": [
+                "no_open_sagas",
+                { "event": "saga.completed" },
+                { "no_open_sagas": { "events": { "saga.completed": "my.done" } } },
+            ],
         })
     }
 }
@@ -271,19 +377,21 @@ impl<'de> Deserialize<'de> for CheckKind {
     }
 }
 
-/// What stands beside a name that is no kind of check, and so an invariant's.
-struct EventsOf<'a>(&'a str);
+/// What stands beside a name that is none of those known, and so an invariant's or a condition's.
+struct EventsOf<'a> {
+    name: &'a str,
+    known: &'static [&'static str],
+}
 
 impl<'de> DeserializeSeed<'de> for EventsOf<'_> {
     type Value = MappedOf;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<MappedOf, D::Error> {
         match text_or(
             deserializer,
-            "the events of an invariant, as `{ events: { saga.step_done: my.step_ok } }`",
+            "what its events are called, as `{ events: { saga.step_done: my.step_ok } }`",
         )? {
             TextOr::Map(of) => Ok(of),
-            // No kind of check that there is.
-            TextOr::Text(_) => Err(de::Error::unknown_field(self.0, CHECK_KINDS)),
+            TextOr::Text(_) => Err(de::Error::unknown_field(self.name, self.known)),
         }
     }
 }
@@ -331,7 +439,7 @@ impl<'de> Deserialize<'de> for Check {
                         Check::Specific(Specific { property, of: map.next_value()? })
                     }
                     CheckKind::Mapped(name) => {
-                        let of = map.next_value_seed(EventsOf(&name))?;
+                        let of = map.next_value_seed(EventsOf { name: &name, known: CHECK_KINDS })?;
                         Check::Mapped(Mapped { name, of })
                     }
                 };

@@ -125,7 +125,10 @@ impl Names {
             }
             "Check" => text(&self.invariants),
             "EventPattern" => json!({ "allOf": [text(&self.events.keys().cloned().collect()), events] }),
-            "EventuallyThat" => json!({ "allOf": [text(&self.conditions), events] }),
+            "EventuallyThat" => json!({ "allOf": [text(&self.conditions), events, {
+                "if": { "type": "object", "not": { "required": ["event"] } },
+                "then": { "propertyNames": { "enum": self.conditions } },
+            }] }),
             "Count" => events,
             "OwnEvent" => json!({ "allOf": [text(&self.events.keys().cloned().collect()), {
                 "properties": { "event": { "enum": self.events.keys().collect::<Vec<_>>() } },

@@ -51,7 +51,23 @@ impl Context<'_> {
             }
             match &check.value {
                 Check::Named(name) => self.invariant(name, &at),
-                Check::Mapped(mapped) => self.mapped(mapped, &at.key(&mapped.name)),
+                Check::Mapped(mapped) => {
+                    let at = at.key(&mapped.name);
+                    self.invariant(&mapped.name, &at);
+                    let known =
+                        self.system.as_ref().filter(|system| system.invariants.contains(&mapped.name));
+                    match known.map(|system| system.vocabulary.get(&mapped.name).copied()) {
+                        Some(None) => {
+                            let name = &mapped.name;
+                            let message = format!("`{name}` is told by operations, and reads no events");
+                            let help = format!(
+                                "write `- {name}` alone: operations say what they are by their fields"
+                            );
+                            self.report(at.error(Code::Conflict, message, help));
+                        }
+                        known => self.mapped(mapped, known.flatten().unwrap_or_default(), "-", &at),
+                    }
+                }
                 Check::Never(pattern) => {
                     self.pattern(pattern, &at.key("never"));
                 }
@@ -105,26 +121,14 @@ impl Context<'_> {
         self.report(error);
     }
 
-    /// An invariant of the system, over events that are called otherwise.
-    fn mapped(&mut self, mapped: &Mapped, at: &Place<'_>) {
-        self.invariant(&mapped.name, at);
-        if let Some(system) = &self.system
-            && system.invariants.contains(&mapped.name)
-            && !system.vocabulary.contains_key(&mapped.name)
-        {
-            let message = format!("`{}` is told by operations, and reads no events", mapped.name);
-            let help =
-                format!("write `- {}` alone: operations say what they are by their fields", mapped.name);
-            self.report(at.error(Code::Conflict, message, help));
-            return;
-        }
+    /// What the events of an invariant or a condition are called, which knows these, or any if it does not say. `alone` is what its name
+    /// stands after.
+    fn mapped(&mut self, mapped: &Mapped, vocabulary: &[EventKind], alone: &str, at: &Place<'_>) {
         let events = at.key("events");
         if mapped.of.events.is_empty() && !events.is_damaged() {
-            let help = format!("say what an event is called, or write `- {}` alone", mapped.name);
+            let help = format!("say what an event is called, or write `{alone} {}` alone", mapped.name);
             self.report(events.error(Code::OutOfRange, "nothing is called otherwise", help));
         }
-        let known = self.system.as_ref().and_then(|system| system.vocabulary.get(&mapped.name));
-        let vocabulary = known.copied().unwrap_or_default();
         let mut taken: HashMap<&str, Span> = HashMap::new();
         for (law, own) in &mapped.of.events {
             let place = events.key(law);
@@ -138,7 +142,8 @@ impl Context<'_> {
             let at_event = if place.is_map() { place.key("event") } else { place.clone() };
             if let Some(first) = taken.insert(&own.event, own.event.span) {
                 let message = format!("`{}` is two events to `{}`", *own.event, mapped.name);
-                let help = "each event that nodes report is one of the invariant's: tell them apart by name";
+                let help =
+                    "each event that nodes report is one of those that it reads: tell them apart by name";
                 self.report(at_event.error(Code::DuplicateName, message, help).related(first, "first here"));
             }
             let Some(event) = self.event(&own.event, &at_event) else { continue };
@@ -160,19 +165,13 @@ impl Context<'_> {
             EventuallyThat::Event(pattern) => {
                 self.pattern(pattern, &that);
             }
-            EventuallyThat::Condition(name) => {
-                if let Some(system) = &self.system
-                    && !system.conditions.contains(name)
-                {
-                    let known: Vec<_> = system.conditions.iter().map(String::as_str).collect();
-                    let help = if system.events.iter().any(|event| event.name == **name) {
-                        format!("it is an event: write `that: {{ event: {name} }}`")
-                    } else {
-                        name_help(name, "its conditions", &known)
-                    };
-                    let message = format!("`{}` has no condition `{name}`", system.name);
-                    self.report(that.error(Code::UnknownCondition, message, help));
-                }
+            EventuallyThat::Condition(name) => self.condition(name, &that),
+            EventuallyThat::Mapped(mapped) => {
+                let at = that.key(&mapped.name);
+                self.condition(&mapped.name, &at);
+                let known =
+                    self.system.as_ref().and_then(|system| system.condition_vocabulary.get(&mapped.name));
+                self.mapped(mapped, known.copied().unwrap_or_default(), "that:", &at);
             }
         }
         if eventually.within.0.is_zero() && !at.key("within").is_damaged() {
@@ -190,6 +189,21 @@ impl Context<'_> {
             let help = "shorten it, or lengthen `phases.settle`: what is due after the end is never judged";
             self.report(at.key("within").error(Code::OutsideRun, message, help));
         }
+    }
+
+    fn condition(&mut self, name: &str, at: &Place<'_>) {
+        let Some(system) = &self.system else { return };
+        if system.conditions.iter().any(|known| known == name) {
+            return;
+        }
+        let known: Vec<_> = system.conditions.iter().map(String::as_str).collect();
+        let help = if system.events.iter().any(|event| event.name == name) {
+            format!("it is an event: write `that: {{ event: {name} }}`")
+        } else {
+            name_help(name, "its conditions", &known)
+        };
+        let message = format!("`{}` has no condition `{name}`", system.name);
+        self.report(at.error(Code::UnknownCondition, message, help));
     }
 
     fn count(&mut self, count: &Count, at: &Place<'_>) {

@@ -1,4 +1,5 @@
-//! `replicas_caught_up`: every replica that ever was is up, and its rows hold all that the log has held for [a while](GRACE).
+//! `replicas_caught_up`: every replica that ever was is up, and its rows hold all that the log has held for a while. What was appended less
+//! long ago is not missed: it is on its way, and an operation may be late.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -6,14 +7,12 @@ use std::{
 };
 
 use squall::{
-    Condition, Record,
+    Condition, EventKind, Record,
     history::{Kind, Lifecycle},
 };
 
-use super::ledger::Ledger;
-
-/// What was appended less long ago is not missed: it is on its way, and an operation may be late.
-const GRACE: Duration = Duration::from_secs(1);
+use super::READ;
+use crate::event_log::ledger::Ledger;
 
 #[derive(Clone, Copy)]
 struct Replica {
@@ -25,6 +24,7 @@ struct Replica {
 /// See the [module](self).
 #[derive(Default)]
 pub struct CaughtUp {
+    grace: Duration,
     ledger: Ledger,
     replicas: BTreeMap<String, Replica>,
     /// Where the log's head has been in the last while, and before that, and since when.
@@ -32,6 +32,11 @@ pub struct CaughtUp {
 }
 
 impl CaughtUp {
+    /// What was appended less long ago than `grace` is not missed.
+    pub fn new(grace: Duration) -> Self {
+        CaughtUp { grace, ..CaughtUp::default() }
+    }
+
     /// Takes note of where the log's head is at this time.
     fn head_at(&mut self, now: Duration) {
         let head = self.ledger.head();
@@ -43,7 +48,7 @@ impl CaughtUp {
         if head > before {
             self.heads.push_back((now, head));
         }
-        while self.heads.get(1).is_some_and(|(since, _)| *since + GRACE <= now) {
+        while self.heads.get(1).is_some_and(|(since, _)| *since + self.grace <= now) {
             self.heads.pop_front();
         }
     }
@@ -64,19 +69,18 @@ impl Condition for CaughtUp {
     }
 
     fn observe(&mut self, record: &Record) {
-        self.ledger.observe(record);
+        // An event that cannot be read is a breach of the invariants, which read the same events.
+        let _ = self.ledger.observe(record);
         self.head_at(record.at);
         match &record.kind {
             Kind::Event { node, name, fields, .. } => {
-                let generation = fields.int("generation");
-                match (&**name, generation, self.replicas.get_mut(&**node)) {
-                    ("cqrs.opened" | "cqrs.rebuilt", Some(generation), _) => {
+                let generation = fields.int("generation").unwrap_or(0);
+                match (&**name, self.replicas.get_mut(&**node)) {
+                    ("cqrs.opened" | "cqrs.rebuilt", _) => {
                         let position = fields.int("position").unwrap_or(0);
                         self.replicas.insert(node.to_string(), Replica { up: true, generation, position });
                     }
-                    ("effect.projected", Some(generation), Some(replica))
-                        if replica.generation == generation =>
-                    {
+                    ("effect.projected", Some(replica)) if replica.generation == generation => {
                         replica.position = fields.int("last").unwrap_or(replica.position);
                     }
                     _ => {}
@@ -89,6 +93,10 @@ impl Condition for CaughtUp {
             }
             _ => {}
         }
+    }
+
+    fn vocabulary(&self) -> &'static [EventKind] {
+        READ
     }
 
     fn holds(&self) -> bool {

@@ -8,7 +8,10 @@ use squall::{
     history::{Kind, Lifecycle, Operation, Phase},
 };
 
-use super::{CaughtUp, LogIntegrity, ProjectionCorrectness};
+use super::{CaughtUp, ProjectionCorrectness};
+use crate::event_log::{LogIntegrity, Rules};
+
+const RULES: Rules = Rules { floor: Some(0) };
 
 const COMMAND: &str = "command[0]";
 const REPLICA: &str = "replicas[0]";
@@ -172,7 +175,7 @@ impl History {
     }
 
     fn log_breach(&self) -> Option<&'static str> {
-        self.judged_by(&mut LogIntegrity::default()).map(|breach| breach.class)
+        self.judged_by(&mut LogIntegrity::new(RULES)).map(|breach| breach.class)
     }
 
     fn projection_breach(&self) -> Option<&'static str> {
@@ -180,7 +183,7 @@ impl History {
     }
 
     fn caught_up(&self) -> CaughtUp {
-        let mut condition = CaughtUp::default();
+        let mut condition = CaughtUp::new(Duration::from_secs(1));
         for record in &self.records {
             condition.observe(record);
         }
@@ -217,7 +220,7 @@ fn a_sound_log_passes() {
         .appended(6, "b", 2, "c7", 1)
         .told_ok("c7", "b", 2, 6)
         .log_opened(6);
-    let mut invariant = LogIntegrity::default();
+    let mut invariant = LogIntegrity::new(RULES);
     assert_eq!(history.judged_by(&mut invariant), None);
     assert_eq!(invariant.exercised(), 8, "six events and two acknowledgements");
 }
@@ -287,7 +290,22 @@ fn a_batch_in_another_order() {
 
 #[test]
 fn an_account_that_is_overdrawn() {
-    assert_eq!(three().appended(4, "a", 3, "c4", -7).log_breach(), Some("overdrawn"));
+    let history = three().appended(4, "a", 3, "c4", -7);
+    assert_eq!(history.log_breach(), Some("overdrawn"));
+    assert_eq!(history.judged_by(&mut LogIntegrity::default()), None, "where a sum may be anything");
+}
+
+#[test]
+fn a_log_that_tells_the_least_is_judged_by_that() {
+    let plain = |position: i64, version: i64| {
+        Fields::new().with("position", position).with("stream", "a").with("version", version)
+    };
+    let staged = |history: History, fields| history.event(COMMAND, 1, "event_log.staged", fields);
+    let two = staged(staged(History::new(), plain(1, 1)), plain(2, 2)).committed(1, 2);
+    assert_eq!(two.log_breach(), None);
+    assert_eq!(staged(two, plain(3, 2)).committed(3, 3).log_breach(), Some("version_gap"));
+    let mute = staged(History::new(), Fields::new().with("position", 1));
+    assert_eq!(mute.log_breach(), Some("unreadable_event"));
 }
 
 #[test]

@@ -1,11 +1,25 @@
 //! `projection_correctness`: at every position that a replica shows, it shows the fold of the events up to there, and each
 //! event went into each generation of the rows exactly once.
+//!
+//! | class | breach |
+//! |---|---|
+//! | `wrong_row` | a row that is not the fold of its events |
+//! | `applied_twice`, `skipped`, `applied_uncommitted` | an event that went in again, not at all, or before it was committed |
+//! | `passed_over` | an event that is committed below where a read model is: it never looks there again |
+//! | `checkpoint_ahead`, `checkpoint_lost` | opened with another checkpoint than its rows have |
+//! | `position_backwards`, `ahead_of_log` | an answer at a lower position than the one before, or above the log's head |
+//! | `rebuild_differs` | a rebuild came to other rows |
+//! | `unreadable_event` | an event without what it must tell |
 
 use std::collections::BTreeMap;
 
-use squall::{Fields, Invariant, Record, check::Breach, history::Kind};
+use squall::{EventKind, Fields, Invariant, Record, check::Breach, history::Kind};
 
-use super::ledger::{Change, Ledger};
+use super::READ;
+use crate::{
+    event::{int, text},
+    event_log::ledger::{Change, Ledger},
+};
 
 /// How far a generation of a replica's rows is.
 #[derive(Clone, Copy, Default)]
@@ -32,21 +46,18 @@ impl Invariant for ProjectionCorrectness {
     }
 
     fn observe(&mut self, record: &Record) -> Result<(), Breach> {
-        match self.ledger.observe(record) {
+        match self.ledger.observe(record)? {
             Change::Committed(positions) | Change::Opened { recovered: positions, .. } => {
                 self.not_passed_over(&positions)?;
             }
             Change::None => {}
         }
         let Kind::Event { node, incarnation, name, fields } = &record.kind else { return Ok(()) };
-        let key = || Some((node.to_string(), fields.int("generation")?));
+        let key = || (node.to_string(), fields.int("generation").unwrap_or(0));
         match &**name {
-            "cqrs.opened" => match key() {
-                Some(key) => self.opened(key, fields, record.seq),
-                None => Ok(()),
-            },
+            "cqrs.opened" => self.opened(key(), fields, record.seq),
             "cqrs.rebuild_started" => {
-                self.progress.extend(key().map(|key| (key, Progress { position: 0, seq: record.seq })));
+                self.progress.insert(key(), Progress { position: 0, seq: record.seq });
                 Ok(())
             }
             "cqrs.rebuilt" if fields.bool("equal") == Some(false) => Err(Breach::of(
@@ -54,10 +65,7 @@ impl Invariant for ProjectionCorrectness {
                 format!("{node} comes to the same rows when it folds the log again"),
                 format!("it came to others: {fields}"),
             )),
-            "effect.projected" => match key() {
-                Some(key) => self.projected(key, fields, record.seq),
-                None => Ok(()),
-            },
+            "effect.projected" => self.projected(key(), fields, record.seq),
             "cqrs.exposed" => self.exposed((node.to_string(), *incarnation), fields, record.seq),
             _ => Ok(()),
         }
@@ -65,6 +73,10 @@ impl Invariant for ProjectionCorrectness {
 
     fn exercised(&self) -> u64 {
         self.exercised
+    }
+
+    fn vocabulary(&self) -> &'static [EventKind] {
+        READ
     }
 }
 
@@ -89,7 +101,7 @@ impl ProjectionCorrectness {
     }
 
     fn opened(&mut self, key: (String, i64), fields: &Fields, seq: u64) -> Result<(), Breach> {
-        let position = fields.int("position").unwrap_or(0);
+        let position = int(fields, "position")?;
         if fields.bool("fresh") == Some(true) {
             // A new disk: whatever it knew is forgotten, and may be applied again.
             self.progress.retain(|(node, _), _| *node != key.0);
@@ -112,11 +124,7 @@ impl ProjectionCorrectness {
     }
 
     fn projected(&mut self, key: (String, i64), fields: &Fields, seq: u64) -> Result<(), Breach> {
-        let (Some(first), Some(last), Some(count)) =
-            (fields.int("first"), fields.int("last"), fields.int("count"))
-        else {
-            return Ok(());
-        };
+        let (first, last) = (int(fields, "first")?, int(fields, "last")?);
         self.exercised += 1;
         let node = key.0.clone();
         let known = self.progress.get(&key).copied().unwrap_or_default();
@@ -139,7 +147,6 @@ impl ProjectionCorrectness {
                 format!("it applied position {last}, and the log ends at {}", self.ledger.head()),
             );
         }
-        let there = self.ledger.range(known.position + 1..=last).count() as i64;
         if let Some(skipped) = self.ledger.range(known.position + 1..first).next() {
             return breach(
                 "skipped",
@@ -149,7 +156,8 @@ impl ProjectionCorrectness {
                 ),
             );
         }
-        if there != count {
+        let there = self.ledger.range(known.position + 1..=last).count() as i64;
+        if let Some(count) = fields.int("count").filter(|count| *count != there) {
             return breach(
                 "skipped",
                 format!("it applied {count} event(s) of {first} to {last}, where the log has {there}"),
@@ -160,7 +168,7 @@ impl ProjectionCorrectness {
     }
 
     fn exposed(&mut self, by: (String, u32), fields: &Fields, seq: u64) -> Result<(), Breach> {
-        let (Some(key), Some(position)) = (fields.text("key"), fields.int("position")) else { return Ok(()) };
+        let (key, position) = (text(fields, "key")?, int(fields, "position")?);
         self.exercised += 1;
         let node = by.0.clone();
         let last = self.exposed.insert(by, Progress { position, seq }).unwrap_or_default();
@@ -188,7 +196,7 @@ impl ProjectionCorrectness {
             balance += entry.quantity;
             evidence.push(entry.seq);
         }
-        let shown = (fields.int("version").unwrap_or(-1), fields.int("quantity").unwrap_or(i64::MIN));
+        let shown = (int(fields, "version")?, fields.int("quantity").unwrap_or(balance));
         if shown == (version, balance) {
             return Ok(());
         }

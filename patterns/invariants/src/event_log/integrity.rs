@@ -1,14 +1,31 @@
 //! `event_log_integrity`: the log is what it promises to be, and what clients were told about it is true.
+//!
+//! | class | breach |
+//! |---|---|
+//! | `version_gap` | an event whose version is not the next of its stream |
+//! | `order_differs` | a stream in another order than the log |
+//! | `expectation_ignored` | an append to a stream that was not as it demanded |
+//! | `lost_update` | an event on a version that it was not decided on |
+//! | `double_effect` | a command with two batches |
+//! | `batch_order`, `torn_batch` | a batch out of order, or of which a part is durable |
+//! | `committed_lost` | committed events that are gone when the log is opened |
+//! | `acknowledged_not_committed` | a client was told of an event that is not there |
+//! | `failed_yet_effective` | a command that was said to have failed for good has an effect |
+//! | `overdrawn` | a stream's sum below the floor |
+//! | `unreadable_event` | an event without what it must tell |
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use squall::{
-    Fields, Invariant, Record,
+    EventKind, Fields, Invariant, Record,
     check::Breach,
     history::{Kind, Operation},
 };
 
-use super::ledger::{Change, Entry, Ledger};
+use super::{
+    EVENTS, Rules,
+    ledger::{Change, Entry, Ledger},
+};
 
 /// What a stream has come to.
 #[derive(Clone, Copy, Default)]
@@ -23,6 +40,7 @@ struct Stream {
 /// See the [module](self).
 #[derive(Default)]
 pub struct LogIntegrity {
+    rules: Rules,
     ledger: Ledger,
     streams: BTreeMap<String, Stream>,
     /// Cause to the versions that a decision about it was made on.
@@ -40,7 +58,7 @@ impl Invariant for LogIntegrity {
     }
 
     fn observe(&mut self, record: &Record) -> Result<(), Breach> {
-        match self.ledger.observe(record) {
+        match self.ledger.observe(record)? {
             Change::None => {}
             Change::Committed(positions) => self.take(&positions)?,
             Change::Opened { recovered, dropped, lost } => {
@@ -60,14 +78,17 @@ impl Invariant for LogIntegrity {
                     .with_evidence(lost.iter().map(|entry| entry.seq)));
                 }
                 self.take(&recovered)?;
-                let half = dropped.iter().find(|entry| self.effective.contains_key(&entry.cause));
-                if let Some(entry) = half {
+                let half = dropped.iter().find_map(|entry| {
+                    let cause = entry.cause.as_ref()?;
+                    self.effective.get(cause).map(|seq| (entry, cause, *seq))
+                });
+                if let Some((entry, cause, effective)) = half {
                     return Err(Breach::of(
                         "torn_batch",
-                        format!("the batch of command {} is durable as a whole or not at all", entry.cause),
+                        format!("the batch of command {cause} is durable as a whole or not at all"),
                         format!("its event {} is not, and one before it is", entry.index),
                     )
-                    .with_evidence([entry.seq, self.effective[&entry.cause]]));
+                    .with_evidence([entry.seq, effective]));
                 }
             }
         }
@@ -85,9 +106,18 @@ impl Invariant for LogIntegrity {
     fn exercised(&self) -> u64 {
         self.exercised
     }
+
+    fn vocabulary(&self) -> &'static [EventKind] {
+        &EVENTS
+    }
 }
 
 impl LogIntegrity {
+    /// Holds the log to these rules.
+    pub fn new(rules: Rules) -> Self {
+        LogIntegrity { rules, ..LogIntegrity::default() }
+    }
+
     fn note(&mut self, name: &str, fields: &Fields, seq: u64) -> Result<(), Breach> {
         match (name, fields.text("cause")) {
             ("cqrs.decided", Some(cause)) => {
@@ -107,19 +137,25 @@ impl LogIntegrity {
             let Some(entry) = self.ledger.at(*position).cloned() else { continue };
             self.exercised += 1;
             let stream = self.streams.get(&entry.stream).copied().unwrap_or_default();
-            let index = brought.entry(entry.cause.clone()).or_default();
-            self.judge(&entry, stream, *index)?;
-            *index += 1;
-            self.effective.entry(entry.cause.clone()).or_insert(entry.seq);
+            let mut index = 0;
+            if let Some(cause) = &entry.cause {
+                let next = brought.entry(cause.clone()).or_default();
+                index = *next;
+                *next += 1;
+            }
+            self.judge(&entry, stream, index)?;
+            if let Some(cause) = &entry.cause {
+                self.effective.entry(cause.clone()).or_insert(entry.seq);
+            }
             let balance = stream.balance + entry.quantity;
             self.streams.insert(
                 entry.stream.clone(),
                 Stream { version: entry.version, position: *position, balance, seq: entry.seq },
             );
-            if balance < 0 {
+            if let Some(floor) = self.rules.floor.filter(|floor| balance < *floor) {
                 return Err(Breach::of(
                     "overdrawn",
-                    format!("the balance of {} is 0 or more", entry.stream),
+                    format!("the sum of {} is {floor} or more", entry.stream),
                     format!(
                         "it was {} and is {balance} after {} {} at position {position}",
                         stream.balance, entry.kind, entry.quantity
@@ -137,8 +173,8 @@ impl LogIntegrity {
         let breach = |class, expected: String, seen: String| {
             Err(Breach::of(class, expected, seen).with_evidence([stream.seq, entry.seq]))
         };
-        let Entry { cause, version, position, .. } = entry;
-        let name = &entry.stream;
+        let Entry { version, position, .. } = entry;
+        let (name, cause) = (&entry.stream, entry.cause.as_deref().unwrap_or("of no name"));
         if let Some(seq) = self.failed.get(cause) {
             return Err(Breach::of(
                 "failed_yet_effective",
@@ -155,7 +191,7 @@ impl LogIntegrity {
             )
             .with_evidence([*seq, entry.seq]));
         }
-        if entry.index != index {
+        if entry.cause.is_some() && entry.index != index {
             return breach(
                 "batch_order",
                 format!("event {index} of command {cause} is next"),
@@ -212,7 +248,7 @@ impl LogIntegrity {
         self.exercised += 1;
         let found = self.ledger.at(position);
         let holds = found.is_some_and(|entry| {
-            entry.cause == command
+            entry.cause.as_ref().is_none_or(|cause| cause == command)
                 && fields.text("wrote") == Some(&entry.stream)
                 && fields.int("version") == Some(entry.version)
         });
@@ -228,7 +264,8 @@ impl LogIntegrity {
             format!(
                 "the log has {} there",
                 found.map_or("nothing".to_owned(), |entry| {
-                    format!("{} {} of command {}", entry.stream, entry.version, entry.cause)
+                    let cause = entry.cause.as_deref().unwrap_or("of no name");
+                    format!("{} {} of command {cause}", entry.stream, entry.version)
                 }),
             ),
         )

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use squall::{Fields, Record};
+use squall::{Fields, Record, check::Breach};
+
+use crate::event::{int, text};
 
 /// An event that was staged.
 #[derive(Clone, Debug)]
@@ -16,7 +18,8 @@ pub struct Entry {
     pub version: i64,
     /// As the writer had it: a version, or `any`, `none`, `exists`.
     pub expected: String,
-    pub cause: String,
+    /// None where the writer does not say.
+    pub cause: Option<String>,
     pub index: i64,
     pub kind: String,
     pub quantity: i64,
@@ -50,26 +53,26 @@ pub struct Ledger {
 
 impl Ledger {
     /// Takes note of a record.
-    pub fn observe(&mut self, record: &Record) -> Change {
-        let Some((name, fields)) = record.event() else { return Change::None };
-        match name {
+    ///
+    /// # Errors
+    /// When an event lacks what it must tell.
+    pub fn observe(&mut self, record: &Record) -> Result<Change, Breach> {
+        let Some((name, fields)) = record.event() else { return Ok(Change::None) };
+        Ok(match name {
             "event_log.staged" => {
-                if let Some(entry) = read(fields, record.seq) {
-                    self.staged.insert(entry.position, entry);
-                }
+                let entry = read(fields, record.seq)?;
+                self.staged.insert(entry.position, entry);
                 Change::None
             }
             "effect.committed" => {
-                let (Some(first), Some(last)) = (fields.int("first"), fields.int("last")) else {
-                    return Change::None;
-                };
+                let (first, last) = (int(fields, "first")?, int(fields, "last")?);
                 let positions: Vec<_> =
                     self.staged.range(first..=last).map(|(position, _)| *position).collect();
                 self.commit(&positions);
                 Change::Committed(positions)
             }
             "event_log.opened" => {
-                let Some(head) = fields.int("position") else { return Change::None };
+                let head = int(fields, "position")?;
                 let recovered: Vec<_> = self.staged.range(..=head).map(|(position, _)| *position).collect();
                 self.commit(&recovered);
                 let dropped = std::mem::take(&mut self.staged).into_values().collect();
@@ -77,7 +80,7 @@ impl Ledger {
                 Change::Opened { recovered, dropped, lost }
             }
             _ => Change::None,
-        }
+        })
     }
 
     fn commit(&mut self, positions: &[i64]) {
@@ -104,16 +107,16 @@ impl Ledger {
     }
 }
 
-fn read(fields: &Fields, seq: u64) -> Option<Entry> {
-    Some(Entry {
-        position: fields.int("position")?,
-        stream: fields.text("stream")?.to_owned(),
-        version: fields.int("version")?,
-        expected: fields.get("expected")?.to_string(),
-        cause: fields.text("cause")?.to_owned(),
-        index: fields.int("index")?,
-        kind: fields.text("kind")?.to_owned(),
-        quantity: fields.int("quantity")?,
+fn read(fields: &Fields, seq: u64) -> Result<Entry, Breach> {
+    Ok(Entry {
+        position: int(fields, "position")?,
+        stream: text(fields, "stream")?.to_owned(),
+        version: int(fields, "version")?,
+        expected: fields.get("expected").map_or_else(|| "any".to_owned(), ToString::to_string),
+        cause: fields.text("cause").map(str::to_owned),
+        index: fields.int("index").unwrap_or(0),
+        kind: fields.text("kind").unwrap_or("event").to_owned(),
+        quantity: fields.int("quantity").unwrap_or(0),
         seq,
     })
 }
