@@ -84,5 +84,7 @@ pub mod worker;
 pub use crate::{
     check::{Condition, Invariant, Violation},
     history::{EventKind, Fields, Record, Value},
-    system::{BoxError, Flaw, Group, Node, Operations, Outcome, Registry, System, Transport},
+    system::{BoxError, Flaw, Flaws, Group, Node, Operations, Outcome, Registry, System, Transport},
 };
+#[cfg(madsim)]
+pub use squall_derive::{Flaws, Operations};

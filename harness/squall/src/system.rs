@@ -119,6 +119,16 @@ pub struct Group {
     pub size: u32,
 }
 
+/// Flaws of several enums one after another, as what [`System::flaws`] gives: `flaws![FlawedBreaker, FlawedUpstream]`.
+#[macro_export]
+macro_rules! flaws {
+    ($($part:ty),+ $(,)?) => {{
+        const PARTS: &[&[$crate::Flaw]] = &[$(<$part as $crate::Flaws>::ALL),+];
+        const ALL: [$crate::Flaw; $crate::Flaw::count(PARTS)] = $crate::Flaw::joined(PARTS);
+        &ALL
+    }};
+}
+
 /// A deliberately flawed variant of the system, which its specs must catch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flaw {
@@ -128,6 +138,50 @@ pub struct Flaw {
     pub about: &'static str,
     /// The invariant it must violate.
     pub violates: &'static str,
+}
+
+/// The flaws of a system, as an enum: what `flaw` in its parameters may be. To be [derived](derive@crate::Flaws).
+pub trait Flaws: Sized {
+    /// What [`System::flaws`] gives.
+    const ALL: &'static [Flaw];
+
+    /// The flaw that `variant:` names, for [`System::apply_variant`]; none if it is not one of these.
+    fn named(name: &str) -> Option<Self>;
+}
+
+impl Flaw {
+    /// So many as there are in all of these.
+    #[doc(hidden)]
+    pub const fn count(parts: &[&[Flaw]]) -> usize {
+        let (mut all, mut part) = (0, 0);
+        while part < parts.len() {
+            all += parts[part].len();
+            part += 1;
+        }
+        all
+    }
+
+    /// All of these.
+    #[doc(hidden)]
+    pub const fn joined<const N: usize>(parts: &[&[Flaw]]) -> [Flaw; N] {
+        let mut all = [Flaw { name: "", about: "", violates: "" }; N];
+        let (mut n, mut part) = (0, 0);
+        while part < parts.len() {
+            let mut i = 0;
+            while i < parts[part].len() {
+                all[n] = parts[part][i];
+                (n, i) = (n + 1, i + 1);
+            }
+            part += 1;
+        }
+        all
+    }
+}
+
+/// What derived operations are drawn with.
+#[doc(hidden)]
+pub mod drawing {
+    pub use proptest::strategy::{Just, Strategy};
 }
 
 /// How an operation ended, as far as the client can know.

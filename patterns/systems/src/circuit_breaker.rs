@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall::{
-    BoxError, Condition, EventKind, Flaw, Group, Invariant, Node, Operations, Outcome, System,
+    BoxError, Condition, EventKind, Flaw, Flaws, Group, Invariant, Node, Operations, Outcome, System,
     spec::model::Dur,
 };
 use squall_invariants::circuit_breaker as laws;
@@ -159,6 +159,10 @@ impl Params {
         }
     }
 
+    fn timeout_ms(&self) -> u64 {
+        (self.call_timeout.0.as_millis() as u64).max(4)
+    }
+
     /// How long a call may take, with what is done about it once its time is over.
     fn longest_call(&self) -> Duration {
         self.call_timeout.0 + Duration::from_millis(2)
@@ -177,42 +181,58 @@ impl Params {
 }
 
 /// What clients do. Callers and upstreams are given by position, modulo how many there are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Operations)]
 #[serde(rename_all = "snake_case")]
+#[operations(params = Params)]
 pub enum Op {
     /// Have a caller call an upstream.
+    #[operation(weight = 10, returns(counter, count))]
     Call {
         /// Which caller.
+        #[strategy(0..8u32)]
         caller: u32,
         /// Which upstream.
+        #[strategy(0..8u32)]
         upstream: u32,
     },
     /// The same, but lose patience and cancel the call.
+    #[operation(weight = 3, returns(counter, count))]
     HurriedCall {
         /// Which caller.
+        #[strategy(0..8u32)]
         caller: u32,
         /// Which upstream.
+        #[strategy(0..8u32)]
         upstream: u32,
         /// When, in milliseconds.
+        #[strategy(2..params.timeout_ms())]
         patience: u64,
     },
     /// Several calls at once.
+    #[operation(weight = 4, returns(done, failed, unknown))]
     Burst {
         /// Which caller.
+        #[strategy(0..8u32)]
         caller: u32,
         /// Which upstream.
+        #[strategy(0..8u32)]
         upstream: u32,
         /// How many.
+        #[strategy(2..=5u32)]
         calls: u32,
     },
     /// A call that asks for nonsense, which says nothing about the upstream's health.
+    #[operation(weight = 1)]
     BadCall {
         /// Which caller.
+        #[strategy(0..8u32)]
         caller: u32,
         /// Which upstream.
+        #[strategy(0..8u32)]
         upstream: u32,
     },
     /// Make an upstream fail or slow, for a while.
+    #[operation(weight = 3, strategy = degradations(params.timeout_ms()))]
     Degrade {
         /// Which upstream.
         upstream: u32,
@@ -224,10 +244,23 @@ pub enum Op {
         lasting: u64,
     },
     /// End that.
+    #[operation(weight = 2)]
     Restore {
         /// Which upstream.
+        #[strategy(0..8u32)]
         upstream: u32,
     },
+}
+
+/// A failing share, a slowness within the time-out, or one beyond it; never two that cancel each other out.
+fn degradations(timeout: u64) -> impl Strategy<Value = Op> {
+    let degradation = prop_oneof![2 => (50..=100u32, Just(0)), 1 => (Just(0), timeout / 2 + 1..timeout), 1 => (Just(0), timeout..2 * timeout)];
+    (0..8u32, degradation, 1_000..=4_000u64).prop_map(|(upstream, (errors, slow), lasting)| Op::Degrade {
+        upstream,
+        errors,
+        slow,
+        lasting,
+    })
 }
 
 /// What only this system reports.
@@ -250,45 +283,7 @@ impl System for GuardedUpstream {
     }
 
     fn operations(params: &Params) -> Operations<Op> {
-        let timeout = (params.call_timeout.0.as_millis() as u64).max(4);
-        let caller = || (0..8u32, 0..8u32);
-        // A failing share, a slowness within the time-out, one beyond it; never two that cancel each other out.
-        let degradation = prop_oneof![2 => (50..=100u32, Just(0)), 1 => (Just(0), timeout / 2 + 1..timeout), 1 => (Just(0), timeout..2 * timeout)];
-        Operations::new()
-            .with("call", 10, caller().prop_map(|(caller, upstream)| Op::Call { caller, upstream }))
-            .fields(&["caller", "upstream", "counter", "count", "reason"])
-            .with(
-                "hurried_call",
-                3,
-                (caller(), 2..timeout).prop_map(|((caller, upstream), patience)| Op::HurriedCall {
-                    caller,
-                    upstream,
-                    patience,
-                }),
-            )
-            .fields(&["caller", "upstream", "patience", "counter", "count", "reason"])
-            .with(
-                "burst",
-                4,
-                (caller(), 2..=5u32).prop_map(|((caller, upstream), calls)| Op::Burst {
-                    caller,
-                    upstream,
-                    calls,
-                }),
-            )
-            .fields(&["caller", "upstream", "calls", "done", "failed", "unknown", "reason"])
-            .with("bad_call", 1, caller().prop_map(|(caller, upstream)| Op::BadCall { caller, upstream }))
-            .fields(&["caller", "upstream", "reason"])
-            .with(
-                "degrade",
-                3,
-                (0..8u32, degradation, 1_000..=4_000u64).prop_map(|(upstream, (errors, slow), lasting)| {
-                    Op::Degrade { upstream, errors, slow, lasting }
-                }),
-            )
-            .fields(&["upstream", "errors", "slow", "lasting", "reason"])
-            .with("restore", 2, (0..8u32).prop_map(|upstream| Op::Restore { upstream }))
-            .fields(&["upstream", "reason"])
+        Op::operations(params)
     }
 
     fn events() -> &'static [EventKind] {
@@ -310,14 +305,11 @@ impl System for GuardedUpstream {
     }
 
     fn flaws() -> &'static [Flaw] {
-        flaws::FLAWS
+        squall::flaws![FlawedBreaker, FlawedUpstream]
     }
 
     fn apply_variant(params: &mut Params, flaw: &'static str) {
-        match FlawedUpstream::named(flaw) {
-            Some(upstream) => params.flawed_upstream = Some(upstream),
-            None => params.flaw = Some(FlawedBreaker::named(flaw)),
-        }
+        (params.flaw, params.flawed_upstream) = (FlawedBreaker::named(flaw), FlawedUpstream::named(flaw));
     }
 
     async fn run_node(node: Node, params: Params) -> Result<(), BoxError> {

@@ -14,13 +14,12 @@
 //! It is held to the [laws of CQRS](squall_invariants::cqrs) and of [event logs](squall_invariants::event_log); the harness's
 //! `read_your_writes` and `monotonic_reads` go by the `wrote`, `read` and `version` that operations return.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
-use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall::{
-    BoxError, Condition, EventKind, Flaw, Group, Invariant, Node, Operations, Outcome, System,
+    BoxError, Condition, EventKind, Flaw, Flaws, Group, Invariant, Node, Operations, Outcome, System,
     spec::model::Dur,
 };
 use squall_invariants::{cqrs as laws, event_log};
@@ -108,41 +107,62 @@ impl Default for Params {
 const RULES: laws::Rules =
     laws::Rules { log: event_log::Rules { floor: Some(0) }, grace: Duration::from_secs(1) };
 
+impl Params {
+    fn any_account(&self) -> Range<u32> {
+        0..self.accounts.max(1)
+    }
+}
+
 /// What a client does. Amounts are in minor units.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Operations)]
 #[serde(rename_all = "snake_case")]
+#[operations(params = Params)]
 pub enum Op {
     /// Open an account with a first deposit.
+    #[operation(weight = 1, returns(wrote, version, position, command))]
     Open {
         /// Which, from 0.
+        #[strategy(params.any_account())]
         account: u32,
         /// How much.
+        #[strategy(0i64..=100)]
         amount: i64,
     },
     /// Put money in; the first deposit opens the account.
+    #[operation(weight = 6, returns(wrote, version, position, command))]
     Deposit {
         /// Which, from 0.
+        #[strategy(params.any_account())]
         account: u32,
         /// How much.
+        #[strategy(1i64..=100)]
         amount: i64,
     },
     /// Take money out.
+    #[operation(weight = 4, returns(wrote, version, position, command))]
     Withdraw {
         /// Which, from 0.
+        #[strategy(params.any_account())]
         account: u32,
         /// How much.
+        #[strategy(1i64..=80)]
         amount: i64,
     },
     /// Look at the balance, at some replica.
+    #[operation(weight = 8, returns(read, version, balance, position, replica, stale))]
     Read {
         /// Which, from 0.
+        #[strategy(params.any_account())]
         account: u32,
     },
-    /// Look at all balances at once, at some replica.
+    /// Look at all balances at once, at some replica. For specs that ask for it.
+    #[operation(weight = 0, returns(versions, balances, position, replica, stale))]
     Audit,
     /// Have a replica fold its rows anew.
+    #[operation(weight = 1, returns(position, rows))]
     Rebuild {
         /// Which, from 0, modulo their number.
+        #[strategy(0..8u32)]
         replica: u32,
     },
 }
@@ -160,33 +180,7 @@ impl System for AccountsCqrs {
     }
 
     fn operations(params: &Params) -> Operations<Op> {
-        let account = || 0..params.accounts.max(1);
-        Operations::new()
-            .with(
-                "open",
-                1,
-                (account(), 0i64..=100).prop_map(|(account, amount)| Op::Open { account, amount }),
-            )
-            .fields(COMMAND)
-            .with(
-                "deposit",
-                6,
-                (account(), 1i64..=100).prop_map(|(account, amount)| Op::Deposit { account, amount }),
-            )
-            .fields(COMMAND)
-            .with(
-                "withdraw",
-                4,
-                (account(), 1i64..=80).prop_map(|(account, amount)| Op::Withdraw { account, amount }),
-            )
-            .fields(COMMAND)
-            .with("read", 8, account().prop_map(|account| Op::Read { account }))
-            .fields(&["account", "read", "version", "balance", "position", "replica", "stale", "reason"])
-            // For specs that ask for it.
-            .with("audit", 0, Just(Op::Audit))
-            .fields(&["versions", "balances", "position", "replica", "stale", "reason"])
-            .with("rebuild", 1, (0u32..8).prop_map(|replica| Op::Rebuild { replica }))
-            .fields(&["replica", "position", "rows", "reason"])
+        Op::operations(params)
     }
 
     fn events() -> &'static [EventKind] {
@@ -206,11 +200,11 @@ impl System for AccountsCqrs {
     }
 
     fn flaws() -> &'static [Flaw] {
-        flaws::FLAWS
+        FlawKind::ALL
     }
 
     fn apply_variant(params: &mut Params, flaw: &'static str) {
-        params.flaw = FlawKind::by_name(flaw);
+        params.flaw = FlawKind::named(flaw);
     }
 
     async fn run_node(node: Node, params: Params) -> Result<(), BoxError> {
@@ -228,6 +222,3 @@ impl System for AccountsCqrs {
         session.perform(op).await
     }
 }
-
-/// The fields of commands.
-const COMMAND: &[&str] = &["account", "amount", "wrote", "version", "position", "command", "reason"];

@@ -15,12 +15,11 @@
 
 use std::time::Duration;
 
-use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall::{
-    BoxError, Condition, EventKind, Flaw, Group, Invariant, Node, Operations, Outcome, System, Transport,
-    spec::model::Dur,
+    BoxError, Condition, EventKind, Flaw, Flaws, Group, Invariant, Node, Operations, Outcome, System,
+    Transport, spec::model::Dur,
 };
 
 mod client;
@@ -77,59 +76,45 @@ impl Default for Params {
 }
 
 /// What is wrong with the system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Flaws)]
 #[serde(rename_all = "snake_case")]
 pub enum WriterFlaw {
-    /// The store takes every write, whatever its token.
+    /// The store takes writes with old tokens.
+    #[violates("writes_fenced")]
     Unfenced,
-    /// A writer goes on until etcd tells it that its lease is over.
+    /// A writer answers reads until etcd tells it that its lease is over.
+    #[violates("reads_current")]
     LeaseIgnored,
-    /// A writer that is elected again goes on with what it knew of the register when it was elected before.
+    /// A writer that is elected again does not look at what others have written since.
+    #[violates("reads_current")]
     TrustsMemory,
-    /// A writer answers a write from its memory, and the store hears of it afterwards.
+    /// A writer answers a write before the store has it, and what the store then does not take is lost.
+    #[violates("linearizable register")]
     AnswersFirst,
-    /// A client sends a write again that was not answered, as if it had not been made.
+    /// A client makes a write again that was not answered, over what others have written since.
+    #[violates("linearizable register")]
     RepeatsWrites,
 }
 
-const FLAWS: &[Flaw] = &[
-    Flaw { name: "unfenced", about: "the store takes writes with old tokens", violates: "writes_fenced" },
-    Flaw {
-        name: "lease_ignored",
-        about: "a writer answers reads until etcd tells it that its lease is over",
-        violates: "reads_current",
-    },
-    Flaw {
-        name: "trusts_memory",
-        about: "a writer that is elected again does not look at what others have written since",
-        violates: "reads_current",
-    },
-    Flaw {
-        name: "answers_first",
-        about: "a writer answers a write before the store has it, and what the store then does not take is lost",
-        violates: "linearizable register",
-    },
-    Flaw {
-        name: "repeats_writes",
-        about: "a client makes a write again that was not answered, over what others have written since",
-        violates: "linearizable register",
-    },
-];
-
 /// What clients do. Writers are given by position, modulo how many there are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Operations)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
     /// Change the register.
+    #[operation(weight = 1, returns(wrote, version))]
     Write {
         /// Whom to ask first.
+        #[strategy(0..8u32)]
         via: u32,
         /// To what.
+        #[strategy(1..1_000u64)]
         value: u64,
     },
     /// Read it.
+    #[operation(weight = 3, returns(value, read, version))]
     Read {
         /// Whom to ask first.
+        #[strategy(0..8u32)]
         via: u32,
     },
 }
@@ -183,11 +168,7 @@ impl System for ElectedWriter {
     }
 
     fn operations(_params: &Params) -> Operations<Op> {
-        Operations::new()
-            .with("write", 1, (0..8u32, 1..1_000u64).prop_map(|(via, value)| Op::Write { via, value }))
-            .fields(&["via", "value", "wrote", "version", "reason"])
-            .with("read", 3, (0..8u32).prop_map(|via| Op::Read { via }))
-            .fields(&["via", "value", "read", "version", "reason"])
+        Op::operations()
     }
 
     fn events() -> &'static [EventKind] {
@@ -206,18 +187,11 @@ impl System for ElectedWriter {
         &["writer"]
     }
     fn flaws() -> &'static [Flaw] {
-        FLAWS
+        WriterFlaw::ALL
     }
 
     fn apply_variant(params: &mut Params, flaw: &'static str) {
-        params.flaw = Some(match flaw {
-            "unfenced" => WriterFlaw::Unfenced,
-            "lease_ignored" => WriterFlaw::LeaseIgnored,
-            "trusts_memory" => WriterFlaw::TrustsMemory,
-            "answers_first" => WriterFlaw::AnswersFirst,
-            "repeats_writes" => WriterFlaw::RepeatsWrites,
-            _ => panic!("the harness applies only the variants it was given, and {flaw:?} is none"),
-        });
+        params.flaw = WriterFlaw::named(flaw);
     }
 
     async fn run_node(node: Node, params: Params) -> Result<(), BoxError> {

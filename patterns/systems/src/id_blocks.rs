@@ -10,12 +10,11 @@
 
 use std::time::Duration;
 
-use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall::{
-    BoxError, Condition, EventKind, Flaw, Group, Invariant, Node, Operations, Outcome, System, Transport,
-    spec::model::Dur,
+    BoxError, Condition, EventKind, Flaw, Flaws, Group, Invariant, Node, Operations, Outcome, System,
+    Transport, spec::model::Dur,
 };
 
 mod allocator;
@@ -63,19 +62,24 @@ impl Default for Params {
 }
 
 /// What clients do. Allocators are given by position, modulo how many there are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Operations)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
     /// Take a number.
+    #[operation(weight = 3, returns(id))]
     Take {
         /// From which allocator.
+        #[strategy(0..8u32)]
         allocator: u32,
     },
     /// Take several, as a stream.
+    #[operation(weight = 1, returns(ids))]
     TakeMany {
         /// From which allocator.
+        #[strategy(0..8u32)]
         allocator: u32,
         /// How many.
+        #[strategy(2..=10u32)]
         count: u32,
     },
 }
@@ -115,15 +119,7 @@ impl System for IdBlocks {
     }
 
     fn operations(_params: &Params) -> Operations<Op> {
-        Operations::new()
-            .with("take", 3, (0..8u32).prop_map(|allocator| Op::Take { allocator }))
-            .fields(&["allocator", "id", "reason"])
-            .with(
-                "take_many",
-                1,
-                (0..8u32, 2..=10u32).prop_map(|(allocator, count)| Op::TakeMany { allocator, count }),
-            )
-            .fields(&["allocator", "count", "ids", "reason"])
+        Op::operations()
     }
 
     fn events() -> &'static [EventKind] {
@@ -139,11 +135,11 @@ impl System for IdBlocks {
     }
 
     fn flaws() -> &'static [Flaw] {
-        flaws::FLAWS
+        IdFlaw::ALL
     }
 
     fn apply_variant(params: &mut Params, flaw: &'static str) {
-        params.flaw = Some(IdFlaw::named(flaw));
+        params.flaw = IdFlaw::named(flaw);
     }
 
     async fn run_node(node: Node, params: Params) -> Result<(), BoxError> {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall::{
-    BoxError, Condition, EventKind, Flaw, Group, Invariant, Node, Operations, Outcome, System,
+    BoxError, Condition, EventKind, Flaw, Flaws, Group, Invariant, Node, Operations, Outcome, System,
     spec::model::Dur,
 };
 use squall_invariants::saga as laws;
@@ -119,30 +119,40 @@ impl Params {
 }
 
 /// What customers do.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, Operations)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Op {
     /// Orders something, and waits for the answer as long as patience lasts.
+    #[operation(weight = 8, returns(wrote, version, saga))]
     Place {
         /// Which item.
+        #[strategy(0..protocol::ITEMS)]
         item: u8,
         /// How many pieces.
+        #[strategy(1..=3u32)]
         quantity: u32,
         /// The price in all.
+        #[strategy(500..20_000u64)]
         cents: u64,
         /// Whose card.
+        #[strategy(0..protocol::CARDS)]
         card: u8,
         /// To an address that nobody ships to.
+        #[strategy(prop::bool::weighted(0.15))]
         remote: bool,
     },
     /// Cancels an own order: the last one, or the one so many before it.
+    #[operation(weight = 2, returns(saga))]
     Cancel {
         /// How many before the last.
+        #[strategy(0..2u8)]
         back: u8,
     },
     /// Looks an own order up.
+    #[operation(weight = 4, returns(read, version, state, saga))]
     Read {
         /// How many before the last.
+        #[strategy(0..3u8)]
         back: u8,
     },
 }
@@ -161,22 +171,7 @@ impl System for CheckoutSaga {
     }
 
     fn operations(_: &Params) -> Operations<Op> {
-        let place =
-            (0..protocol::ITEMS, 1..=3u32, 500..20_000u64, 0..protocol::CARDS, prop::bool::weighted(0.15))
-                .prop_map(|(item, quantity, cents, card, remote)| Op::Place {
-                    item,
-                    quantity,
-                    cents,
-                    card,
-                    remote,
-                });
-        Operations::new()
-            .with("place", 8, place)
-            .fields(&["item", "quantity", "cents", "card", "remote", "wrote", "version", "saga", "reason"])
-            .with("cancel", 2, (0..2u8).prop_map(|back| Op::Cancel { back }))
-            .fields(&["back", "saga", "reason"])
-            .with("read", 4, (0..3u8).prop_map(|back| Op::Read { back }))
-            .fields(&["back", "read", "version", "state", "saga", "reason"])
+        Op::operations()
     }
 
     fn events() -> &'static [EventKind] {
@@ -212,7 +207,7 @@ impl System for CheckoutSaga {
         &["coordinator"]
     }
     fn flaws() -> &'static [Flaw] {
-        flaws::ALL
+        Flawed::ALL
     }
 
     fn apply_variant(params: &mut Params, flaw: &'static str) {

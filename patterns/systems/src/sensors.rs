@@ -29,11 +29,10 @@
 
 use std::time::Duration;
 
-use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall::{
-    BoxError, Condition, EventKind, Flaw, Group, Invariant, Node, Operations, Outcome, System,
+    BoxError, Condition, EventKind, Flaw, Flaws, Group, Invariant, Node, Operations, Outcome, System,
     spec::model::Dur,
 };
 
@@ -96,30 +95,40 @@ impl Params {
 }
 
 /// What a client does. Sensors and collectors are given by position, modulo how many there are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Operations)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
     /// Read the latest reading of a sensor, at some collector.
+    #[operation(weight = 4, returns(read, version, of, readings))]
     Latest {
         /// Whose.
+        #[strategy(0..12u32)]
         sensor: u32,
         /// The collector that is asked first.
+        #[strategy(0..12u32)]
         collector: u32,
     },
     /// Read the last few readings of a sensor, at some collector.
+    #[operation(weight = 2, returns(read, version, of, readings))]
     History {
         /// Whose.
+        #[strategy(0..12u32)]
         sensor: u32,
         /// The collector that is asked first.
+        #[strategy(0..12u32)]
         collector: u32,
         /// How many.
+        #[strategy(2..=6u32)]
         count: u32,
     },
     /// Adjust the offset of a sensor.
+    #[operation(weight = 4, returns(offset, of, intent))]
     Adjust {
         /// Which.
+        #[strategy(0..12u32)]
         sensor: u32,
         /// By how much.
+        #[strategy(1..=99i64)]
         by: i64,
     },
 }
@@ -141,22 +150,7 @@ impl System for Sensors {
     }
 
     fn operations(_: &Params) -> Operations<Op> {
-        let at = || (0..12u32, 0..12u32);
-        Operations::new()
-            .with("latest", 4, at().prop_map(|(sensor, collector)| Op::Latest { sensor, collector }))
-            .fields(&["sensor", "collector", "read", "version", "of", "readings", "reason"])
-            .with(
-                "history",
-                2,
-                (at(), 2..=6u32).prop_map(|((sensor, collector), count)| Op::History {
-                    sensor,
-                    collector,
-                    count,
-                }),
-            )
-            .fields(&["sensor", "collector", "count", "read", "version", "of", "readings", "reason"])
-            .with("adjust", 4, (0..12u32, 1..=99i64).prop_map(|(sensor, by)| Op::Adjust { sensor, by }))
-            .fields(&["sensor", "by", "offset", "of", "intent", "reason"])
+        Op::operations()
     }
 
     fn events() -> &'static [EventKind] {
@@ -188,11 +182,11 @@ impl System for Sensors {
         &["primary"]
     }
     fn flaws() -> &'static [Flaw] {
-        flaw::FLAWS
+        FlawKind::ALL
     }
 
     fn apply_variant(params: &mut Params, flaw: &'static str) {
-        params.flaw = FlawKind::by_name(flaw);
+        params.flaw = FlawKind::named(flaw);
     }
 
     async fn run_node(node: Node, params: Params) -> Result<(), BoxError> {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall::Flaw;
+use squall::Flaws;
 use squall_patterns::circuit_breaker::{Config, Outcome, Window};
 use squall_rt::{
     task,
@@ -17,79 +17,30 @@ use squall_rt::{
 use super::guard::{Guard, Ticket};
 
 /// What is wrong with a breaker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Flaws)]
 #[serde(rename_all = "snake_case")]
 pub enum FlawedBreaker {
     /// Half-open admits every call.
+    #[violates("breaker_correctness")]
     UnlimitedProbes,
-    /// In half-open a success zeroes the count of failures, and the failures after it are below the threshold.
+    /// One success in half-open zeroes the failure count, and the next failures leave it half-open.
+    #[violates("breaker_correctness")]
     SuccessForgivesFailures,
-    /// A failure that comes in while it is open starts the wait anew.
+    /// A failure that comes in late prolongs the wait in open.
+    #[violates("breaker_correctness")]
     LateFailureExtendsOpen,
-    /// A success that comes in while it is open closes it.
+    /// A success that comes in late closes the open breaker.
+    #[violates("breaker_correctness")]
     LateSuccessCloses,
-    /// Every failure that finds the threshold reached starts a timer to half-open, and none is ever stopped.
+    /// Reset timers of earlier failures force the breaker half-open.
+    #[violates("breaker_correctness")]
     StaleTimers,
-    /// It closes when the wait is over.
+    /// The breaker closes when the wait is over, without a probe.
+    #[violates("breaker_correctness")]
     NoHalfOpen,
-    /// A permit that is dropped unused does not come back.
+    /// A call that is cancelled never returns its permit.
+    #[violates("permits_balanced")]
     LeakedProbe,
-}
-
-/// The flaws, as `variant:` names them.
-pub(super) const FLAWS: &[Flaw] = &[
-    Flaw { name: "unlimited_probes", about: "half-open admits every call", violates: "breaker_correctness" },
-    Flaw {
-        name: "success_forgives_failures",
-        about: "one success in half-open zeroes the failure count, and the next failures leave it half-open",
-        violates: "breaker_correctness",
-    },
-    Flaw {
-        name: "late_failure_extends_open",
-        about: "a failure that comes in late prolongs the wait in open",
-        violates: "breaker_correctness",
-    },
-    Flaw {
-        name: "late_success_closes",
-        about: "a success that comes in late closes the open breaker",
-        violates: "breaker_correctness",
-    },
-    Flaw {
-        name: "stale_timers",
-        about: "reset timers of earlier failures force the breaker half-open",
-        violates: "breaker_correctness",
-    },
-    Flaw {
-        name: "no_half_open",
-        about: "the breaker closes when the wait is over, without a probe",
-        violates: "breaker_correctness",
-    },
-    Flaw {
-        name: "leaked_probe",
-        about: "a call that is cancelled never returns its permit",
-        violates: "permits_balanced",
-    },
-    Flaw {
-        name: "counts_late",
-        about: "the upstream reads its count, works, and writes one more: what it counted meanwhile is lost",
-        violates: "unique_ids",
-    },
-];
-
-impl FlawedBreaker {
-    /// The flaw that `variant` names.
-    pub(super) fn named(name: &str) -> Self {
-        match name {
-            "unlimited_probes" => Self::UnlimitedProbes,
-            "success_forgives_failures" => Self::SuccessForgivesFailures,
-            "late_failure_extends_open" => Self::LateFailureExtendsOpen,
-            "late_success_closes" => Self::LateSuccessCloses,
-            "stale_timers" => Self::StaleTimers,
-            "no_half_open" => Self::NoHalfOpen,
-            "leaked_probe" => Self::LeakedProbe,
-            _ => panic!("the harness applies only the variants it was given, and {name:?} is none"),
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::{
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall::{BoxError, Node};
+use squall::{BoxError, Flaws, Node};
 use squall_rt::{
     disk,
     net::TcpListener,
@@ -26,18 +26,12 @@ const WORK_DONE: TableDefinition<'_, &str, u64> = TableDefinition::new("work_don
 const DEGRADATION: TableDefinition<'_, (), (u32, u64, u64)> = TableDefinition::new("degradation");
 
 /// What is wrong with an upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Flaws)]
 #[serde(rename_all = "snake_case")]
 pub enum FlawedUpstream {
-    /// It reads its count, works, and writes one more.
+    /// The upstream reads its count, works, and writes one more: what it counted meanwhile is lost.
+    #[violates("unique_ids")]
     CountsLate,
-}
-
-impl FlawedUpstream {
-    /// The flaw that `variant` names, if it is one of an upstream.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        (name == "counts_late").then_some(FlawedUpstream::CountsLate)
-    }
 }
 
 /// How long a flawed upstream works, at most.

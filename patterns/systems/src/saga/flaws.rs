@@ -5,11 +5,8 @@ use std::sync::Arc;
 
 use redb::Database;
 use schemars::JsonSchema;
-use serde::{
-    Deserialize, Serialize,
-    de::value::{self, StrDeserializer},
-};
-use squall::{Flaw, Node};
+use serde::{Deserialize, Serialize};
+use squall::{Flaws, Node};
 use squall_patterns::saga::{Definition, Participant};
 
 mod coordination;
@@ -28,68 +25,33 @@ use super::{
 };
 
 /// The flaws, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Flaws)]
 #[serde(rename_all = "snake_case")]
 pub enum Flawed {
+    /// The orchestrator keeps its sagas in memory; a crash leaves them half-done for ever.
+    #[violates("saga_progress")]
     MemoryOnly,
+    /// A step without an answer counts as not done, and is not compensated.
+    #[violates("saga_atomicity")]
     TimeoutIsRefusal,
+    /// A compensation that failed is logged and reported as done.
+    #[violates("saga_atomicity")]
     SwallowsErrors,
+    /// Payments ignores idempotency keys; a retry charges again.
+    #[violates("idempotent_effects")]
     ChargesWithoutKey,
+    /// Compensations run in the order of the steps.
+    #[violates("saga_atomicity")]
     CompensatesForward,
+    /// A compensation that finds nothing leaves no trace; the late step takes effect.
+    #[violates("saga_atomicity")]
     NoTombstones,
+    /// Services take requests of an orchestrator that was replaced.
+    #[violates("single_coordinator")]
     Unfenced,
+    /// Services answer before what they did is synced to disk.
+    #[violates("acked_durable")]
     LazyCommit,
-}
-
-/// What [`squall::System::flaws`] lists: the names are those of [`Flawed`] in serde's eyes.
-pub const ALL: &[Flaw] = &[
-    Flaw {
-        name: "memory_only",
-        about: "the orchestrator keeps its sagas in memory; a crash leaves them half-done for ever",
-        violates: "saga_progress",
-    },
-    Flaw {
-        name: "timeout_is_refusal",
-        about: "a step without an answer counts as not done, and is not compensated",
-        violates: "saga_atomicity",
-    },
-    Flaw {
-        name: "swallows_errors",
-        about: "a compensation that failed is logged and reported as done",
-        violates: "saga_atomicity",
-    },
-    Flaw {
-        name: "charges_without_key",
-        about: "payments ignores idempotency keys; a retry charges again",
-        violates: "idempotent_effects",
-    },
-    Flaw {
-        name: "compensates_forward",
-        about: "compensations run in the order of the steps",
-        violates: "saga_atomicity",
-    },
-    Flaw {
-        name: "no_tombstones",
-        about: "a compensation that finds nothing leaves no trace; the late step takes effect",
-        violates: "saga_atomicity",
-    },
-    Flaw {
-        name: "unfenced",
-        about: "services take requests of an orchestrator that was replaced",
-        violates: "single_coordinator",
-    },
-    Flaw {
-        name: "lazy_commit",
-        about: "services answer before what they did is synced to disk",
-        violates: "acked_durable",
-    },
-];
-
-impl Flawed {
-    /// The flaw of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        Flawed::deserialize(StrDeserializer::<value::Error>::new(name)).ok()
-    }
 }
 
 /// The guard of a service's node, if it is flawed.
@@ -119,22 +81,4 @@ pub fn definition(params: &Params, node: &Node) -> Option<Definition<Order>> {
             .pivot(Distorted { step: Remote::<Ship>::new(node), flaw })
             .forward(Remote::<ConfirmOrder>::new(node)),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn every_listed_flaw_is_one_of_its_own() {
-        let found: BTreeSet<String> = ALL
-            .iter()
-            .map(|flaw| {
-                format!("{:?}", Flawed::named(flaw.name).expect("a listed flaw is known by its name"))
-            })
-            .collect();
-        assert_eq!(found.len(), ALL.len());
-    }
 }
