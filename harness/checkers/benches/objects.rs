@@ -3,11 +3,9 @@
 use divan::{Bencher, counter::ItemsCount};
 use squall_checkers::{
     Budget, Model, Operation, Verdict, linearizability,
-    models::{
-        Counter, CounterInput, PerKey, PriorityQueue, Queue, Register, RegisterInput, RegisterOutput, Stack,
-    },
+    models::{Counter, CounterInput, PerKey, PriorityQueue, Queue, Register, Stack},
 };
-use squall_checkers_tests::simulated::{Draw, container, linearizable, register};
+use squall_checkers_tests::simulated::{Draw, container, linearizable, register, registers};
 
 fn main() {
     divan::main();
@@ -68,38 +66,14 @@ fn priority_queue_by_length(bencher: Bencher<'_, '_>, length: usize) {
     );
 }
 
-type Keyed = Operation<(u64, RegisterInput<u32>), RegisterOutput<u32>>;
-
-/// Registers by key, 10 processes on each; values repeat if they are taken modulo something.
-fn keyed(length: usize, keys: u64, values: u32) -> Vec<Keyed> {
-    let mut history = Vec::with_capacity(length);
-    for key in 0..keys {
-        let one = linearizable(&Register::new(0), &mut Draw::new(key), length / keys as usize, 10, register);
-        let value = |value: u32| value % values;
-        history.extend(one.into_iter().map(|operation| {
-            let input = match operation.input {
-                RegisterInput::Write(written) => RegisterInput::Write(value(written)),
-                other => other,
-            };
-            let returned = operation.returned.expect("all return");
-            let output = match returned.output {
-                RegisterOutput::Value(read) => RegisterOutput::Value(value(read)),
-                other => other,
-            };
-            Operation::ok(operation.process, (key, input), output, operation.invoked.index, returned.at.index)
-        }));
-    }
-    history
-}
-
 #[divan::bench(args = [1, 1_000, 100_000], sample_count = 3)]
 fn million_on_registers_by_keys(bencher: Bencher<'_, '_>, keys: u64) {
-    judge(bencher, PerKey::new(Register::new(0)), keyed(1_000_000, keys, u32::MAX));
+    judge(bencher, PerKey::new(Register::new(0)), registers(1_000_000, keys, u32::MAX));
 }
 
 #[divan::bench(args = [1, 1_000], sample_count = 3)]
 fn million_by_search(bencher: Bencher<'_, '_>, keys: u64) {
-    judge(bencher, PerKey::new(Register::new(0)), keyed(1_000_000, keys, 20));
+    judge(bencher, PerKey::new(Register::new(0)), registers(1_000_000, keys, 20));
 }
 
 #[divan::bench(args = [10_000, 100_000], sample_count = 3)]

@@ -10,7 +10,8 @@
 //! be left out. Operations go by whole kinds and clients first. Targets that are drawn become nodes by name, so that what only steered the
 //! draw can go. What is left is a proptest value: the arguments of operations are
 //! simplified by the system's strategies, numbers and times by bisection; and clients and nodes are made fewer. All that again until
-//! nothing changes any more, or a limit is reached, which is said; a candidate that was tried is not run again. At last each thing that is left is left out once
+//! nothing changes any more, or a limit is reached, which is said; a candidate that was tried is not run again. Where many operations are left, few
+//! in their place are tried, and all of them closer together (see `instead`). At last each thing that is left is left out once
 //! more under a few other schedules and seeds: that a failure needs it may have been a matter of which task ran first, or of how long a packet
 //! took. What is reported is run in a fresh process.
 
@@ -278,6 +279,7 @@ pub(crate) fn shrink(
     shrinker.drop_what_is_later(&mut spec, &report);
     shrinker.reduce(&mut spec);
     instead::few(&mut shrinker, &mut spec, &plan.operations);
+    instead::denser(&mut shrinker, &mut spec);
     let mut stopped = Some(Stop::Rounds(MOST_ROUNDS));
     for _ in 0..MOST_ROUNDS {
         let before = fingerprint(&spec);

@@ -166,15 +166,15 @@ pub fn a_plan_says_which_run_it_was_made_of() {
 
 /// How many strikes and operations it takes to show a flaw, where it takes more than one: the least that a person came up with, or that was found
 /// from any of ten seeds.
-const LEAST: [(&str, usize); 29] = [
+const LEAST: [(&str, usize); 32] = [
     ("circuit-breaker::flaw_late_failure_extends_open", 3),
     ("circuit-breaker::flaw_late_success_closes", 2),
     ("circuit-breaker::flaw_leaked_probe_liveness", 2),
     ("circuit-breaker::flaw_success_forgives_failures", 2),
     ("cqrs::flaw_acknowledged_before_applied", 3),
     ("cqrs::flaw_double_count_seen_from_outside", 2),
-    // Whoever reads what, between two writes that two others see in two orders, hangs on the times of all operations before.
-    ("cqrs::flaw_high_water_mark_forks", 20),
+    // Of deposits that overtake each other each replica misses another one: a coincidence, and fewer do not have it.
+    ("cqrs::flaw_high_water_mark_forks", 8),
     ("cqrs::flaw_unsynced_log_seen_from_outside", 2),
     ("cqrs::flaw_no_session_token", 3),
     ("sensors::flaw_commands_before_sync", 2),
@@ -195,9 +195,12 @@ const LEAST: [(&str, usize); 29] = [
     ("saga::flaw_charges_without_key", 2),
     ("saga::flaw_charges_without_key_twice", 2),
     ("saga::flaw_lazy_commit_seen_from_outside", 2),
+    ("saga::flaw_remembers_balance", 2),
+    ("saga::flaw_remembers_balance_lost_update", 2),
     ("saga::flaw_swallows_errors", 2),
     ("saga::flaw_timeout_is_refusal", 3),
     ("saga::flaw_unfenced", 4),
+    ("saga::flaw_unfenced_forks", 4),
 ];
 
 /// Every flaw that ships: shrunk to at most twice the least that it takes, and its file is caught again, as the very run that was recorded.

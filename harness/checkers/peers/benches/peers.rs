@@ -3,21 +3,23 @@
 //!
 //! - **stateright** 0.31, `LinearizabilityTester`: for models of few operations. It remembers no configurations, copies what is
 //!   left at each step and goes one stack frame deeper for each operation, so it is asked for hundreds of them at most.
+//! - **porcupine-rs** 0.3, Porcupine in Rust: it remembers configurations, each as a set of all operations, and compares them one by one, so that
+//!   it is asked for thousands.
 //! - **adya** 0.1, Elle's analysis of lists in Rust: without its database drivers.
 //!
-//! porcupine-rs and awdit are not published on crates.io, so that they are not here.
+//! awdit is not published on crates.io, so that it is not here.
 //!
 //! What to look at are ratios, and how each grows: the histories are legal, and each checker is given them in its own form before
 //! the clock runs.
 
 use adya::history::{Interner, Mop, Op, OpType, ReadValue, Scalar};
 use divan::{Bencher, counter::ItemsCount};
-use squall_checkers_tests::simulated::{Draw, linearizable, register};
 use squall_checkers::{
     Budget, Operation, linearizability,
     models::{Register, RegisterInput, RegisterOutput},
     transactions::{self, Assume, History, Level, Operation as Access},
 };
+use squall_checkers_tests::simulated::{Draw, Kind, linearizable, register, store};
 use stateright::semantics::{
     ConsistencyTester, LinearizabilityTester,
     register::{Register as Cell, RegisterOp, RegisterRet},
@@ -70,35 +72,100 @@ fn register_stateright(bencher: Bencher, length: usize) {
     bencher.counter(ItemsCount::new(length)).bench(|| assert!(tester.is_consistent()));
 }
 
-/// A strictly serializable store of lists, asked by 16 sessions: up to 4 reads and appends a transaction, ten keys at once, each
-/// replaced after 100 appends.
-fn lists(count: usize) -> History {
-    let mut draw = Draw::new(count as u64);
-    let mut builder = History::builder();
-    let mut keys: Vec<(usize, Vec<i64>)> = (0..10).map(|key| (key, Vec::new())).collect();
-    let (mut next, mut value) = (keys.len(), 0);
-    for number in 0..count as u64 {
-        let named: Vec<_> = keys.iter().map(|(key, _)| builder.key(&key.to_string())).collect();
-        let mut txn = builder.begin((number % 16) as u32).at(2 * number);
-        for _ in 0..=draw.below(4) {
-            let at = draw.below(10) as usize;
-            let list = &mut keys[at].1;
-            txn = if draw.below(2) == 0 {
-                value += 1;
-                list.push(value);
-                txn.append(named[at], value)
-            } else {
-                txn.read_list(named[at], list)
-            };
-        }
-        // It ends when 15 others have begun, before the next of its session.
-        txn.commit(2 * number + 31);
-        for (key, list) in keys.iter_mut().filter(|(_, list)| list.len() >= 100) {
-            (*key, *list) = (next, Vec::new());
-            next += 1;
+/// What porcupine-rs is told of a register.
+#[derive(Clone)]
+struct Told;
+
+impl porcupine_rs::Model for Told {
+    type State = u32;
+    /// What was written, or what was read.
+    type Op = Result<u32, u32>;
+    type Metadata = ();
+
+    fn init() -> u32 {
+        0
+    }
+
+    fn step(state: &u32, op: &Result<u32, u32>) -> (bool, u32) {
+        match *op {
+            Ok(written) => (true, written),
+            Err(read) => (read == *state, *state),
         }
     }
-    builder.build().expect("a history")
+}
+
+/// Longer ones than stateright can be asked for.
+const LONGER: [usize; 3] = [1_000, 4_000, 16_000];
+
+#[divan::bench(args = LONGER, sample_count = 3)]
+fn longer_register_squall(bencher: Bencher, length: usize) {
+    let history = calls(length, 10);
+    bencher.counter(ItemsCount::new(length)).bench(|| {
+        assert!(linearizability::check(&Register::new(0), &history, Budget::default()).is_legal());
+    });
+}
+
+/// By search, as porcupine-rs has to: values that repeat keep the algorithm for distinct ones away.
+#[divan::bench(args = LONGER, sample_count = 3)]
+fn longer_register_squall_by_search(bencher: Bencher, length: usize) {
+    let history = calls(length, 10);
+    let repeated: Vec<Call> = repeating(&history);
+    bencher.counter(ItemsCount::new(length)).bench(|| {
+        assert!(linearizability::check(&Register::new(0), &repeated, Budget::default()).is_legal());
+    });
+}
+
+/// With values modulo 20.
+fn repeating(history: &[Call]) -> Vec<Call> {
+    let mut history = history.to_vec();
+    for call in &mut history {
+        if let RegisterInput::Write(value) = &mut call.input {
+            *value %= 20;
+        }
+        if let Some(returned) = &mut call.returned
+            && let RegisterOutput::Value(value) = &mut returned.output
+        {
+            *value %= 20;
+        }
+    }
+    history
+}
+
+#[divan::bench(args = LONGER, sample_count = 3)]
+fn longer_register_porcupine(bencher: Bencher, length: usize) {
+    told_to_porcupine(bencher, &calls(length, 10));
+}
+
+#[divan::bench(args = LONGER, sample_count = 3)]
+fn longer_register_porcupine_repeating(bencher: Bencher, length: usize) {
+    told_to_porcupine(bencher, &repeating(&calls(length, 10)));
+}
+
+fn told_to_porcupine(bencher: Bencher, history: &[Call]) {
+    let told: Vec<porcupine_rs::Operation<Told>> = history
+        .iter()
+        .map(|call| {
+            let op = match (call.input, call.output()) {
+                (RegisterInput::Write(value), _) => Ok(value),
+                (_, Some(RegisterOutput::Value(value))) => Err(*value),
+                _ => unreachable!("all return"),
+            };
+            let returned = call.returned.as_ref().expect("all return").at.index;
+            porcupine_rs::Operation {
+                client_id: Some(call.process as u32),
+                call_time: call.invoked.index as i64,
+                return_time: returned as i64,
+                op,
+                metadata: None,
+            }
+        })
+        .collect();
+    bencher.counter(ItemsCount::new(told.len())).bench(|| assert!(porcupine_rs::check_operations(&told)));
+}
+
+/// A strictly serializable store of lists: up to 4 reads and appends a transaction, ten keys at once, each replaced after 100 appends.
+fn lists(count: usize) -> History {
+    store(count, 4, Kind::Lists, false).build().expect("a history")
 }
 
 const TRANSACTIONS: [usize; 3] = [1_000, 10_000, 100_000];

@@ -1,8 +1,11 @@
-//! Histories of an object that is linearizable because it is simulated: each operation takes effect at a drawn moment.
+//! Histories of what is right because it is simulated: each operation, or transaction, takes effect at a moment within it.
+
+use std::collections::VecDeque;
 
 use squall_checkers::{
     Model, Operation,
-    models::{ContainerInput, ContainerOutput, RegisterInput, RegisterOutput},
+    models::{ContainerInput, ContainerOutput, PerKey, Register, RegisterInput, RegisterOutput},
+    transactions::{Builder, History, Key, Value},
 };
 
 /// Numbers drawn from a seed (SplitMix64).
@@ -42,8 +45,8 @@ pub fn container(
 ) -> (ContainerInput<u32>, ContainerOutput<u32>) {
     if draw.below(2) == 0 {
         *fresh += 1;
-        // In no order, for priority queues.
-        return (ContainerInput::Put(*fresh * 7919 % 10007), ContainerOutput::Done);
+        // In no order, for priority queues. An odd factor gives no value twice.
+        return (ContainerInput::Put(fresh.wrapping_mul(0x9e37_79b1)), ContainerOutput::Done);
     }
     (
         ContainerInput::Take,
@@ -100,4 +103,88 @@ pub fn linearizable<M: Model>(
         }
     }
     history
+}
+
+/// Registers by key, 10 processes on each; values repeat if they are taken modulo something.
+pub fn registers(length: usize, keys: u64, values: u32) -> Vec<Keyed> {
+    let mut history = Vec::with_capacity(length);
+    for key in 0..keys {
+        let one = linearizable(&Register::new(0), &mut Draw::new(key), length / keys as usize, 10, register);
+        let value = |value: u32| value % values;
+        history.extend(one.into_iter().map(|operation| {
+            let input = match operation.input {
+                RegisterInput::Write(written) => RegisterInput::Write(value(written)),
+                other => other,
+            };
+            let returned = operation.returned.expect("all return");
+            let output = match returned.output {
+                RegisterOutput::Value(read) => RegisterOutput::Value(value(read)),
+                other => other,
+            };
+            Operation::ok(operation.process, (key, input), output, operation.invoked.index, returned.at.index)
+        }));
+    }
+    history
+}
+
+/// A call on one of many registers.
+pub type Keyed =
+    Operation<<PerKey<u64, Register<u32>> as Model>::Input, <PerKey<u64, Register<u32>> as Model>::Output>;
+
+/// How many sessions ask a store at once.
+pub const SESSIONS: usize = 16;
+/// How many keys are in use at once, and after how many writes one is replaced by a new one, as in Elle's workloads.
+const KEYS: u64 = 10;
+const WRITES: usize = 100;
+
+/// What a store holds by key.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// Lists that are appended to and read.
+    Lists,
+    /// Registers that are written and read.
+    Registers,
+}
+
+/// What a strictly serializable store answers to transactions of up to so many operations, of which [`SESSIONS`] run at
+/// once. Each takes effect somewhere between its beginning and its end; `instant`: all at once there, as time stamps.
+pub fn store(transactions: usize, operations: u64, kind: Kind, instant: bool) -> Builder {
+    let mut draw = Draw::new(transactions as u64);
+    let mut builder = History::builder();
+    let mut made = 0;
+    let mut key = |builder: &mut Builder| -> (Key, Vec<Value>) {
+        made += 1;
+        (builder.key(&made.to_string()), Vec::new())
+    };
+    let mut keys: Vec<(Key, Vec<Value>)> = (0..KEYS).map(|_| key(&mut builder)).collect();
+    let mut value = 0;
+    // A transaction begins when the one before it in its session has ended: up to SESSIONS positions ago.
+    let mut began: VecDeque<u64> = (0..SESSIONS as u64).collect();
+    for number in 0..transactions as u64 {
+        let now = number * 2 + SESSIONS as u64;
+        let start = began.pop_front().expect("each session has one");
+        let end = now + draw.below(SESSIONS as u64) / 2;
+        let span = if instant { (now, now) } else { (start, end) };
+        began.push_back(end + 1);
+        let mut txn = builder.begin((number % SESSIONS as u64) as u32).at(span.0);
+        for _ in 0..1 + draw.below(operations) {
+            let (key, state) = &mut keys[draw.below(KEYS) as usize];
+            let write = draw.below(2) == 0;
+            value += write as i64;
+            txn = match (kind, write) {
+                (Kind::Lists, true) => txn.append(*key, value),
+                (Kind::Lists, false) => txn.read_list(*key, state),
+                (Kind::Registers, true) => txn.write(*key, value),
+                (Kind::Registers, false) => txn.read(*key, state.last().copied()),
+            };
+            if write {
+                state.push(value);
+            }
+        }
+        txn.commit(span.1);
+        for slot in keys.iter_mut().filter(|(_, state)| state.len() >= WRITES) {
+            *slot = key(&mut builder);
+        }
+    }
+    builder
 }

@@ -41,7 +41,7 @@ fn without(spec: &Spec, nth: usize) -> Spec {
 }
 
 /// The same plan under other schedules, and with other seeds.
-fn others(spec: &Spec) -> Vec<Spec> {
+pub(super) fn others(spec: &Spec) -> Vec<Spec> {
     let seed = own_run(spec).seed;
     let now = spec.plan.as_ref().and_then(|plan| plan.schedule).unwrap_or(0);
     let schedules = (1..=SCHEDULES).map(|more| (seed, Some(now + more)));

@@ -15,7 +15,7 @@ mod guards;
 pub use self::coordination::{MemoryJournal, Naive};
 use self::{
     coordination::Distorted,
-    guards::{LazyCommit, NoKeys, NoTombstones, Unfenced},
+    guards::{LazyCommit, NoKeys, NoTombstones, RemembersBalance, Unfenced},
 };
 use super::{
     Params,
@@ -52,6 +52,9 @@ pub enum Flawed {
     /// Services answer before what they did is synced to disk.
     #[violates("acked_durable")]
     LazyCommit,
+    /// A compensation gives back to the balance that its step had left, over what others took since.
+    #[violates("saga_atomicity")]
+    RemembersBalance,
 }
 
 /// The guard of a service's node, if it is flawed.
@@ -65,6 +68,7 @@ pub fn guard(
         Some(Flawed::NoTombstones) => Some(Box::new(NoTombstones(Participant::new(db.clone())?, db.clone()))),
         Some(Flawed::Unfenced) => Some(Box::new(Unfenced(Participant::new(db.clone())?))),
         Some(Flawed::LazyCommit) => Some(Box::new(LazyCommit(db.clone()))),
+        Some(Flawed::RemembersBalance) => Some(Box::new(RemembersBalance(Participant::new(db.clone())?))),
         _ => None,
     })
 }

@@ -21,7 +21,7 @@ use super::{
 };
 
 /// What is left in each pool.
-const POOLS: TableDefinition<&str, i64> = TableDefinition::new("pools");
+pub const POOLS: TableDefinition<&str, i64> = TableDefinition::new("pools");
 /// What is held, by saga and step, with the pool it was taken from.
 const HELD: TableDefinition<(&str, &str), (&str, i64)> = TableDefinition::new("held");
 /// The state of each order, and how often it has changed.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use redb::{Database, Durability, WriteTransaction};
+use redb::{Database, Durability, ReadableTable, TableDefinition, WriteTransaction};
 use squall_patterns::{
     idempotency::{self, Claim, Voided},
     saga::{Executed, Participant, Token, Undone, Verdict},
@@ -10,7 +10,7 @@ use squall_patterns::{
 
 use super::super::{
     protocol::Head,
-    resource::{Effect, Guard, Reversal},
+    resource::{Effect, Guard, POOLS, Reversal},
 };
 
 /// Makes the effect each time it is asked to.
@@ -114,4 +114,44 @@ impl Guard for LazyCommit {
         txn.commit()?;
         Ok(undone)
     }
+}
+
+/// What steps left in the pools that they took from, by their keys.
+const LEFT: TableDefinition<&str, Vec<(&str, i64)>> = TableDefinition::new("left");
+
+/// Gives back to what was left in the pool when the step was done, not to what is left now.
+pub struct RemembersBalance(pub Participant);
+
+impl Guard for RemembersBalance {
+    fn execute(&self, head: &Head, request: &[u8], effect: Effect<'_>) -> Result<Executed, redb::Error> {
+        Guard::execute(&self.0, head, request, &mut |txn| {
+            let before = pools(txn)?;
+            let verdict = effect(txn)?;
+            let after = pools(txn)?;
+            let taken_from = after.iter().zip(&before).filter(|(after, before)| after != before);
+            let left: Vec<_> = taken_from.map(|((pool, left), _)| (pool.as_str(), *left)).collect();
+            txn.open_table(LEFT)?.insert(head.key.as_str(), left)?;
+            Ok(verdict)
+        })
+    }
+
+    fn compensate(&self, head: &Head, undo: Reversal<'_>) -> Result<Undone, redb::Error> {
+        Guard::compensate(&self.0, head, &mut |txn| {
+            if let Some(left) = txn.open_table(LEFT)?.get(head.key.as_str())? {
+                for (pool, left) in left.value() {
+                    txn.open_table(POOLS)?.insert(pool, left)?;
+                }
+            }
+            undo(txn)
+        })
+    }
+}
+
+fn pools(txn: &WriteTransaction) -> Result<Vec<(String, i64)>, redb::Error> {
+    let mut pools = Vec::new();
+    for row in txn.open_table(POOLS)?.iter()? {
+        let (pool, left) = row?;
+        pools.push((pool.value().to_owned(), left.value()));
+    }
+    Ok(pools)
 }
