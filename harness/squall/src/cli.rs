@@ -11,7 +11,7 @@
 
 use std::{
     ffi::OsString,
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -588,8 +588,12 @@ fn is_no_room(error: &io::Error) -> bool {
 fn with_args(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
+        Err(message) if message.kind() == clap::error::ErrorKind::DisplayVersion => {
+            let _ = writeln!(io::stdout(), "squall {}", registry.version(crate::shrink::build()));
+            return Exit::AsExpected;
+        }
         Err(message) => {
-            // Help and version are no errors; neither is a reader that went away.
+            // Help is no error; neither is a reader that went away.
             let _ = message.print();
             return if message.use_stderr() { Exit::Usage } else { Exit::AsExpected };
         }
@@ -648,6 +652,7 @@ fn with_args(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> E
 
 #[cfg(test)]
 mod tests {
+
     use clap::CommandFactory;
 
     use super::*;

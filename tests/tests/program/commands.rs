@@ -241,3 +241,19 @@ pub fn a_reader_that_goes_away_is_no_panic() {
     assert_eq!(child.wait().expect("it ends").code(), Some(141));
     assert_eq!(err, "");
 }
+
+pub fn the_version_says_what_it_was_built_from() {
+    for asks in ["--version", "-V"] {
+        let told = run(squall(&[asks])).with(0).says("built from gremlins\n").says("systems: astray, gremlin");
+        let build = told.out.lines().find_map(|line| line.strip_prefix("build ")).expect("a fingerprint");
+        // The same that a journal bears.
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("journal");
+        let journal = path.to_str().expect("a plain path");
+        run(squall(&["run", "fixtures/calm.yaml", "--seeds", "1", "--journal", journal])).with(0);
+        let journal = fs::read_to_string(&path).expect("it is written");
+        let fingerprint = build.split(',').next().expect("a first part");
+        assert!(fingerprint.len() == 16 && journal.contains(fingerprint), "{build}\n{journal}");
+    }
+    assert!(!run(systems(&["--version"])).with(0).out.contains("built from"), "nobody has said");
+}

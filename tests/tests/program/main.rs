@@ -38,7 +38,7 @@ macro_rules! trials {
 
 fn main() -> ExitCode {
     match env::var(ROLE).as_deref() {
-        Ok("squall") => return squall::cli::main(squall_tests::registry()),
+        Ok("squall") => return squall::cli::main(squall_tests::registry().built_from("gremlins")),
         Ok("systems") => return squall::cli::main(squall_systems::registry()),
         Ok("specs") => return squall::testing::main(squall_tests::registry(), subject::specs_under_test()),
         _ => {}
@@ -81,6 +81,7 @@ fn main() -> ExitCode {
             a_path_of_two_lines_is_refused,
             list_shows_systems_and_specs,
             schema_is_json,
+            the_version_says_what_it_was_built_from,
             a_reader_that_goes_away_is_no_panic,
         },
         judge::{

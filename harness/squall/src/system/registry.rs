@@ -258,6 +258,7 @@ pub struct Registry {
     systems: BTreeMap<&'static str, Registered>,
     /// What names of before are now.
     renamed: BTreeMap<&'static str, &'static str>,
+    built_from: Option<&'static str>,
 }
 
 #[derive(Clone)]
@@ -295,13 +296,28 @@ impl Registry {
         let mapped =
             |registered: &Registered| Registered { system: f(&registered.system), ..registered.clone() };
         let systems = self.systems.iter().map(|(name, known)| (*name, mapped(known))).collect();
-        Registry { systems, renamed: self.renamed.clone() }
+        Registry { systems, ..self.clone() }
     }
 
     /// Remembers that a system, or a directory of its specs, was called `old` once: whoever still writes that is told the new name.
     pub fn renamed(mut self, old: &'static str, new: &'static str) -> Self {
         self.renamed.insert(old, new);
         self
+    }
+
+    /// Remembers what the program was built from, for `--version`: a commit of the systems' sources, as a build script finds it.
+    pub fn built_from(mut self, what: &'static str) -> Self {
+        self.built_from = Some(what);
+        self
+    }
+
+    /// What `--version` says: the version of squall, what the program was built from, if that is known, its fingerprint and its systems.
+    pub(crate) fn version(&self, fingerprint: &str) -> String {
+        let from = self.built_from.map_or(String::new(), |what| format!("built from {what}\n"));
+        let kind = if cfg!(debug_assertions) { "with debug assertions" } else { "without debug assertions" };
+        let systems: Vec<&str> = self.systems.keys().copied().collect();
+        let systems = if systems.is_empty() { "none".to_owned() } else { systems.join(", ") };
+        format!("{}\n{from}build {fingerprint}, {kind}\nsystems: {systems}", env!("CARGO_PKG_VERSION"))
     }
 
     /// The name of today for one of before.
