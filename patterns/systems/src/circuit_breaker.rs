@@ -10,6 +10,8 @@
 //! upstream away; clients make it fail or slow with `degrade`, which it remembers through a crash.
 //!
 //! The breaker is the one of [`squall_patterns::circuit_breaker`], or one of the flawed ones beside it.
+//!
+//! A third of it are flawed breakers: what is wrong with a breaker is wrong in its middle, so they are one whole breaker of their own, written the plain way.
 
 use std::time::Duration;
 

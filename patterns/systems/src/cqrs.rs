@@ -13,6 +13,8 @@
 //!
 //! It is held to the [laws of CQRS](squall_invariants::cqrs) and of [event logs](squall_invariants::event_log); the harness's
 //! `read_your_writes` and `monotonic_reads` go by the `wrote`, `read` and `version` that operations return.
+//!
+//! A third of it are the flawed log and the flawed read model, each a whole one, as a flaw of either is in its middle.
 
 use std::{ops::Range, time::Duration};
 

@@ -3,6 +3,9 @@
 //! order is confirmed; or nothing of it is left.
 //!
 //! Refusals are part of the business: goods run out, cards run dry, some places nobody ships to.
+//!
+//! It takes more than one sitting to read: five groups of nodes, each step with its compensation, and eight flaws that stand in the place of whole parts (the journal,
+//! the driver, the participants' guards).
 
 use std::time::Duration;
 

@@ -26,6 +26,9 @@
 //!
 //! The condition `all_readings_stored` holds while every collector that is up has what every sensor that is up measured up to a
 //! second ago.
+//!
+//! No pattern stands behind it, so the protocols over datagrams and rpc, the log on the disk, the lease and the laws are all here; it is three times as
+//! long as a system with a pattern.
 
 use std::time::Duration;
 

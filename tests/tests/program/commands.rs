@@ -244,7 +244,8 @@ pub fn a_reader_that_goes_away_is_no_panic() {
 
 pub fn the_version_says_what_it_was_built_from() {
     for asks in ["--version", "-V"] {
-        let told = run(squall(&[asks])).with(0).says("built from gremlins\n").says("systems: astray, gremlin");
+        let told =
+            run(squall(&[asks])).with(0).says("built from gremlins\n").says("systems: astray, gremlin");
         let build = told.out.lines().find_map(|line| line.strip_prefix("build ")).expect("a fingerprint");
         // The same that a journal bears.
         let directory = tempfile::tempdir().expect("a directory");
