@@ -26,6 +26,7 @@ use squall::{Condition, EventKind, Invariant};
 
 pub mod correctness;
 mod observed;
+pub mod outside;
 pub mod permits;
 pub mod recovery;
 #[cfg(test)]
@@ -33,6 +34,7 @@ mod tests;
 
 pub use self::{
     correctness::Correctness,
+    outside::FromOutside,
     permits::PermitsBalanced,
     recovery::{AllClosed, Recovers},
 };

@@ -13,9 +13,10 @@
 //!
 //! | module | laws |
 //! |---|---|
-//! | [`circuit_breaker`] | `breaker_correctness`, `permits_balanced`, `breaker_recovers`; the condition `breakers_closed` |
+//! | [`circuit_breaker`] | `breaker_correctness`, `permits_balanced`, `breaker_recovers`; the condition `breakers_closed`; `breaker_from_outside` for one that says nothing of its states |
 //! | [`cqrs`] | `event_log_integrity`, `projection_correctness`; the condition `replicas_caught_up` |
 //! | [`event_log`] | `event_log_integrity` |
+//! | [`every_pattern`] | `effects_once`, `writes_survive`, `permits_returned`, `tokens_rise`, `layer_contract`, `failures_final`, `intervals_monotonic` |
 //! | [`saga`] | `saga_atomicity`, `idempotent_effects`, `acked_durable`, `single_coordinator`, `saga_progress`; the condition `no_open_sagas` |
 
 // Where the simulation is switched off, squall says so.
@@ -25,4 +26,5 @@ pub mod circuit_breaker;
 pub mod cqrs;
 mod event;
 pub mod event_log;
+pub mod every_pattern;
 pub mod saga;

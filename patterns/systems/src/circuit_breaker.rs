@@ -20,21 +20,25 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall::{
     BoxError, Condition, EventKind, Flaw, Flaws, Group, Invariant, Node, Operations, Outcome, System,
-    spec::model::Dur,
+    check::Mapping, spec::model::Dur,
 };
-use squall_invariants::circuit_breaker as laws;
+use squall_invariants::{circuit_breaker as laws, every_pattern::WritesSurvive};
 use squall_patterns::circuit_breaker::{Backoff, Config, ConfigError, HalfOpen, SlowCalls, Window};
 
 mod caller;
 mod client;
-mod durable;
 mod flaws;
 mod guard;
 mod upstream;
 mod wire;
 
-use self::durable::CountedDurably;
-pub use self::{flaws::FlawedBreaker, upstream::FlawedUpstream};
+pub use self::{
+    caller::run as run_caller,
+    client::Session,
+    flaws::FlawedBreaker,
+    guard::{Guard, Ticket},
+    upstream::FlawedUpstream,
+};
 
 /// The system. See the [module](self).
 pub struct GuardedUpstream;
@@ -278,7 +282,7 @@ impl System for GuardedUpstream {
         "callers behind circuit breakers, and an upstream that fails, slows and vanishes";
     type Params = Params;
     type Op = Op;
-    type Session = client::Session;
+    type Session = Session;
 
     fn groups(_params: &Params) -> Vec<Group> {
         vec![Group { name: "callers", size: 2 }, Group { name: "upstream", size: 1 }]
@@ -294,7 +298,10 @@ impl System for GuardedUpstream {
 
     fn invariants(params: &Params) -> Vec<Box<dyn Invariant>> {
         let mut all = laws::laws(params.rules(), params.longest_call(), params.recovery_time());
-        all.push(Box::new(CountedDurably::default()));
+        // An upstream counts one by one, for each caller.
+        let counted = Mapping::new().event("write.stored", "effect.counted");
+        let counted = counted.field("key", "caller").field("version", "count");
+        all.push(counted.invariant(Box::new(WritesSurvive::new(true))));
         all
     }
 
@@ -316,17 +323,20 @@ impl System for GuardedUpstream {
 
     async fn run_node(node: Node, params: Params) -> Result<(), BoxError> {
         match node.group() {
-            "callers" => caller::run(node, params).await,
+            "callers" => {
+                let guard = caller::guards(&params)?;
+                caller::run(node, params, guard).await
+            }
             "upstream" => upstream::run(node, params.flawed_upstream).await,
             group => Err(format!("no node of group {group:?} here").into()),
         }
     }
 
-    async fn open_session(client: Node, params: Params) -> client::Session {
-        client::Session::new(&client, &params)
+    async fn open_session(client: Node, params: Params) -> Session {
+        Session::new(&client, &params)
     }
 
-    async fn perform(session: &mut client::Session, op: Op) -> Outcome {
+    async fn perform(session: &mut Session, op: Op) -> Outcome {
         session.perform(op).await
     }
 }

@@ -19,8 +19,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall::{
     BoxError, Condition, EventKind, Flaw, Flaws, Group, Invariant, Node, Operations, Outcome, System,
-    Transport, spec::model::Dur,
+    Transport, check::Mapping, spec::model::Dur,
 };
+use squall_invariants::every_pattern::{TokensRise, WritesSurvive};
 
 mod client;
 mod election;
@@ -80,7 +81,7 @@ impl Default for Params {
 #[serde(rename_all = "snake_case")]
 pub enum WriterFlaw {
     /// The store takes writes with old tokens.
-    #[violates("writes_fenced")]
+    #[violates("tokens_rise")]
     Unfenced,
     /// A writer answers reads until etcd tells it that its lease is over.
     #[violates("reads_current")]
@@ -176,7 +177,15 @@ impl System for ElectedWriter {
     }
 
     fn invariants(_params: &Params) -> Vec<Box<dyn Invariant>> {
-        vec![Box::new(invariants::Fenced::default()), Box::new(invariants::Current::default())]
+        // Both take a writer's token: to fence the store, and to write.
+        let tokens = Mapping::new().event("token.taken", "effect.fenced").field("holder", "writer");
+        let tokens = tokens.event("token.taken", "effect.written").field("holder", "writer");
+        let versions = Mapping::new().event("write.stored", "effect.written");
+        vec![
+            tokens.invariant(Box::<TokensRise>::default()),
+            versions.invariant(Box::<WritesSurvive>::default()),
+            Box::new(invariants::Current::default()),
+        ]
     }
 
     fn conditions(_params: &Params) -> Vec<Box<dyn Condition>> {

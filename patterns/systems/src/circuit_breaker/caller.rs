@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use squall::{BoxError, Node};
-use squall_patterns::circuit_breaker::{Breakers, Config, Outcome};
+use squall_patterns::circuit_breaker::{Breakers, Outcome};
 use squall_rt::{
     net::TcpListener,
     rpc::{Call, CallError, Client, Code, Server},
@@ -17,19 +17,29 @@ use super::{
     wire::{PORT, Relay, Relayed, Request, Serve},
 };
 
-pub(super) async fn run(node: Node, params: Params) -> Result<(), BoxError> {
-    let config = params.checked_breaker()?;
-    let hosts = node.hosts("upstream");
-    let guards = guards(&hosts, config, &params)?;
-    let upstreams = hosts.iter().zip(guards).map(|(host, guard)| Upstream {
-        host: host.clone(),
-        guard,
-        client: Client::new(format!("{host}:{PORT}")),
-        caller: node.name(),
-        incarnation: node.incarnation(),
-        timeout: params.call_timeout.0,
+/// A breaker for calls to the host of this name.
+type NewGuard = dyn Fn(&str) -> Result<Arc<dyn Guard>, BoxError> + Send + Sync;
+
+/// The process of a caller. `guard` makes the breaker towards an upstream, by its host name.
+///
+/// # Errors
+/// What `guard` says, and those of the network.
+pub async fn run(
+    node: Node,
+    params: Params,
+    guard: impl Fn(&str) -> Result<Arc<dyn Guard>, BoxError>,
+) -> Result<(), BoxError> {
+    let upstreams = node.hosts("upstream").into_iter().map(|host| {
+        Ok(Upstream {
+            guard: guard(&host)?,
+            client: Client::new(format!("{host}:{PORT}")),
+            host,
+            caller: node.name(),
+            incarnation: node.incarnation(),
+            timeout: params.call_timeout.0,
+        })
     });
-    let upstreams: Arc<[Upstream]> = upstreams.collect();
+    let upstreams: Arc<[Upstream]> = upstreams.collect::<Result<_, BoxError>>()?;
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
     for position in 0..upstreams.len() {
         task::spawn(refresh(upstreams.clone(), position, params.refresh_every.0));
@@ -44,14 +54,14 @@ pub(super) async fn run(node: Node, params: Params) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// A breaker for each upstream.
-fn guards(hosts: &[String], config: Config, params: &Params) -> Result<Vec<Arc<dyn Guard>>, BoxError> {
+/// The breakers that parameters ask for.
+pub(super) fn guards(params: &Params) -> Result<Box<NewGuard>, BoxError> {
+    let config = params.checked_breaker()?;
     if let Some(flaw) = params.flaw {
-        let flawed = |host: &String| Arc::new(Flawed::new(host, config, flaw)) as Arc<dyn Guard>;
-        return Ok(hosts.iter().map(flawed).collect());
+        return Ok(Box::new(move |host| Ok(Arc::new(Flawed::new(host, config, flaw)))));
     }
     let breakers = Breakers::new(config)?;
-    Ok(hosts.iter().map(|host| Arc::new(breakers.get(host)) as Arc<dyn Guard>).collect())
+    Ok(Box::new(move |host| Ok(Arc::new(breakers.get(&host.to_owned())))))
 }
 
 async fn refresh(upstreams: Arc<[Upstream]>, position: usize, every: Duration) {

@@ -3,13 +3,13 @@
 use squall_patterns::circuit_breaker::{CircuitBreaker, Outcome, Permit};
 
 /// A circuit breaker.
-pub(super) trait Guard: Send + Sync {
+pub trait Guard: Send + Sync {
     /// Leave to make one call, or `None`.
     fn acquire(&self) -> Option<Box<dyn Ticket>>;
 }
 
 /// Leave to make one call. Dropped unused, it is given back.
-pub(super) trait Ticket: Send {
+pub trait Ticket: Send {
     /// Its number, unique for its breaker.
     fn id(&self) -> u64;
     /// Says how the call ended.

@@ -11,79 +11,6 @@ use squall::{
 #[cfg(test)]
 mod tests;
 
-/// `writes_fenced`: the store takes tokens in rising order, each from one writer, and every write makes a new version.
-///
-/// Classes: `old_token`, `shared_token`, `version_reused`.
-#[derive(Default)]
-pub(super) struct Fenced {
-    /// The highest token so far, its writer, and the record that showed it first.
-    highest: Option<(i64, String, u64)>,
-    version: i64,
-    /// The record of the write that made it.
-    written: Option<u64>,
-    writes: u64,
-}
-
-impl Invariant for Fenced {
-    fn name(&self) -> &str {
-        "writes_fenced"
-    }
-
-    fn observe(&mut self, record: &Record) -> Result<(), Breach> {
-        let Some((name @ ("effect.fenced" | "effect.written"), fields)) = record.event() else {
-            return Ok(());
-        };
-        let (token, writer) = (int(fields, "token")?, text(fields, "writer")?);
-        let breach = match &self.highest {
-            Some((highest, holder, seq)) if token < *highest => Some(
-                Breach::of(
-                    "old_token",
-                    format!("the store takes no token below {highest}, which {holder} had"),
-                    format!("it takes token {token} of {writer}"),
-                )
-                .with_evidence([*seq]),
-            ),
-            Some((highest, holder, seq)) if token == *highest && writer != holder => Some(
-                Breach::of(
-                    "shared_token",
-                    format!("token {token} is {holder}'s alone"),
-                    format!("{writer} has it, too"),
-                )
-                .with_evidence([*seq]),
-            ),
-            _ => None,
-        };
-        if let Some(breach) = breach {
-            return Err(breach);
-        }
-        if self.highest.as_ref().is_none_or(|(highest, ..)| token > *highest) {
-            self.highest = Some((token, writer.to_owned(), record.seq));
-        }
-        if name == "effect.written" {
-            self.writes += 1;
-            let version = int(fields, "version")?;
-            if version <= self.version {
-                return Err(Breach::of(
-                    "version_reused",
-                    format!(
-                        "each write makes a version above those before it, of which the highest is {}",
-                        self.version
-                    ),
-                    format!("{writer}'s write makes version {version}"),
-                )
-                .with_evidence(self.written));
-            }
-            self.version = version;
-            self.written = Some(record.seq);
-        }
-        Ok(())
-    }
-
-    fn exercised(&self) -> u64 {
-        self.writes
-    }
-}
-
 /// `reads_current`: whoever reads sees at least what anyone had been told before the read began, and what was written.
 ///
 /// Classes: `stale_read`, `wrong_value`.
@@ -189,10 +116,6 @@ impl Condition for Elected {
 
 fn int(fields: &Fields, name: &str) -> Result<i64, Breach> {
     fields.int(name).ok_or_else(|| unreadable(name))
-}
-
-fn text<'a>(fields: &'a Fields, name: &str) -> Result<&'a str, Breach> {
-    fields.text(name).ok_or_else(|| unreadable(name))
 }
 
 fn unreadable(field: &str) -> Breach {

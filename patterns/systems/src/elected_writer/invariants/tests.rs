@@ -8,7 +8,7 @@ use squall::{
     history::{Kind, Lifecycle, Operation},
 };
 
-use super::{Current, Elected, Fenced};
+use super::{Current, Elected};
 
 #[derive(Default)]
 struct History(Vec<Record>);
@@ -22,11 +22,6 @@ impl History {
 
     fn event(self, node: &'static str, name: &'static str, fields: Fields) -> Self {
         self.record(Kind::Event { node: node.into(), incarnation: 1, name: name.into(), fields })
-    }
-
-    fn fenced(self, token: i64, writer: &str) -> Self {
-        let fields = Fields::new().with("token", token).with("writer", writer.to_owned());
-        self.event("store[0]", "effect.fenced", fields)
     }
 
     /// The value is ten times the version.
@@ -58,19 +53,6 @@ impl History {
 
 fn operation(id: u32, name: &'static str) -> Operation {
     Operation { id, client: 0, name: name.into() }
-}
-
-#[test]
-fn tokens_rise_and_have_one_holder() {
-    let fine = || History::default().fenced(3, "a").written(3, "a", 1).fenced(8, "b").written(8, "b", 2);
-    let mut fenced = Fenced::default();
-    assert_eq!(fine().class(&mut fenced), None);
-    assert_eq!(fenced.exercised(), 2);
-    let class = |history: History| history.class(&mut Fenced::default());
-    assert_eq!(class(fine().written(3, "a", 3)), Some("old_token"));
-    assert_eq!(class(fine().fenced(7, "c")), Some("old_token"));
-    assert_eq!(class(fine().written(8, "c", 3)), Some("shared_token"));
-    assert_eq!(class(fine().written(9, "c", 2)), Some("version_reused"));
 }
 
 #[test]

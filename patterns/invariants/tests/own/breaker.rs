@@ -1,6 +1,4 @@
-//! A breaker of somebody else's, which reports under names of its own, is held to the laws of circuit breakers by a spec that says what its
-//! events are. Nothing here is of squall-patterns.
-#![cfg(madsim)]
+//! A breaker that reports as `guard`.
 
 use std::{
     collections::VecDeque,
@@ -8,19 +6,14 @@ use std::{
     time::Duration,
 };
 
-use proptest::strategy::Just;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use squall::{
-    BoxError, EventKind, Flaw, Group, Invariant, Node, Operations, Outcome, Registry, System,
-    run::{ExecuteOptions, RunReport, Verdict},
-    spec,
-};
-use squall_invariants::circuit_breaker::{HalfOpen, Rules, Window, laws};
+use squall::{BoxError, Condition, EventKind, Flaw, Group, Invariant, Node, Operations, Outcome, System};
+use squall_invariants::circuit_breaker::{HalfOpen, Rules, Window, conditions, laws};
 use squall_rt::{
     task,
     time::{self, Instant},
 };
+
+use super::{Op, Params, wait};
 
 /// Opens when 2 of the last 4 calls failed, for a second; one good probe closes it.
 const RULES: Rules = Rules {
@@ -109,18 +102,6 @@ impl Guard {
 
 struct Guarded;
 
-#[derive(Serialize, Deserialize, Clone, Debug, Default, JsonSchema)]
-#[serde(default)]
-struct Params {
-    heeds_late: bool,
-}
-
-#[derive(Serialize, Deserialize, Clone, Debug)]
-#[serde(rename_all = "snake_case")]
-enum Op {
-    Wait,
-}
-
 impl System for Guarded {
     const NAME: &'static str = "guarded";
     const ABOUT: &'static str = "a breaker of somebody else's";
@@ -133,7 +114,7 @@ impl System for Guarded {
     }
 
     fn operations(_: &Params) -> Operations<Op> {
-        Operations::new().with("wait", 1, Just(Op::Wait))
+        wait()
     }
 
     fn events() -> &'static [EventKind] {
@@ -154,6 +135,10 @@ impl System for Guarded {
         laws(RULES, Duration::from_secs(1), Duration::from_secs(3))
     }
 
+    fn conditions(_: &Params) -> Vec<Box<dyn Condition>> {
+        conditions()
+    }
+
     fn flaws() -> &'static [Flaw] {
         &[Flaw {
             name: "heeds_late",
@@ -163,7 +148,7 @@ impl System for Guarded {
     }
 
     fn apply_variant(params: &mut Params, _: &'static str) {
-        params.heeds_late = true;
+        params.flawed = true;
     }
 
     /// Calls every 20 ms; those of the second second fail, and every seventh takes its time.
@@ -174,7 +159,7 @@ impl System for Guarded {
             tickets: 0,
             last: VecDeque::new(),
             probing: false,
-            heeds_late: params.heeds_late,
+            heeds_late: params.flawed,
         };
         tracing::info!(target: "guard", guard = "g", "born");
         let (guard, start) = (Arc::new(Mutex::new(guard)), Instant::now());
@@ -198,38 +183,27 @@ impl System for Guarded {
     }
 }
 
-fn run(variant: &str) -> RunReport {
-    let names = "{ events: {
-        breaker.created: { event: guard.born, fields: { breaker: guard } },
-        breaker.transition: { event: guard.moved, fields: { breaker: guard, from: was, to: is, generation: round } },
-        breaker.admitted: { event: guard.let_in, fields: { breaker: guard, generation: round, permit: ticket } },
-        breaker.rejected: { event: guard.sent_away, fields: { breaker: guard, generation: round } },
-        breaker.result: { event: guard.heard, fields: { breaker: guard, permit: ticket, late: stale } },
-    } }";
-    let text = format!(
-        "spec: 1\nsystem: guarded\nvariant: {variant}\nworkload: {{ ops: 1 }}\nphases: {{ warmup: 1s, chaos: 3s, settle: 4s }}\n\
-         check:\n- breaker_correctness: {names}\n- permits_balanced: {names}\n- breaker_recovers: {names}\n"
-    );
-    let registry = Registry::new().with::<Guarded>();
-    let loaded = spec::parse("own.yaml", &text, &registry).unwrap_or_else(|errors| panic!("{errors}"));
-    squall::run::execute(
-        &registry,
-        &loaded.spec,
-        0,
-        ExecuteOptions { keep_history: true, ..Default::default() },
+const NAMES: &str = "{ events: {
+    breaker.created: { event: guard.born, fields: { breaker: guard } },
+    breaker.transition: { event: guard.moved, fields: { breaker: guard, from: was, to: is, generation: round } },
+    breaker.admitted: { event: guard.let_in, fields: { breaker: guard, generation: round, permit: ticket } },
+    breaker.rejected: { event: guard.sent_away, fields: { breaker: guard, generation: round } },
+    breaker.result: { event: guard.heard, fields: { breaker: guard, permit: ticket, late: stale } } } }";
+
+fn checks() -> String {
+    format!(
+        "- breaker_correctness: {NAMES}\n- permits_balanced: {NAMES}\n- breaker_recovers: {NAMES}\n\
+         - eventually: {{ within: 2s, that: {{ breakers_closed: {NAMES} }} }}\n"
     )
 }
 
 #[test]
 fn a_good_one_passes_and_is_judged() {
-    let report = run("hardened");
-    assert_eq!(report.verdict, Verdict::Passed);
-    let judged = &report.coverage.exercised;
-    assert!(judged["breaker_correctness"] > 100 && judged["breaker_recovers"] == 1, "{judged:?}");
+    let judged = [("breaker_correctness", 100), ("breaker_recovers", 1), ("eventually breakers_closed", 1)];
+    super::passes::<Guarded>(&checks(), &judged);
 }
 
 #[test]
 fn one_that_heeds_late_results_is_caught() {
-    let Verdict::Violated(violation) = run("heeds_late").verdict else { panic!("it is caught") };
-    assert_eq!((&*violation.invariant, &*violation.class), ("breaker_correctness", "late_result_counted"));
+    super::caught::<Guarded>(&checks(), "breaker_correctness", "late_result_counted");
 }
