@@ -75,12 +75,14 @@ mod journal;
 mod orchestrator;
 mod participant;
 mod progress;
+mod shared;
 
 pub use self::{
     definition::{Attempt, Compensate, Compensation, Definition, Execution, Step, Token, Undoable},
     journal::{Entry, Journal, JournalError, RedbJournal},
-    orchestrator::{CancelError, Failure, Handle, Orchestrator, SubmitError},
+    orchestrator::{CancelError, Handle, Orchestrator, SubmitError},
     participant::{Executed, Participant, Undone, Verdict},
+    shared::Failure,
 };
 
 /// How an orchestrator behaves.

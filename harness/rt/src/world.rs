@@ -32,13 +32,13 @@ use madsim::{
 };
 use spin::Mutex;
 
-pub mod bridge;
 pub mod clock;
 pub mod disk;
 pub mod net;
-#[cfg(unix)]
-mod own;
+pub mod netsim;
 mod process;
+#[cfg(unix)]
+mod real_libc;
 mod redraw;
 pub mod refusal;
 pub mod rpc;
@@ -54,10 +54,10 @@ pub(crate) use self::clock::wall_clock;
 pub use self::thread::put_aside;
 pub(crate) use self::thread::{Threaded, blocking};
 use self::{
-    bridge::Bridge,
     clock::Clocks,
     disk::Disks,
     net::{LinkPolicy, Net},
+    netsim::Bridge,
     process::Control,
     refusal::Refused,
     rpc::Calls,

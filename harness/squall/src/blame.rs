@@ -12,6 +12,8 @@
 //! ([`End::Apart`]), and another is drawn: it takes a timer of its own to begin one, and madsim's heap of timers has no order
 //! among those that are due at the same nanosecond, so that one timer more may turn two others round.
 
+// Uses: history, pool, run, run_id, shrink, spec.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,

@@ -15,7 +15,7 @@ use std::{
 };
 
 use crate::{
-    check::judge::label,
+    check::label,
     explore::{Options, Pool, Progress, Seeds, explore},
     inquiry::{Inquiry, Unanswered, Unread},
     plan::RunId,

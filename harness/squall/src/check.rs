@@ -1,17 +1,22 @@
 //! Judging a history: invariants, conditions, violations.
 
-pub(crate) mod combinator;
-pub mod consistency;
+// Uses: confine, history, language.
+
+pub(crate) mod builtin;
 pub(crate) mod consistent;
+pub(crate) mod events;
 pub(crate) mod judge;
+mod label;
 mod mapping;
 pub(crate) mod pattern;
+pub mod session;
 pub(crate) mod specific;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::label::label;
 pub use self::mapping::Mapping;
 use crate::history::{EventKind, Record};
 

@@ -9,6 +9,9 @@
 //! }
 //! ```
 
+// Uses: blame, bugs, check, diff, explore, fault, history, inquiry, language, limits, log, open, pool,
+// report, reproduce, run, run_id, screen, shrink, spec, system, trace, worker.
+
 use std::{
     ffi::OsString,
     io::{self, ErrorKind, Write as _},
@@ -36,9 +39,11 @@ use crate::{
 
 mod blame;
 mod bugs;
+mod check;
 mod describe;
 mod diff;
 mod exit;
+mod explain;
 mod in_process;
 mod judge;
 mod load;
@@ -623,9 +628,9 @@ fn with_args(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> E
         Command::Blame(args) => blame::blame(&inquiry, &args),
         Command::Shrink(args) => shrink::shrink(&inquiry, &args),
         Command::Explain { spec, case, seed } => {
-            replay::explain(&inquiry, &spec, case.as_deref(), seed.as_ref())
+            explain::explain(&inquiry, &spec, case.as_deref(), seed.as_ref())
         }
-        Command::Check { paths, format } => load::check(&inquiry, &paths, format),
+        Command::Check { paths, format } => check::check(&inquiry, &paths, format),
         Command::List { paths } => describe::list(&inquiry, &paths),
         Command::Describe { what, kind } => describe::describe(&inquiry, &what, kind.as_deref()),
         Command::Schema => describe::schema(&inquiry),

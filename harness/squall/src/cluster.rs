@@ -1,7 +1,7 @@
 //! What a run holds in its hands: the nodes and their processes, who is in which group and zone, who is up, who is held down or still by
 //! which fault. Its clients, its network before any fault, and [whom](target) a target means.
-//!
-//! Uses the system, the recorder and the language of specs; faults, which act on it, are above.
+
+// Uses: history, language, record, system.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,11 +14,11 @@ use squall_rt::world::{Death, DiskFate, Life, NodeId, World};
 use tokio::sync::mpsc;
 
 mod clients;
-mod shape;
+mod network;
 pub(crate) mod target;
 mod throttle;
 
-pub(crate) use self::{clients::Clients, shape::loss_model};
+pub(crate) use self::{clients::Clients, network::loss_model};
 use self::{target::Among, throttle::Throttle};
 use crate::{
     history::Lifecycle,
@@ -112,7 +112,7 @@ impl Cluster {
                 cluster.add(group, index);
             }
         }
-        shape::links(&cluster.network, &cluster);
+        network::links(&cluster.network, &cluster);
         let server = cluster.this.clone();
         let serve = async move {
             while let Some((at, request)) = asked.recv().await {
@@ -421,7 +421,7 @@ impl Cluster {
             (last.group.clone(), last.index + 1)
         };
         let node = self.add(&group, index);
-        shape::links(&self.network, self);
+        network::links(&self.network, self);
         self.membership.set(&group, index, true);
         self.start(node);
         node

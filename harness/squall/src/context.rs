@@ -2,8 +2,8 @@
 //!
 //! Each check reports what is wrong and goes on. Entries that were wrong in themselves are no longer in the spec; what depends on one of
 //! them is passed over here, so that one mistake is one error.
-//!
-//! Uses the language and what systems declare.
+
+// Uses: history, language, system, trace.
 
 use std::{collections::HashMap, time::Duration};
 

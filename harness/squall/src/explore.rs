@@ -4,6 +4,8 @@
 //! asked for them, and stops as soon as the verdict stands. What it returns depends on the spec, the seeds and the strategy alone, not
 //! on the number of workers, on how runs were dealt out, or on which ran beyond the one that decided.
 
+// Uses: check, history, inquiry, language, open, pool, reproduce, run, run_id, shrink, spec, trace.
+
 use std::{
     ops::ControlFlow,
     sync::atomic::{AtomicBool, Ordering},

@@ -7,6 +7,8 @@
 //! Each kind is a file: a struct, which is its entry in a spec and, with its ranges drawn, its entry in a plan; and its
 //! [`Kind`], which says how it is checked, drawn and struck. [`kinds`] is the one place that lists them.
 
+// Uses: cluster, context, language, system, trace.
+
 use crate::{
     context::Context,
     language::{
@@ -20,6 +22,7 @@ mod disk;
 mod hold;
 pub mod kinds;
 mod network;
+mod one_of;
 mod process;
 mod range;
 mod strike;

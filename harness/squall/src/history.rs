@@ -4,6 +4,8 @@
 //! Notation (Herlihy and Wing 1990, as extended by Jepsen): an operation is *invoked* and completes as *ok* (it took
 //! effect), *fail* (it did not) or *info* (unknown: it may have taken effect, or may still).
 
+// Uses: nothing.
+
 use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize, Serializer};

@@ -6,6 +6,8 @@
 //! As with runs, what is told of a system's code comes from a fresh process: a question to which a worker that answered others
 //! before falls silent is asked once more of a new one.
 
+// Uses: language, plan, run_id, spec, system, worker.
+
 use std::{
     collections::BTreeMap,
     fmt,

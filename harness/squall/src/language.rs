@@ -3,8 +3,8 @@
 //! A text is parsed into a [tree](Tree) that knows the place of each of its nodes, and a tree is read with serde into the types of the
 //! [`model`]. What is wrong is told as [diagnostics](Diagnostic), each with its place, path and remedy. Faults have words of their own, and
 //! a [spec](crate::spec) is all of it together.
-//!
-//! Uses nothing but what opens files and cleans lines for a screen.
+
+// Uses: screen.
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -16,7 +16,7 @@ pub(crate) mod path;
 mod place;
 pub(crate) mod promises;
 mod spanned;
-pub(crate) mod tree;
+pub(crate) mod yaml;
 
 use self::path::{Path, Step};
 pub(crate) use self::place::Place;
@@ -24,7 +24,7 @@ pub use self::{
     diagnostic::{Code, Diagnostic, Diagnostics, Sources},
     leaf::BadLeaf,
     spanned::{Span, Spanned},
-    tree::{MAX_BYTES, Tree},
+    yaml::{MAX_BYTES, Tree},
 };
 
 /// Reads a system's parameters from `params:`. Gives them complete, as JSON, and what is wrong with them; what is wrong is left

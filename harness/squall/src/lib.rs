@@ -37,8 +37,6 @@ mod diff;
 pub mod explore;
 #[cfg(madsim)]
 mod fault;
-#[cfg(all(test, madsim))]
-mod floors;
 #[cfg(madsim)]
 pub mod history;
 #[cfg(madsim)]

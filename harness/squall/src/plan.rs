@@ -4,6 +4,8 @@
 //! how long a packet takes). Each fault draws from a stream of its own, keyed by its id, and so does each client:
 //! adding or removing one leaves the others as they were.
 
+// Uses: check, fault, language, run_id, spec, system, trace.
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};

@@ -8,6 +8,8 @@
 //! and twice over those in the places 1, 2, 4, 8 and so on, every 50th, the last one, and each that failed: as the first run of a process and as
 //! one that is not. Between every two 50th, one executes a second time in another worker, where there is one.
 
+// Uses: log, run, run_id, screen, spec, system, worker.
+
 use std::{
     collections::BTreeMap,
     sync::{

@@ -1,7 +1,7 @@
 //! How a run becomes its history: what code under test reports is [captured](capture), and whatever happens is recorded, judged and told to
 //! whoever [listens](Listener), who is not known here.
-//!
-//! Uses the history, the log and the checks.
+
+// Uses: check, confine, history, log.
 
 pub(crate) mod capture;
 mod listener;

@@ -3,6 +3,9 @@
 //! Everything is written with styles; the [screen](crate::screen) strips them where they are not wanted, and lets nothing else through that a
 //! terminal would act on.
 
+// Uses: blame, diff, explore, history, inquiry, log, pool, reproduce, run, run_id, screen, shrink, spec,
+// trace.
+
 use std::{path::PathBuf, time::Duration};
 
 use crate::{

@@ -1,5 +1,7 @@
 //! One run: a spec and the run's name go in, a report comes out.
 
+// Uses: check, cluster, confine, fault, history, log, plan, record, run_id, spec, system, trace.
+
 mod engine;
 mod execute;
 mod headline;

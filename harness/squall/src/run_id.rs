@@ -4,7 +4,9 @@
 //! `sweep:0+crash-before@sync:orders[0]:3`, `guided:17~204~9`. What follows a slash departs from the run before it at some moment:
 //! `17/3.214s/5` is run 17 until then, and its fifth future from there on. It is what reports print and what `--seed` takes.
 //!
-//! What the words of a name do to a plan is said where plans are made. Uses the language and the kinds of messages.
+//! What the words of a name do to a plan is said where plans are made.
+
+// Uses: language, trace.
 
 use std::{fmt, str::FromStr};
 

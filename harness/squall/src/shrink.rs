@@ -15,6 +15,8 @@
 //! more under a few other schedules and seeds: that a failure needs it may have been a matter of which task ran first, or of how long a packet
 //! took. What is reported is run in a fresh process.
 
+// Uses: fault, history, inquiry, language, plan, pool, run, run_id, spec, system, worker.
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -33,14 +35,14 @@ use crate::{
 };
 
 mod ddmin;
-mod instead;
+mod fewer;
 mod pin;
 mod render;
 mod schedule;
+mod targets;
 mod tidy;
 mod timed;
 mod values;
-mod whom;
 
 pub(crate) use self::ddmin::ddmin;
 use self::pin::pinned;
@@ -278,13 +280,13 @@ pub(crate) fn shrink(
     }
     shrinker.drop_what_is_later(&mut spec, &report);
     shrinker.reduce(&mut spec);
-    instead::few(&mut shrinker, &mut spec, &plan.operations);
-    instead::denser(&mut shrinker, &mut spec);
+    fewer::larger(&mut shrinker, &mut spec, &plan.operations);
+    fewer::denser(&mut shrinker, &mut spec);
     let mut stopped = Some(Stop::Rounds(MOST_ROUNDS));
     for _ in 0..MOST_ROUNDS {
         let before = fingerprint(&spec);
         shrinker.reduce(&mut spec);
-        whom::name(&mut shrinker, &mut spec);
+        targets::name(&mut shrinker, &mut spec);
         let steps = values::simplify(&mut shrinker, &mut spec, &loaded.spec, run);
         tidy::tidy(&mut shrinker, &mut spec);
         if fingerprint(&spec) == before {

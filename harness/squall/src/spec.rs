@@ -8,8 +8,8 @@
 //!
 //! What needs no system is done by `Draft`, and what does by `judge`: the program does the one itself, and has the other done by a
 //! worker, as code of the system under test is called there.
-//!
-//! Uses the language, the kinds of faults, and what is known of systems.
+
+// Uses: check, context, fault, history, language, open, run_id, screen, system, trace.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +24,7 @@ use crate::{
         de,
         diagnostic::{listed, name_help},
         path::{Path as TreePath, Step},
-        tree::{self, Node},
+        yaml::{self, Node},
     },
     system::Problem,
 };
@@ -299,7 +299,7 @@ fn prepare(tree: &mut Tree, errors: &mut Vec<Diagnostic>) {
         let help = "begin the file with `spec: 1`, the version of the language";
         errors.push(Diagnostic::new(Code::MissingKey, "", top, "`spec` is missing", help));
         let key = Tree { span: top, node: Node::Text("spec".into()) };
-        entries.push(tree::Entry { key, value: Tree { span: top, node: Node::Int(1) } });
+        entries.push(yaml::Entry { key, value: Tree { span: top, node: Node::Int(1) } });
     }
 }
 

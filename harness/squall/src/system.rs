@@ -1,5 +1,7 @@
 //! What a team implements to put a service under test: [`System`].
 
+// Uses: check, confine, history, language, trace.
+
 use std::{borrow::Cow, fmt::Debug, future::Future, sync::Arc};
 
 use proptest::strategy::{BoxedStrategy, Strategy};
@@ -12,6 +14,7 @@ use crate::{
     history::{Fields, Value},
 };
 
+mod any_system;
 mod client_driver;
 mod facts;
 mod membership;
@@ -21,9 +24,10 @@ mod registry;
 
 pub(crate) use self::registration::problems_with;
 pub use self::{
+    any_system::{AnySystem, Sampler},
     client_driver::ClientDriver,
     registration::Problem,
-    registry::{AnySystem, Registry, Sampler},
+    registry::Registry,
 };
 pub(crate) use self::{
     facts::{Facts, LawFacts, OperationFacts},

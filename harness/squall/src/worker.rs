@@ -11,6 +11,8 @@
 //!
 //! A worker ends when its parent does, even in the middle of a run, and with it whatever it has started.
 
+// Uses: confine, history, language, log, plan, record, run, run_id, spec, system.
+
 use std::{
     fs::File,
     io::{self, Write},
@@ -36,10 +38,10 @@ use crate::{
 };
 
 mod memory;
+mod output;
 mod process;
 mod question;
 mod signals;
-mod tail;
 mod wire;
 
 pub(crate) use self::{

@@ -1,63 +1,15 @@
 //! Drives one saga: from what its journal says to its end, or to where it parks.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use squall_rt::time;
-use tokio::sync::{Notify, watch};
 
 use super::{
-    Attempt, Compensation, Entry, Execution, Failure, Phase, definition::Kind, orchestrator::Shared,
+    Attempt, Compensation, Entry, Execution, Phase,
+    definition::Kind,
     progress::Progress,
+    shared::{Control, Failure, Shared},
 };
-
-/// What the handles of a saga share with its driver.
-pub(super) struct Control {
-    pub standing: watch::Sender<Standing>,
-    /// The encoded input, to tell a repeated submission from a conflicting one.
-    pub input: Vec<u8>,
-    cancelled: AtomicBool,
-    unparked: AtomicBool,
-    nudge: Notify,
-}
-
-/// What a handle can see of a saga.
-#[derive(Clone, Debug)]
-pub(super) struct Standing {
-    pub phase: Phase,
-    /// Why it turned back, if it did.
-    pub cause: Option<String>,
-}
-
-impl Control {
-    pub fn new(standing: Standing, input: Vec<u8>) -> Self {
-        Control {
-            standing: watch::Sender::new(standing),
-            input,
-            cancelled: AtomicBool::new(false),
-            unparked: AtomicBool::new(false),
-            nudge: Notify::new(),
-        }
-    }
-
-    /// Asks the driver to turn back as soon as it can.
-    pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Release);
-        self.nudge.notify_one();
-    }
-
-    /// Asks the driver of a parked saga to go on.
-    pub fn unpark(&self) {
-        self.unparked.store(true, Ordering::Release);
-        self.nudge.notify_one();
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Acquire)
-    }
-}
 
 pub(super) struct Driver<I> {
     pub shared: Arc<Shared<I>>,
@@ -284,7 +236,7 @@ impl<I: Send + Sync + 'static> Driver<I> {
         }
         tokio::select! {
             biased;
-            () = self.nudged(&self.control.cancelled) => {}
+            () = self.control.cancelled() => {}
             () = sleep => {}
         }
     }
@@ -298,17 +250,10 @@ impl<I: Send + Sync + 'static> Driver<I> {
         };
         tokio::select! {
             biased;
-            () = self.nudged(&self.control.unparked) => {}
+            () = self.control.unparked() => {}
             () = again => {}
         }
-        self.control.unparked.store(false, Ordering::Release);
-    }
-
-    /// Waits until a flag of the control is set.
-    async fn nudged(&self, flag: &AtomicBool) {
-        while !flag.load(Ordering::Acquire) {
-            self.control.nudge.notified().await;
-        }
+        self.control.go_on();
     }
 
     /// Writes entries down, then lets the handles see what they come to.

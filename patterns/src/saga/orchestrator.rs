@@ -1,52 +1,17 @@
 //! Starts sagas, takes up those that a crash left open, and lets callers wait for them, cancel them and unpark them.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 use squall_rt::task;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::{
     Definition, Entry, Journal, JournalError, Phase, Settings, Token,
-    driver::{Control, Driver, Standing, report},
+    driver::{Driver, report},
     progress::Progress,
+    shared::{Control, Failure, Shared, Standing},
 };
-
-/// Why an orchestrator stopped. Its sagas stay open; the next start takes them up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// A participant or the journal has seen a higher epoch of this coordinator.
-    Fenced,
-    /// The journal failed, and with it the knowledge of what is durable.
-    Journal(String),
-    /// A step panicked.
-    Panicked,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Failure::Fenced => f.write_str("another start of this coordinator has taken over"),
-            Failure::Journal(e) => f.write_str(e),
-            Failure::Panicked => f.write_str("a step panicked"),
-        }
-    }
-}
-
-impl std::error::Error for Failure {}
-
-impl From<JournalError> for Failure {
-    fn from(error: JournalError) -> Self {
-        match error {
-            JournalError::Superseded { .. } => Failure::Fenced,
-            other => Failure::Journal(other.to_string()),
-        }
-    }
-}
 
 /// Why a saga was not started by [`Orchestrator::submit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,42 +56,6 @@ impl fmt::Display for CancelError {
 
 impl std::error::Error for CancelError {}
 
-pub(super) struct Shared<I> {
-    pub definition: Definition<I>,
-    pub journal: Arc<dyn Journal>,
-    pub settings: Settings,
-    pub token: Token,
-    pub slots: Semaphore,
-    open: Mutex<BTreeMap<String, Arc<Control>>>,
-    /// Held from looking a saga up until it is in the journal and in `open`.
-    submission: Mutex<()>,
-    failure: watch::Sender<Option<Failure>>,
-}
-
-impl<I> Shared<I> {
-    pub fn failure(&self) -> Option<Failure> {
-        self.failure.borrow().clone()
-    }
-
-    /// Stops the orchestrator; the first reason counts.
-    pub fn fail(&self, failure: Failure) {
-        self.failure.send_if_modified(|f| {
-            let first = f.is_none();
-            f.get_or_insert(failure);
-            first
-        });
-    }
-
-    /// Forgets a saga that is over. Its handles keep what they saw last.
-    pub fn retire(&self, saga: &str) {
-        self.open().remove(saga);
-    }
-
-    fn open(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Control>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Drives sagas of one definition. Clones are the same orchestrator. See the [module](super) for what it guarantees.
 pub struct Orchestrator<I> {
     shared: Arc<Shared<I>>,
@@ -160,16 +89,8 @@ impl<I: Serialize + DeserializeOwned + Send + Sync + 'static> Orchestrator<I> {
     ) -> Result<Self, JournalError> {
         assert!(!definition.steps.is_empty(), "saga {} has no steps", definition.name);
         let epoch = journal.claim_epoch(&settings.coordinator)?;
-        let shared = Arc::new(Shared {
-            token: Token { coordinator: settings.coordinator.clone(), epoch },
-            slots: Semaphore::new(settings.max_running.max(1)),
-            definition,
-            journal,
-            settings,
-            open: Mutex::default(),
-            submission: Mutex::default(),
-            failure: watch::Sender::new(None),
-        });
+        let token = Token { coordinator: settings.coordinator.clone(), epoch };
+        let shared = Arc::new(Shared::new(definition, journal, settings, token));
         let orchestrator = Orchestrator { shared };
         for saga in orchestrator.shared.journal.open()? {
             orchestrator.take_up(saga)?;
@@ -235,7 +156,7 @@ impl<I: Serialize + DeserializeOwned + Send + Sync + 'static> Orchestrator<I> {
         }
         let encoded = postcard::to_stdvec(&input)
             .map_err(|e| SubmitError::Stopped(Failure::Journal(format!("the input: {e}"))))?;
-        let _one_at_a_time = self.shared.submission.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.shared.submit_alone();
         if let Some(handle) = self.find(saga).map_err(SubmitError::Stopped)? {
             return if handle.control.input == encoded { Ok(handle) } else { Err(SubmitError::Conflict) };
         }
@@ -290,11 +211,11 @@ impl<I: Serialize + DeserializeOwned + Send + Sync + 'static> Orchestrator<I> {
 
     /// Waits until the orchestrator stops, and says why. The process should end then, and start anew.
     pub async fn failed(&self) -> Failure {
-        stopped(&mut self.shared.failure.subscribe()).await
+        stopped(&mut self.shared.watch_failure()).await
     }
 
     fn handle(&self, control: Arc<Control>) -> Handle {
-        Handle { control, failure: self.shared.failure.subscribe() }
+        Handle { control, failure: self.shared.watch_failure() }
     }
 }
 

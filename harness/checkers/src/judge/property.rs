@@ -11,6 +11,9 @@ use crate::{
 
 mod checkers;
 mod holders;
+mod open;
+
+use self::open::Open;
 
 /// What a cheap checker watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -251,15 +254,6 @@ impl From<Finding> for Trouble {
     fn from(finding: Finding) -> Self {
         Trouble::Illegal(finding)
     }
-}
-
-/// A call as checkers see it.
-struct Open {
-    by: String,
-    verb: &'static str,
-    key: Option<Datum>,
-    input: Datum,
-    invoked: u64,
 }
 
 /// A cheap checker of one object.

@@ -5,6 +5,7 @@ use std::{
     fmt,
     future::Future,
     io,
+    panic::{self, AssertUnwindSafe},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError, Weak},
     task::{Context, Poll, ready},
@@ -12,8 +13,12 @@ use std::{
 
 use real_tokio::sync::oneshot;
 
-use super::running::ignoring_panics;
 use crate::world::tasks::Task;
+
+/// Calls `f`, which drops something whose destructor nobody can do anything about.
+pub(super) fn ignoring_panics(f: impl FnOnce()) {
+    let _ = panic::catch_unwind(AssertUnwindSafe(f));
+}
 
 /// Names a task among all of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

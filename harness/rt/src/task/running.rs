@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    panic::{self, AssertUnwindSafe},
+    panic,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
@@ -11,7 +11,7 @@ use std::{
 use pin_project_lite::pin_project;
 use real_tokio::sync::oneshot;
 
-use super::{JoinHandle, join::JoinError};
+use super::join::{JoinError, JoinHandle, ignoring_panics};
 use crate::world::{
     is_ending,
     tasks::{Task, Tasks},
@@ -43,11 +43,6 @@ pin_project! {
 #[allow(unsafe_code, reason = "madsim asks for it also where a future need not be sent, and none ever is")]
 // SAFETY: a run is one thread, and async_task, which polls and drops it for madsim, checks that it is the one that spawned it.
 unsafe impl<F: Future> Send for Running<F> {}
-
-/// Calls `f`, which drops something whose destructor nobody can do anything about.
-pub(super) fn ignoring_panics(f: impl FnOnce()) {
-    let _ = panic::catch_unwind(AssertUnwindSafe(f));
-}
 
 impl<F: Future> Running<F> {
     /// A task, to be polled by a scheduler, and its handle.

@@ -31,10 +31,7 @@ mod volume;
 
 use self::drive::Drive;
 pub use self::effect::{DiskEffect, DiskEffectId, DiskOps};
-pub(crate) use self::{
-    effect::Call,
-    volume::{Ino, Mode},
-};
+pub(crate) use self::{effect::Call, namespace::Ino, volume::Mode};
 
 /// What a crash leaves on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,6 +23,7 @@ use madsim::time::TimeHandle;
 use spin::Mutex;
 
 pub(super) use self::link::nanos;
+pub use self::link::{BlockMode, Latency, LinkEffect, LinkPolicy, LossModel, MessageOutcome};
 pub(crate) use self::{
     address::{Family, family},
     errno::Errno,
@@ -31,10 +32,7 @@ pub(crate) use self::{
     tcp::{Ends, Options},
 };
 use self::{fabric::Fabric, queue::Queue};
-pub use self::{
-    link::{BlockMode, Latency, LinkEffect, LinkPolicy, LossModel, MessageOutcome},
-    packet::PacketKind,
-};
+pub use super::watch::PacketKind;
 use super::{Death, Life, NodeId, Stream, watch::Watcher};
 
 mod address;
@@ -186,12 +184,12 @@ impl Net {
 
     /// The address of a node in IPv4: 10.0.0.1 for the first.
     pub fn address(&self, node: NodeId) -> IpAddr {
-        IpAddr::V4(Fabric::ip(node.0))
+        IpAddr::V4(address::ip(node.0))
     }
 
     /// The address of a node in IPv6: fd00::1 for the first.
     pub fn address_v6(&self, node: NodeId) -> IpAddr {
-        IpAddr::V6(Fabric::ip6(node.0))
+        IpAddr::V6(address::ip6(node.0))
     }
 
     /// What the names of nodes stand for from here on, in this order; addresses of IPv4 at first. Sockets try one after the other.

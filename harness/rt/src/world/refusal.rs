@@ -56,7 +56,7 @@ mod thread {
     use madsim::time::TimeHandle;
 
     use super::{Refused, refuse};
-    use crate::world::own::Own;
+    use crate::world::real_libc::Own;
 
     type Main = extern "C" fn(*mut c_void) -> *mut c_void;
     type Create =
@@ -99,7 +99,7 @@ mod socket {
     use madsim::time::TimeHandle;
 
     use super::{Refused, refuse};
-    use crate::world::own::Own;
+    use crate::world::real_libc::Own;
 
     type Socket = unsafe extern "C" fn(c_int, c_int, c_int) -> c_int;
     type GetAddrInfo = unsafe extern "C" fn(
@@ -165,7 +165,7 @@ mod process {
     use madsim::time::TimeHandle;
 
     use super::{Refused, is_told, refuse};
-    use crate::world::own::Own;
+    use crate::world::real_libc::Own;
 
     type Fork = unsafe extern "C" fn() -> libc::pid_t;
     type Spawn = unsafe extern "C" fn(

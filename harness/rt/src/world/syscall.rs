@@ -9,7 +9,7 @@ mod stand_in {
     use madsim::time::TimeHandle;
 
     use crate::world::{
-        own::Own,
+        real_libc::Own,
         refusal::{Refused, refuse},
     };
 

@@ -18,7 +18,7 @@ use std::{
 
 use spin::Mutex;
 
-use super::{Life, NodeId, World, net::PacketKind};
+use super::{Life, NodeId, World};
 
 /// Names what a watcher has seen and wants to act on.
 pub type Ticket = u64;
@@ -31,6 +31,52 @@ pub trait Watcher: Send + Sync {
 
     /// The time to act on what was seen. No lock is held, and anything may be done to the world.
     fn act(&self, ticket: Ticket);
+}
+
+/// What kinds of packets there are to those who count them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PacketKind {
+    /// UDP.
+    Datagram,
+    /// TCP: asks for a connection.
+    Syn,
+    /// TCP: grants it.
+    SynAck,
+    /// TCP: a segment with payload, acknowledgements that ride on it included.
+    Data,
+    /// TCP: an acknowledgement without payload.
+    Ack,
+    /// TCP: the end of the stream, with the last of the data if both are sent again.
+    Fin,
+    /// TCP: a segment without payload that asks for an acknowledgement, for a keepalive or of a closed window.
+    Probe,
+    /// TCP: a reset.
+    Rst,
+    /// ICMP: no socket was there for a datagram.
+    Unreachable,
+}
+
+impl PacketKind {
+    /// All of them.
+    pub const ALL: [PacketKind; 9] = {
+        use PacketKind::*;
+        [Datagram, Syn, SynAck, Data, Ack, Fin, Probe, Rst, Unreachable]
+    };
+
+    /// Its name, as in traces and specs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            PacketKind::Datagram => "datagram",
+            PacketKind::Syn => "syn",
+            PacketKind::SynAck => "syn_ack",
+            PacketKind::Data => "data",
+            PacketKind::Ack => "ack",
+            PacketKind::Fin => "fin",
+            PacketKind::Probe => "probe",
+            PacketKind::Rst => "rst",
+            PacketKind::Unreachable => "unreachable",
+        }
+    }
 }
 
 /// One packet on a link.

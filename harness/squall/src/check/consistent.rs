@@ -2,7 +2,7 @@
 //!
 //! A check says what the operations are to it in one of two ways.
 //!
-//! - **By versions**, the vocabulary of [`consistency`](super::consistency): operations return `read` or `wrote`, a key, and its `version`. Each is then a
+//! - **By versions**, the vocabulary of [`session`](super::session): operations return `read` or `wrote`, a key, and its `version`. Each is then a
 //!   transaction of one access, and the order of a key's versions is known. Whatever is read and was written by no operation that is known to have succeeded was
 //!   written by somebody else, at a time that nobody knows.
 //! - **By a model**: `{ model: register, key: account, value: balance, ops: { look: read, set: write } }`. Operations are given as calls on an object (a register, a
@@ -24,7 +24,7 @@ use squall_checkers::{
 
 use super::{
     Breach, End, Invariant,
-    judge::label,
+    label::label,
     specific::{Told, datum, datum_of},
 };
 use crate::{
@@ -226,10 +226,10 @@ impl Consistent {
                 continue;
             };
             // What reads and writes says one version, the one that it made.
-            let access = match super::consistency::access(fields, "wrote")? {
+            let access = match super::session::access(fields, "wrote")? {
                 Some(access) => Some((true, access)),
                 None if fields.bool("stale") == Some(true) => None,
-                None => super::consistency::access(fields, "read")?.map(|access| (false, access)),
+                None => super::session::access(fields, "read")?.map(|access| (false, access)),
             };
             let Some((wrote, (name, version))) = access else { continue };
             judged += 1;

@@ -4,19 +4,17 @@ use std::collections::BTreeMap;
 
 use super::{
     Breach, Condition, End, Invariant, Mapping, Violation,
-    combinator::{Count, Eventually, Goal, Never, Order},
-    consistency,
+    builtin::builtin,
     consistent::Consistent,
+    events::{Count, Eventually, Goal, Never, Order},
+    label::label,
     pattern::Pattern,
     specific::Specific,
 };
 use crate::{
     confine::as_part,
     history::Record,
-    language::{
-        model::{Check, Consistent as Consistency, EventuallyThat, Mapped, Spanned},
-        promises,
-    },
+    language::model::{Check, EventuallyThat, Mapped, Spanned},
 };
 
 struct Sometimes {
@@ -54,7 +52,7 @@ impl Judge {
             let invariant: Box<dyn Invariant> = match &check.value {
                 Check::Named(name) => match own.iter().position(|i| i.name() == name) {
                     Some(i) => own.swap_remove(i),
-                    None => consistency::builtin(name).expect("a valid spec names known invariants, once"),
+                    None => builtin(name).expect("a valid spec names known invariants, once"),
                 },
                 Check::Mapped(Mapped { name, of }) => {
                     let i = own.iter().position(|i| i.name() == name);
@@ -173,40 +171,5 @@ fn violation(invariant: &dyn Invariant, breach: Breach, seq: u64, at: std::time:
         expected,
         at,
         evidence,
-    }
-}
-
-/// How a line of `check:` is shown to a person; also the name of the invariant it makes.
-pub(crate) fn label(check: &Check) -> String {
-    match check {
-        Check::Named(name) | Check::Mapped(Mapped { name, .. }) => name.clone(),
-        Check::Never(pattern) => format!("never {}", Pattern::new(pattern)),
-        Check::Eventually(eventually) => match &eventually.that {
-            EventuallyThat::Condition(Spanned { value: name, .. })
-            | EventuallyThat::Mapped(Mapped { name, .. }) => format!("eventually {name}"),
-            EventuallyThat::Event(pattern) => format!("eventually {}", Pattern::new(pattern)),
-        },
-        Check::Sometimes(patterns) => {
-            let names: Vec<_> = patterns.iter().map(|pattern| Pattern::new(pattern).to_string()).collect();
-            format!("sometimes {}", names.join(", "))
-        }
-        Check::Count(count) => {
-            let pattern = Pattern::of(&count.event.value, count.fields.iter().map(|(k, v)| (&k.value, v)));
-            match &count.per {
-                Some(per) => format!("count {pattern} per {}", per.value),
-                None => format!("count {pattern}"),
-            }
-        }
-        Check::Specific(one) => {
-            one.of.name.as_ref().map_or_else(|| promises::name_of(one.property), |name| name.value.clone())
-        }
-        Check::Consistent(Consistency { promise, of }) => match (&of.name, &of.model) {
-            (Some(name), _) => name.value.clone(),
-            (None, Some(model)) => format!("{promise} {}", model.value),
-            (None, None) => promise.clone(),
-        },
-        Check::Order(order) => {
-            format!("order {} before {}", Pattern::new(&order.first), Pattern::new(&order.then))
-        }
     }
 }

@@ -12,7 +12,7 @@ mod fault;
 
 use super::{Exit, load};
 use crate::{
-    check::consistency,
+    check::builtin::builtins,
     inquiry::{Inquiry, NotLoaded},
     language::promises,
     report::Style,
@@ -149,7 +149,7 @@ fn describe_system(name: &str, about: &str, facts: &Facts) -> io::Result<Exit> {
     for LawFacts { name, reads } in &facts.invariants {
         writeln!(out, "  {}{}", Style::Strong.paint(name), read(reads))?;
     }
-    for (name, about) in consistency::builtins() {
+    for (name, about) in builtins() {
         writeln!(out, "  {}: {about} (of squall itself)", Style::Strong.paint(name))?;
     }
     for property in Property::all() {

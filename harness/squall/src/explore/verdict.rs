@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, fmt, ops::ControlFlow};
 
 use crate::{
-    check::{judge::label, pattern::Pattern},
+    check::{label, pattern::Pattern},
     explore::{Statement, divergence::Divergence},
     plan::{RunId, Variation},
     pool::Checked,

@@ -6,7 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Kind, Strike, hold::Hold};
+use super::{
+    Kind, Strike,
+    hold::Hold,
+    one_of::{at_most_one, exactly_one},
+};
 use crate::{
     context::Context,
     language::{
@@ -247,17 +251,3 @@ kinds! {
 
 /// The entries that say when a fault strikes.
 pub(crate) const SCHEDULES: &[&str] = &["at", "every", "when"];
-
-/// In the JSON Schema: exactly one of these entries.
-pub(crate) fn exactly_one(names: &[&str]) -> serde_json::Value {
-    let required: Vec<_> = names.iter().map(|name| json!({ "required": [name] })).collect();
-    json!({ "oneOf": required })
-}
-
-/// In the JSON Schema: one of these entries, or none.
-fn at_most_one(names: &[&str]) -> serde_json::Value {
-    let mut either = exactly_one(names);
-    let none: Vec<_> = names.iter().map(|name| json!({ "required": [name] })).collect();
-    either["oneOf"].as_array_mut().expect("a list").push(json!({ "not": { "anyOf": none } }));
-    either
-}

@@ -20,7 +20,7 @@ use super::{
     diagnostic::{Code, Diagnostic, listed},
     path::{Path, Step},
     spanned::{SPANNED, Span},
-    tree::{Entry, Node, Tree},
+    yaml::{Entry, Node, Tree},
 };
 
 /// How many errors of one file are reported.

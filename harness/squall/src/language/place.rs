@@ -4,7 +4,7 @@ use super::{
     diagnostic::{Code, Diagnostic},
     path::{Path, Step},
     spanned::Span,
-    tree::{Node, Tree},
+    yaml::{Node, Tree},
 };
 
 /// An entry of a spec, there or not.

@@ -13,7 +13,7 @@ use crate::{
         Code, Diagnostic, Tree,
         model::{CountRange, Dur, DurationRange},
         path::Step,
-        tree::{Entry, Node},
+        yaml::{Entry, Node},
     },
     system::AnySystem,
 };

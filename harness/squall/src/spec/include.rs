@@ -10,7 +10,7 @@ use super::files;
 use crate::{
     language::{
         Code, Diagnostic, Sources, Span, Tree,
-        tree::{self, Entry, Node},
+        yaml::{self, Entry, Node},
     },
     open,
 };
@@ -43,7 +43,7 @@ struct Reader {
 impl Reader {
     fn file(&mut self, path: PathBuf, name: String, text: String) -> Option<Tree> {
         let number = self.sources.add(name, text);
-        let (tree, errors) = tree::parse(self.sources.text(number));
+        let (tree, errors) = yaml::parse(self.sources.text(number));
         let place = |span: &mut Span| span.file = number;
         self.errors.extend(errors.into_iter().map(|mut error| {
             place(&mut error.span);
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     fn merged(base: &str, over: &str) -> Tree {
-        let read = |text| tree::parse(text).0.expect("YAML");
+        let read = |text| yaml::parse(text).0.expect("YAML");
         merge(read(base), read(over), true)
     }
 
@@ -227,7 +227,7 @@ mod tests {
             "{ faults: [1], check: [a], phases: { chaos: 1s, settle: 2s }, topology: { a: 1 }, about: x }";
         let over = "{ faults: [2], check: [b], phases: { chaos: 3s }, topology: { b: 2 }, about: y }";
         let both = "{ faults: [1, 2], check: [a, b], phases: { chaos: 3s, settle: 2s }, topology: { a: 1, b: 2 }, about: y }";
-        assert_eq!(merged(base, over), tree::parse(both).0.expect("YAML"));
+        assert_eq!(merged(base, over), yaml::parse(both).0.expect("YAML"));
         // Only at the top: a list further down is a value like any other.
         assert_eq!(
             merged("{ a: { faults: [1] } }", "{ a: { faults: [2] } }"),

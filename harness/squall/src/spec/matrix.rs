@@ -6,7 +6,7 @@
 use crate::language::{
     Code, Diagnostic, Span, Tree,
     diagnostic::listed,
-    tree::{Entry, Node},
+    yaml::{Entry, Node},
 };
 
 /// The most cases of one file.
@@ -175,7 +175,7 @@ fn set(tree: &mut Tree, steps: &[String], value: &Tree, key: Span) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::language::tree::parse;
+    use crate::language::yaml::parse;
 
     fn of(text: &str) -> (Vec<(Option<String>, Tree)>, Vec<Diagnostic>) {
         let mut errors = Vec::new();

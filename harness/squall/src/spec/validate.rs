@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Spec, draws};
 use crate::{
-    check::consistency,
+    check::builtin::builtins,
     context::{Context, Known, Times},
     language::{Code, Diagnostic, Place, Tree, model::Dur, path::Step},
     system::{AnySystem, CLIENTS, Registry, problems_with},
@@ -76,7 +76,7 @@ fn known(spec: &Spec, top: &Place<'_>, system: &dyn AnySystem) -> Known {
         .collect();
     let clients = top.key("workload").key("clients");
     let mut invariants = system.invariants(&params);
-    let builtin = consistency::builtins().map(|(name, _)| name.to_owned());
+    let builtin = builtins().map(|(name, _)| name.to_owned());
     invariants.extend(builtin.filter(|name| !system.invariants(&params).contains(name)));
     groups.push((CLIENTS.to_owned(), (!clients.is_damaged()).then_some(*spec.workload.clients)));
     Known {

@@ -8,7 +8,7 @@ use serde_json::{Error, Value};
 
 use super::{
     AnySystem, BoxError, ClientDriver, EventKind, Flaw, Group, Node, Registry, Sampler, Transport,
-    registry::BoxFuture,
+    any_system::BoxFuture,
 };
 use crate::{
     check::{Condition, Invariant},

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{AnySystem, CLIENTS};
 use crate::{
-    check::consistency,
+    check::builtin::builtins,
     language::{
         Code, Diagnostic, Span,
         diagnostic::name_help,
@@ -257,7 +257,7 @@ impl Check<'_> {
                 self.report(format!("the variant `{name}` changes nothing"), help);
             }
             let mut known = self.system.invariants(&params);
-            known.extend(consistency::builtins().map(|(name, _)| name.to_owned()));
+            known.extend(builtins().map(|(name, _)| name.to_owned()));
             // What a spec makes of events has the name that it gives it, as `eventually saga.completed`.
             let of_a_spec = promises::property(flaw.violates).is_some()
                 || flaw.violates.split_once(' ').is_some_and(|(kind, _)| {

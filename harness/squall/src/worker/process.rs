@@ -25,7 +25,7 @@ pub(crate) use self::ask::{Silence, Unanswered};
 use super::{
     CUT_OFF, MARK, Reply,
     memory::{failed_allocation, resident},
-    tail::Tail,
+    output::Tail,
     wire::{Foreign, Frame, Key},
 };
 use crate::{

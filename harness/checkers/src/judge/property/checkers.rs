@@ -30,17 +30,9 @@ pub(super) fn fresh(property: Property, terms: &Terms) -> Box<dyn Checker> {
     }
 }
 
-pub(super) fn malformed(call: &Open, what: &str, datum: &Datum, help: &str) -> Trouble {
-    let got = match datum {
-        Datum::Nil => "nothing".to_owned(),
-        _ => format!("{datum}, {}", datum.kind()),
-    };
-    Trouble::Malformed(format!("`{}` takes {what}, and is given {got}", call.verb), help.to_owned())
-}
-
 /// A whole number.
 fn int(call: &Open, datum: &Datum, what: &str) -> Result<i64, Trouble> {
-    datum.int().ok_or_else(|| malformed(call, what, datum, "name the field that holds a whole number"))
+    datum.int().ok_or_else(|| call.malformed(what, datum, "name the field that holds a whole number"))
 }
 
 /// The items of a list. A text is one whose items stand between blanks.
@@ -48,8 +40,7 @@ fn items(call: &Open, datum: &Datum) -> Result<Vec<Datum>, Trouble> {
     match datum {
         Datum::List(items) => Ok(items.clone()),
         Datum::Text(text) => Ok(text.split_whitespace().map(item).collect()),
-        Datum::Nil | Datum::Bool(_) | Datum::Int(_) | Datum::Float(_) | Datum::Map(_) => Err(malformed(
-            call,
+        Datum::Nil | Datum::Bool(_) | Datum::Int(_) | Datum::Float(_) | Datum::Map(_) => Err(call.malformed(
             "a list",
             datum,
             "a list is a text whose items stand between blanks, as `3 5 8`",
@@ -101,7 +92,7 @@ impl Checker for Ids {
     fn ok(&mut self, _: u64, call: &Open, index: u64, output: &Datum) -> Result<bool, Trouble> {
         let ids = match call.verb {
             "give" if output.is_nil() => {
-                return Err(malformed(call, "an id", output, "name the field that holds it"));
+                return Err(call.malformed("an id", output, "name the field that holds it"));
             }
             "give" => vec![output.clone()],
             _ => items(call, output)?,
@@ -139,7 +130,7 @@ struct Set {
 impl Checker for Set {
     fn invoked(&mut self, _: u64, call: &Open) -> Result<(), Trouble> {
         if call.input.is_nil() {
-            return Err(malformed(call, "an element", &call.input, "name the argument that holds it"));
+            return Err(call.malformed("an element", &call.input, "name the argument that holds it"));
         }
         self.set.adding(call.input.clone());
         Ok(())
@@ -217,7 +208,7 @@ impl Queue {
 impl Checker for Queue {
     fn invoked(&mut self, _: u64, call: &Open) -> Result<(), Trouble> {
         if call.input.is_nil() {
-            return Err(malformed(call, "a value", &call.input, "name the argument that holds it"));
+            return Err(call.malformed("a value", &call.input, "name the argument that holds it"));
         }
         self.queue().putting(call.input.clone());
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Checker, Finding, Open, Trouble, checkers::malformed};
+use super::{Checker, Finding, Open, Trouble};
 use crate::{
     formats::Datum,
     specific::{Convergence, MutualExclusion, MutualExclusionFinding},
@@ -80,8 +80,7 @@ impl Checker for Lock {
             Ok(token) => Some(token),
             Err(_) if value.is_nil() && call.verb != "use" => None,
             Err(_) => {
-                return Err(malformed(
-                    call,
+                return Err(call.malformed(
                     "a token",
                     value,
                     "a token is a whole number from 0: name its field",

@@ -6,7 +6,8 @@ use super::{
     DiskEffect, DiskEffectId, DiskFate, Stream,
     content::PAGE,
     effect::{Call, Effects},
-    volume::{Ino, Volume, limits},
+    namespace::Ino,
+    volume::{Volume, limits},
 };
 
 /// Input/output error, on Linux, macOS and the BSDs.

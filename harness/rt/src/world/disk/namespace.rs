@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Ino;
+/// Names a file or directory for as long as it is open or linked.
+pub(crate) type Ino = usize;
 
 pub(super) type Entries = BTreeMap<Box<str>, Ino>;
 

@@ -13,13 +13,10 @@ use xxhash_rust::xxh3::Xxh3;
 use super::{
     Lost, Stream,
     content::Content,
-    namespace::{Directories, Directory, Entry, Journal},
+    namespace::{Directories, Directory, Entry, Ino, Journal},
 };
 
 mod crash;
-
-/// Names a file or directory for as long as it is open or linked.
-pub(crate) type Ino = usize;
 
 const ROOT: Ino = 0;
 /// ext4's limit with 4 KiB blocks. What is beyond it is a mistake, not a file.

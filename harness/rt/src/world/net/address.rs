@@ -8,11 +8,18 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use super::{Errno, fabric::Fabric, packet::Endpoint};
+use super::Errno;
 
 /// Where the addresses of machines begin.
 const FIRST: u32 = u32::from_be_bytes([10, 0, 0, 1]);
 const FIRST6: u128 = 0xfd00 << 112 | 1;
+
+/// A node and a port on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Endpoint {
+    pub(super) node: u32,
+    pub(super) port: u16,
+}
 
 /// What kind a socket is of: one for IPv6 has IPv4's addresses too, as `::ffff:10.0.0.1` (RFC 4291, 2.5.5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +104,18 @@ impl Face {
     }
 }
 
+/// For whom a datagram is that is for many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Many {
+    /// Every machine.
+    All,
+    /// Those that have joined a group.
+    Group(IpAddr),
+}
+
+/// A group as a socket has joined it: on the machine's own interface, or else on the link.
+pub(super) type Membership = (IpAddr, bool);
+
 /// Where a socket is bound to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Binding {
@@ -112,7 +131,7 @@ impl Binding {
     pub(super) fn choose(&mut self, address: Address) {
         if matches!(self.face, Face::All | Face::Both) {
             self.face = Face::One(address);
-            self.shown = Fabric::shown(self.at, address, self.family);
+            self.shown = shown(self.at, address, self.family);
         }
     }
 }
@@ -122,82 +141,59 @@ pub(crate) fn family(address: SocketAddr) -> Family {
     if address.is_ipv4() { Family::V4 } else { Family::V6 }
 }
 
-impl Fabric {
-    /// 10.0.0.1 for the first node, and so on.
-    #[inline]
-    pub(super) fn ip(node: u32) -> Ipv4Addr {
-        Ipv4Addr::from_bits(FIRST + node)
-    }
+/// 10.0.0.1 for the first node, and so on.
+#[inline]
+pub(super) fn ip(node: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(FIRST + node)
+}
 
-    /// fd00::1 for the first node, and so on.
-    #[inline]
-    pub(super) fn ip6(node: u32) -> Ipv6Addr {
-        Ipv6Addr::from_bits(FIRST6 + u128::from(node))
-    }
+/// fd00::1 for the first node, and so on.
+#[inline]
+pub(super) fn ip6(node: u32) -> Ipv6Addr {
+    Ipv6Addr::from_bits(FIRST6 + u128::from(node))
+}
 
-    /// The node that the others know by an address.
-    #[inline]
-    pub(super) fn node_at(&self, ip: IpAddr) -> Option<u32> {
-        let node = match ip.to_canonical() {
-            IpAddr::V4(ip) => ip.to_bits().checked_sub(FIRST)?,
-            IpAddr::V6(ip) => ip.to_bits().checked_sub(FIRST6)?.try_into().ok()?,
-        };
-        ((node as usize) < self.hosts.len()).then_some(node)
-    }
+/// An address as a socket of that family has it.
+#[inline]
+pub(super) fn shown(at: Endpoint, address: Address, family: Family) -> SocketAddr {
+    let ip = match address {
+        Address::Own => ip(at.node).into(),
+        Address::Loopback => Ipv4Addr::LOCALHOST.into(),
+        Address::Own6 => ip6(at.node).into(),
+        Address::Loopback6 => Ipv6Addr::LOCALHOST.into(),
+    };
+    let ip = match (ip, family) {
+        (IpAddr::V4(ip), Family::V6) => ip.to_ipv6_mapped().into(),
+        (ip, _) => ip,
+    };
+    SocketAddr::new(ip, at.port)
+}
 
-    /// An address as a socket of that family has it.
-    #[inline]
-    pub(super) fn shown(at: Endpoint, address: Address, family: Family) -> SocketAddr {
-        let ip = match address {
-            Address::Own => Self::ip(at.node).into(),
-            Address::Loopback => Ipv4Addr::LOCALHOST.into(),
-            Address::Own6 => Self::ip6(at.node).into(),
-            Address::Loopback6 => Ipv6Addr::LOCALHOST.into(),
-        };
-        let ip = match (ip, family) {
-            (IpAddr::V4(ip), Family::V6) => ip.to_ipv6_mapped().into(),
-            (ip, _) => ip,
-        };
-        SocketAddr::new(ip, at.port)
+/// Where a socket of `node` that asks for `wish` is bound, except for the choice of a free port.
+pub(super) fn binding(node: u32, family: Family, wish: SocketAddr) -> io::Result<Binding> {
+    let at = Endpoint { node, port: wish.port() };
+    match (family, wish) {
+        (Family::V4, SocketAddr::V6(_)) => return Err(Errno::AddressFamily.into()),
+        (Family::V6, SocketAddr::V4(_)) => return Err(Errno::InvalidArgument.into()),
+        _ => {}
     }
+    let face = match wish.ip().to_canonical() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Face::All,
+        IpAddr::V6(ip) if ip.is_unspecified() => Face::Both,
+        IpAddr::V4(ip) if ip.is_loopback() => Face::One(Address::Loopback),
+        IpAddr::V6(ip) if ip.is_loopback() => Face::One(Address::Loopback6),
+        IpAddr::V4(wished) if wished == ip(node) => Face::One(Address::Own),
+        IpAddr::V6(wished) if wished == ip6(node) => Face::One(Address::Own6),
+        _ => return Err(Errno::AddressNotAvailable.into()),
+    };
+    Ok(Binding { at, face, family, shown: wish })
+}
 
-    /// Where an address leads from a node. Linux takes 0.0.0.0 and :: as destinations for the machine itself.
-    ///
-    /// # Errors
-    /// ENETUNREACH; EAFNOSUPPORT if a socket of that family knows no such address.
-    #[inline]
-    pub(super) fn route(&self, from: u32, family: Family, to: SocketAddr) -> io::Result<(Endpoint, Address)> {
-        if family == Family::V4 && to.is_ipv6() {
-            return Err(Errno::AddressFamily.into());
-        }
-        let ip = to.ip().to_canonical();
-        let is_v6 = ip.is_ipv6();
-        if ip.is_loopback() || ip.is_unspecified() {
-            let address = if is_v6 { Address::Loopback6 } else { Address::Loopback };
-            return Ok((Endpoint { node: from, port: to.port() }, address));
-        }
-        let node = self.node_at(ip).ok_or(Errno::NetworkUnreachable)?;
-        let address = if is_v6 { Address::Own6 } else { Address::Own };
-        Ok((Endpoint { node, port: to.port() }, address))
-    }
-
-    /// Where a socket of `node` that asks for `wish` is bound, except for the choice of a free port.
-    pub(super) fn binding(&self, node: u32, family: Family, wish: SocketAddr) -> io::Result<Binding> {
-        let at = Endpoint { node, port: wish.port() };
-        match (family, wish) {
-            (Family::V4, SocketAddr::V6(_)) => return Err(Errno::AddressFamily.into()),
-            (Family::V6, SocketAddr::V4(_)) => return Err(Errno::InvalidArgument.into()),
-            _ => {}
-        }
-        let face = match wish.ip().to_canonical() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Face::All,
-            IpAddr::V6(ip) if ip.is_unspecified() => Face::Both,
-            IpAddr::V4(ip) if ip.is_loopback() => Face::One(Address::Loopback),
-            IpAddr::V6(ip) if ip.is_loopback() => Face::One(Address::Loopback6),
-            IpAddr::V4(ip) if ip == Self::ip(node) => Face::One(Address::Own),
-            IpAddr::V6(ip) if ip == Self::ip6(node) => Face::One(Address::Own6),
-            _ => return Err(Errno::AddressNotAvailable.into()),
-        };
-        Ok(Binding { at, face, family, shown: wish })
+/// The node that the others know by an address, if there are so many.
+#[inline]
+pub(super) fn node_of(ip: IpAddr) -> Option<u32> {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.to_bits().checked_sub(FIRST),
+        IpAddr::V6(ip) => ip.to_bits().checked_sub(FIRST6)?.try_into().ok(),
     }
 }

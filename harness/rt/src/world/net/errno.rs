@@ -61,3 +61,8 @@ impl From<Errno> for io::Error {
         errno.kind().into()
     }
 }
+
+/// What a socket of a dead process says.
+pub(super) fn dead() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the process of this socket is dead")
+}

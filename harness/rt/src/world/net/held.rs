@@ -12,8 +12,9 @@ use std::{
 
 use super::{
     NodeId,
+    address::Endpoint,
     fabric::{Behind, Fabric},
-    packet::{Body, Endpoint, Fate, Packet},
+    packet::{Body, Fate, Packet},
 };
 use crate::world::watch::{Message, PacketFate, Ticket, Watcher, WorldEvent};
 

@@ -2,17 +2,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
+    net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
 };
 
 use super::{
-    Death, Life, NodeId, Stream,
-    address::{Address, Face},
+    Death, Errno, Life, NodeId, Stream,
+    address::{self, Address, Endpoint, Face, Family, Membership},
     fabric::Fabric,
     link::Link,
-    packet::Endpoint,
     table::Key,
-    udp::Membership,
 };
 
 /// Ports that sockets without a wish get, as on Linux.
@@ -252,6 +252,32 @@ impl Fabric {
 
     pub(super) fn node_named(&self, name: &str) -> Option<NodeId> {
         self.names.get(name).map(|&node| NodeId(node))
+    }
+
+    /// The node that the others know by an address.
+    #[inline]
+    pub(super) fn node_at(&self, ip: IpAddr) -> Option<u32> {
+        address::node_of(ip).filter(|node| (*node as usize) < self.hosts.len())
+    }
+
+    /// Where an address leads from a node. Linux takes 0.0.0.0 and :: as destinations for the machine itself.
+    ///
+    /// # Errors
+    /// ENETUNREACH; EAFNOSUPPORT if a socket of that family knows no such address.
+    #[inline]
+    pub(super) fn route(&self, from: u32, family: Family, to: SocketAddr) -> io::Result<(Endpoint, Address)> {
+        if family == Family::V4 && to.is_ipv6() {
+            return Err(Errno::AddressFamily.into());
+        }
+        let ip = to.ip().to_canonical();
+        let is_v6 = ip.is_ipv6();
+        if ip.is_loopback() || ip.is_unspecified() {
+            let address = if is_v6 { Address::Loopback6 } else { Address::Loopback };
+            return Ok((Endpoint { node: from, port: to.port() }, address));
+        }
+        let node = self.node_at(ip).ok_or(Errno::NetworkUnreachable)?;
+        let address = if is_v6 { Address::Own6 } else { Address::Own };
+        Ok((Endpoint { node, port: to.port() }, address))
     }
 
     /// A port that `taken` does not hold, from the range for sockets without a wish.

@@ -20,9 +20,9 @@ use self::{
 };
 use super::{
     EffectId,
-    packet::{IP_HEADER, Packet, PacketKind},
+    packet::{IP_HEADER, Packet},
 };
-use crate::world::Stream;
+use crate::world::{Stream, watch::PacketKind};
 
 mod effect;
 mod loss;
@@ -283,8 +283,8 @@ mod tests {
 
     use super::{
         super::{
-            address::Address,
-            packet::{Body, Endpoint},
+            address::{Address, Endpoint},
+            packet::Body,
         },
         *,
     };

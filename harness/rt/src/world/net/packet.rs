@@ -2,14 +2,11 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{address::Address, table::Key, udp::Many};
-
-/// A node and a port on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Endpoint {
-    pub(super) node: u32,
-    pub(super) port: u16,
-}
+use super::{
+    address::{Address, Endpoint, Many},
+    table::Key,
+};
+use crate::world::watch::PacketKind;
 
 /// Bytes of an IPv4 header.
 pub(super) const IP_HEADER: usize = 20;
@@ -34,52 +31,6 @@ pub(super) struct Packet {
     pub(super) order: u64,
     /// Which of its kind on its link, from 1; 0 for what travels over none and before it is sent.
     pub(super) number: u32,
-}
-
-/// What kinds of packets there are to those who count them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PacketKind {
-    /// UDP.
-    Datagram,
-    /// TCP: asks for a connection.
-    Syn,
-    /// TCP: grants it.
-    SynAck,
-    /// TCP: a segment with payload, acknowledgements that ride on it included.
-    Data,
-    /// TCP: an acknowledgement without payload.
-    Ack,
-    /// TCP: the end of the stream, with the last of the data if both are sent again.
-    Fin,
-    /// TCP: a segment without payload that asks for an acknowledgement, for a keepalive or of a closed window.
-    Probe,
-    /// TCP: a reset.
-    Rst,
-    /// ICMP: no socket was there for a datagram.
-    Unreachable,
-}
-
-impl PacketKind {
-    /// All of them.
-    pub const ALL: [PacketKind; 9] = {
-        use PacketKind::*;
-        [Datagram, Syn, SynAck, Data, Ack, Fin, Probe, Rst, Unreachable]
-    };
-
-    /// Its name, as in traces and specs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            PacketKind::Datagram => "datagram",
-            PacketKind::Syn => "syn",
-            PacketKind::SynAck => "syn_ack",
-            PacketKind::Data => "data",
-            PacketKind::Ack => "ack",
-            PacketKind::Fin => "fin",
-            PacketKind::Probe => "probe",
-            PacketKind::Rst => "rst",
-            PacketKind::Unreachable => "unreachable",
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,8 +13,9 @@ use tokio::io::{Interest, ReadBuf, Ready};
 use super::{
     Errno, Key, Life, Net,
     address::Family,
+    errno::dead,
     tcp::{Ends, Options},
-    udp::{UdpOptions, dead},
+    udp::UdpOptions,
 };
 use crate::world::World;
 

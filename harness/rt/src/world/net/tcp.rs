@@ -37,11 +37,11 @@ use self::{
 pub(super) use self::{listener::Listener, socket::BoundSocket};
 use super::{
     Errno, Life,
-    address::{Address, Family},
+    address::{self, Address, Endpoint, Family},
+    errno::dead,
     fabric::{Behind, Fabric},
-    packet::{Endpoint, IPV6_EXTRA, TCP_HEADERS},
+    packet::{IPV6_EXTRA, TCP_HEADERS},
     table::Key,
-    udp::dead,
     wake::Woken,
 };
 
@@ -195,7 +195,7 @@ impl Connection {
 
     /// One of its ends, as its socket has it.
     fn shown(&self, end: Endpoint) -> SocketAddr {
-        Fabric::shown(end, self.address, self.family)
+        address::shown(end, self.address, self.family)
     }
 
     /// Whether all that was sent, the end of the stream included, has arrived.

@@ -10,14 +10,14 @@ use std::{
 use tokio::io::{Interest, Ready};
 
 use self::many::Addressees;
-pub(super) use self::many::{Many, Membership};
 pub(crate) use self::options::UdpOptions;
 use super::{
     Errno, Life,
-    address::{Address, Binding, Family, family},
+    address::{self, Address, Binding, Endpoint, Family, Membership, family},
+    errno::dead,
     fabric::{Behind, Fabric},
     host::Host,
-    packet::{Body, Endpoint, Packet},
+    packet::{Body, Packet},
     table::Key,
     wake::{Waiters, Woken},
 };
@@ -99,18 +99,13 @@ impl Datagrams {
     }
 }
 
-/// What a socket of a dead process says.
-pub(super) fn dead() -> io::Error {
-    io::Error::new(io::ErrorKind::NotConnected, "the process of this socket is dead")
-}
-
 impl Fabric {
     pub(super) fn udp_bind(&mut self, life: Life, wish: SocketAddr) -> io::Result<(Key, SocketAddr)> {
         if !self.is_alive(life) {
             return Err(dead());
         }
         let node = life.node.0;
-        let mut binding = self.binding(node, family(wish), wish)?;
+        let mut binding = address::binding(node, family(wish), wish)?;
         if wish.port() == 0 {
             let port = self.free_port(node, Host::uses_udp);
             binding.at.port = port.ok_or(Errno::AddressInUse)?;
@@ -182,7 +177,7 @@ impl Fabric {
         let socket = self.sockets.get(key).ok_or_else(dead)?;
         let family = socket.binding.family;
         match socket.peer.ok_or(Errno::NotConnected)? {
-            Destination::One(end, address) => Ok(Self::shown(end, address, family)),
+            Destination::One(end, address) => Ok(address::shown(end, address, family)),
             Destination::Many(to) => Ok(to.shown(family)),
         }
     }
@@ -290,7 +285,7 @@ impl Fabric {
         };
         let length = received.data.len().min(buffer.len());
         buffer[..length].copy_from_slice(&received.data[..length]);
-        let from = Self::shown(received.from, received.from_address, socket.binding.family);
+        let from = address::shown(received.from, received.from_address, socket.binding.family);
         if !peek && let Some(received) = socket.inbox.pop_front() {
             socket.bytes -= received.data.len() + OVERHEAD;
             self.buffers.put(received.data);

@@ -9,7 +9,7 @@ use squall_rt::world::{
     net::{BlockMode, LinkEffect},
 };
 
-use super::super::{Hold, Kind, Strike, kinds::exactly_one};
+use super::super::{Hold, Kind, Strike, one_of::exactly_one};
 use crate::{
     context::{Context, Use},
     language::{

@@ -11,7 +11,7 @@ use crate::language::{
     diagnostic::Code,
     path::Step,
     spanned::Span,
-    tree::{Entry, Node, Tree},
+    yaml::{Entry, Node, Tree},
 };
 
 /// The items of a list, but for those that were removed.

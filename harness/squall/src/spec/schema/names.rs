@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::{
-    check::consistency,
+    check::builtin::builtins,
     system::AnySystem,
     trace::{MessageKind, WORLD_EVENTS},
 };
@@ -71,7 +71,7 @@ impl Names {
             names.invariants.extend(system.invariants(&params));
             names.conditions.extend(system.conditions(&params));
         }
-        names.invariants.extend(consistency::builtins().map(|(name, _)| name.to_owned()));
+        names.invariants.extend(builtins().map(|(name, _)| name.to_owned()));
         names.events.extend(system.events().iter().map(|event| (event.name.to_owned(), set(event.fields))));
         names
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Spec, shown};
 use crate::{
-    check::judge,
+    check::label,
     context::Context,
     history::EventKind,
     language::{
@@ -27,20 +27,20 @@ impl Context<'_> {
         for (check, at) in spec.check.iter().zip(top.key("check").items()) {
             let written = serde_json::to_string(&check.value).expect("a check can be written");
             if let Some(first) = seen.insert(written, at.span()) {
-                let message = format!("`{}` is checked twice", judge::label(check));
+                let message = format!("`{}` is checked twice", label(check));
                 let error =
                     at.error(Code::DuplicateName, message, "keep one of them").related(first, "first here");
                 self.report(error);
                 continue;
             }
             if !matches!(check.value, Check::Sometimes(_))
-                && let Some(first) = named.insert(judge::label(check), at.span())
+                && let Some(first) = named.insert(label(check), at.span())
                 && !matches!(
                     check.value,
                     Check::Never(_) | Check::Eventually(_) | Check::Count(_) | Check::Order(_)
                 )
             {
-                let message = format!("two checks are called `{}`", judge::label(check));
+                let message = format!("two checks are called `{}`", label(check));
                 let help = match check.value {
                     Check::Consistent(_) | Check::Specific(_) => {
                         "tell them apart with `name`: verdicts go by it"
@@ -262,7 +262,7 @@ impl Context<'_> {
             return;
         }
         let violable = |check: &&Spanned<Check>| !matches!(check.value, Check::Sometimes(_));
-        let labels: Vec<_> = spec.check.iter().filter(violable).map(|check| judge::label(check)).collect();
+        let labels: Vec<_> = spec.check.iter().filter(violable).map(|check| label(check)).collect();
         if labels.contains(name) {
             return;
         }

@@ -6,15 +6,12 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    super::{
-        EffectId,
-        packet::{Packet, PacketKind},
-    },
+    super::{EffectId, packet::Packet},
     loss::Loss,
     policy::{LossModel, between, nanos, unit},
     shaper::Shaper,
 };
-use crate::world::Stream;
+use crate::world::{Stream, watch::PacketKind};
 
 /// What happens to a packet on a blocked link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,8 +251,8 @@ pub(super) fn change_bytes(data: &mut [u8], key: u64) {
 mod tests {
     use super::{
         super::super::{
-            address::Address,
-            packet::{Body, Endpoint},
+            address::{Address, Endpoint},
+            packet::Body,
         },
         *,
     };

@@ -10,12 +10,11 @@ use std::{
 use super::{
     super::{
         Life,
-        address::{Binding, family},
+        address::{Binding, Endpoint, family},
+        errno::dead,
         fabric::Fabric,
         host::TcpPort,
-        packet::Endpoint,
         table::Key,
-        udp::dead,
         wake::{Waiters, Woken},
     },
     Ends, Options, Owner,

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::{
     super::{
         Errno,
-        address::Address,
+        address::{Address, Endpoint},
         fabric::{Behind, Fabric},
         link::nanos,
-        packet::{Body, Endpoint, Packet},
+        packet::{Body, Packet},
         queue::What,
         table::Key,
     },

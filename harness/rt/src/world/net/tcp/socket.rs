@@ -5,12 +5,11 @@ use std::{io, net::SocketAddr};
 use super::{
     super::{
         Errno, Life,
-        address::{Binding, Family},
+        address::{self, Binding, Endpoint, Family},
+        errno::dead,
         fabric::Fabric,
         host::{Host, TcpPort},
-        packet::Endpoint,
         table::Key,
-        udp::dead,
     },
     Connection, Ends, Options,
 };
@@ -48,7 +47,7 @@ impl Fabric {
             return Err(dead());
         }
         let node = life.node.0;
-        let mut binding = self.binding(node, family, wish)?;
+        let mut binding = address::binding(node, family, wish)?;
         if wish.port() == 0 {
             let port = self.free_port(node, Host::uses_tcp);
             binding.at.port = port.ok_or(Errno::AddressInUse)?;

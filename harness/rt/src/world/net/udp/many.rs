@@ -9,12 +9,13 @@ use std::{
 use super::{
     super::{
         Errno,
-        address::{Address, Face, Family},
+        address::{self, Address, Endpoint, Face, Family, Many, Membership},
+        errno::dead,
         fabric::{Behind, Fabric},
-        packet::{Body, Endpoint, Packet},
+        packet::{Body, Packet},
         table::Key,
     },
-    Datagrams, UdpOptions, dead,
+    Datagrams, UdpOptions,
 };
 
 /// The broadcast address of the machine's own net, and that of the net which all machines are on.
@@ -23,18 +24,6 @@ const LINK_BROADCAST: Ipv4Addr = Ipv4Addr::new(10, 255, 255, 255);
 /// How Linux counts interfaces: that of the machine itself, and the one to the link.
 const LOOPBACK_INTERFACE: u32 = 1;
 const LINK_INTERFACE: u32 = 2;
-
-/// For whom a datagram is that is for many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in super::super) enum Many {
-    /// Every machine.
-    All,
-    /// Those that have joined a group.
-    Group(IpAddr),
-}
-
-/// A group as a socket has joined it: on the machine's own interface, or else on the link.
-pub(in super::super) type Membership = (IpAddr, bool);
 
 /// Where many are to receive a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +83,7 @@ impl Addressees {
 fn interface_with(ip: Ipv4Addr, node: u32) -> io::Result<bool> {
     match ip {
         ip if ip.is_loopback() => Ok(true),
-        ip if ip.is_unspecified() || ip == Fabric::ip(node) => Ok(false),
+        ip if ip.is_unspecified() || ip == address::ip(node) => Ok(false),
         _ => Err(Errno::NoDevice.into()),
     }
 }

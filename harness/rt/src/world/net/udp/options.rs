@@ -2,10 +2,7 @@
 
 use std::{io, ops::RangeInclusive};
 
-use super::{
-    super::{Errno, Key, address::Family, fabric::Fabric},
-    dead,
-};
+use super::super::{Errno, Key, address::Family, errno::dead, fabric::Fabric};
 
 /// What Linux takes for the time to live.
 const TTL: RangeInclusive<u32> = 1..=255;

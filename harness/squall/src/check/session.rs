@@ -15,19 +15,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Breach, Invariant, consistent::Consistent};
-use crate::{
-    history::{Fields, Kind, Operation, Record},
-    language::promises::PROMISES,
-};
+use super::{Breach, Invariant};
+use crate::history::{Fields, Kind, Operation, Record};
 
-/// The invariants that any spec may name, with what each says: those that are judged as a run goes, and those of the general checkers at its end.
-pub fn builtins() -> impl Iterator<Item = (&'static str, &'static str)> {
-    BUILTIN.iter().chain(PROMISES).copied()
-}
-
-/// Those that are judged as a run goes.
-const BUILTIN: &[(&str, &str)] = &[
+/// The guarantees, with what each says.
+pub(super) const GUARANTEES: &[(&str, &str)] = &[
     (
         READ_YOUR_WRITES,
         "after a session's write of a key at version v, each read of it that the session starts returns v or later, \
@@ -43,12 +35,12 @@ const BUILTIN: &[(&str, &str)] = &[
 const READ_YOUR_WRITES: &str = "read_your_writes";
 const MONOTONIC_READS: &str = "monotonic_reads";
 
-/// A built-in invariant, fresh for one run. `None` when there is none of that name.
-pub fn builtin(name: &str) -> Option<Box<dyn Invariant>> {
+/// The guarantee of that name, fresh for one run.
+pub(super) fn guarantee(name: &str) -> Option<Box<dyn Invariant>> {
     let (name, bar) = match name {
         READ_YOUR_WRITES => (READ_YOUR_WRITES, Bar::Writes),
         MONOTONIC_READS => (MONOTONIC_READS, Bar::Reads),
-        _ => return Consistent::builtin(name).map(|check| Box::new(check) as Box<dyn Invariant>),
+        _ => return None,
     };
     Some(Box::new(SessionGuarantee {
         name,

@@ -2,9 +2,11 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use super::{builtin, builtins};
 use crate::{
-    check::{Breach, Invariant},
+    check::{
+        Breach, Invariant,
+        builtin::{builtin, builtins},
+    },
     history::{Fields, Kind, Operation, Record},
 };
 

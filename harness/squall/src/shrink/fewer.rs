@@ -24,7 +24,7 @@ const FEW: usize = 6;
 const CLOSER: [u32; 3] = [1, 2, 4];
 
 /// Tries the operations that there were, those of one kind at a time. `all` are those of the run before anything was left out.
-pub(super) fn few(shrinker: &mut Shrinker<'_>, spec: &mut Spec, all: &[PlannedOperation]) {
+pub(super) fn larger(shrinker: &mut Shrinker<'_>, spec: &mut Spec, all: &[PlannedOperation]) {
     if operations(spec).len() <= FEW {
         return;
     }

@@ -12,8 +12,8 @@ use squall_rt::{
     task, time,
     world::{
         Death, DiskFate, NodeId, World,
-        bridge::Unsupported,
         net::{Latency, LinkPolicy},
+        netsim::Unsupported,
     },
 };
 use squall_rt_tests::in_a_world;
