@@ -70,6 +70,19 @@ fn a_counter_is_bounded_by_what_can_have_been_added_and_taken_away() {
     }
 }
 
+/// What is taken away while a read is under way may be in it or not.
+#[test]
+fn a_counter_may_be_read_as_it_was_when_the_read_began() {
+    let mut counter = CounterBounds::new();
+    let (up, down) = (counter.adding(2), counter.adding(-5));
+    let reading = counter.reading();
+    counter.added(up);
+    counter.added(down);
+    for (value, right) in [(-6, false), (-5, true), (0, true), (2, true), (3, false)] {
+        assert_eq!(counter.read(reading, value).is_ok(), right, "{value}");
+    }
+}
+
 #[test]
 fn money_is_neither_made_nor_owed() {
     assert!(Bank::new(10).read([("a", 12), ("b", -2)]).is_err());

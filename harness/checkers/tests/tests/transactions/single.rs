@@ -44,6 +44,51 @@ fn what_is_known_of_single_registers_turns_a_search_into_a_cycle() {
     assert_eq!(kinds(Assume { versions, ..Assume::default() }), [AnomalyKind::GSingleRealtime]);
 }
 
+/// Nil is before all versions, so that what was nil before says nothing of them.
+#[test]
+fn a_register_taken_for_linearizable_or_sequential_may_be_nil_at_first() {
+    let history = registers(|b| {
+        let p = b.key("p");
+        b.begin(0).at(0).read(p, None).commit(1);
+        b.begin(1).at(2).write(p, 1).commit(3);
+        b.begin(0).at(4).read(p, Some(1)).commit(5);
+    });
+    let assume = Assume { linearizable_keys: true, sequential_keys: true, ..Assume::default() };
+    let report = transactions::analyze(&history, &assume, Budget::default());
+    assert_eq!(report.strongest(), [Level::StrictSerializable], "{:#?}", report.anomalies);
+}
+
+/// A long use is behind what begins after it, whatever short ones were in between.
+#[test]
+fn a_register_taken_for_linearizable_remembers_what_lasted_long() {
+    let history = registers(|b| {
+        let p = b.key("p");
+        b.begin(0).at(0).read(p, Some(2)).write(p, 1).commit(10);
+        b.begin(1).at(2).write(p, 2).commit(3);
+        b.begin(2).at(4).read(p, Some(2)).commit(5);
+        b.begin(3).at(11).read(p, Some(2)).commit(12);
+    });
+    let assume = Assume { linearizable_keys: true, ..Assume::default() };
+    let report = transactions::analyze(&history, &assume, Budget::default());
+    // T0 replaced T1's value, and T3 saw that again after T0 had ended.
+    assert_eq!(report.levels[&Level::ReadUncommitted], Holds::No, "{:#?}", report.anomalies);
+}
+
+/// The last edge of a cycle is next to the first: there, too, no anti-dependency follows another.
+#[test]
+fn a_nonadjacent_cycle_is_none_that_is_adjacent_at_its_beginning() {
+    let mut builder = History::builder();
+    let [v, w, x, y, z] = ["v", "w", "x", "y", "z"].map(|key| builder.key(key));
+    builder.begin(0).read_list(x, &[]).read_list(w, &[1]).append(v, 1).commit(None);
+    builder.begin(1).append(x, 1).append(y, 1).commit(None);
+    builder.begin(2).read_list(y, &[1]).read_list(z, &[]).read_list(v, &[]).commit(None);
+    builder.begin(3).append(z, 1).append(w, 1).commit(None);
+    let report = transactions::analyze(&builder.build().unwrap(), &Assume::default(), Budget::default());
+    let found = report.anomalies.iter().find(|anomaly| anomaly.kind == AnomalyKind::GNonadjacent);
+    // T0, T1 and T2 are a shorter cycle, with two in a row at T0.
+    assert_eq!(found.expect("there is one").cycle.len(), 4, "{:#?}", report.anomalies);
+}
+
 #[test]
 fn a_register_taken_for_linearizable_or_sequential_orders_its_versions() {
     let assume = Assume { linearizable_keys: true, ..Assume::default() };
