@@ -32,7 +32,7 @@ impl Checkout {
         did("pay");
         time::sleep(Duration::from_millis(20)).await;
         tried("send");
-        if n % 3 > 0 {
+        if !n.is_multiple_of(3) {
             did("send");
             tracing::info!(target: "checkout", order, "sent");
             return;
