@@ -86,6 +86,19 @@ fn every_spec_names_its_schema() {
 }
 
 /// How much of the first page is read before somebody runs something.
+/// A bare `cargo test` is to leave out what is said to be left out, and nothing that was forgotten.
+#[test]
+fn what_cargo_takes_without_a_name_is_all_but_the_peers() {
+    let manifest = include_str!("../../Cargo.toml");
+    let list = |key: &str| -> Vec<&str> {
+        let (_, rest) = manifest.split_once(&format!("\n{key} = [")).expect("it is there");
+        rest.split_once(']').expect("it ends").0.split('"').skip(1).step_by(2).collect()
+    };
+    let mut members = list("members");
+    members.retain(|member| *member != "patterns/peers");
+    assert_eq!(members, list("default-members"));
+}
+
 #[test]
 fn the_readme_is_short() {
     let page = include_str!("../../README.md");
