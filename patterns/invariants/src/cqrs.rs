@@ -3,7 +3,7 @@
 //!
 //! # Vocabulary
 //!
-//! The log is told in the words of [`event_log`](crate::event_log). A read model is told by the node that has it, a *generation* of its
+//! The log is told in the words of [`event_log`]. A read model is told by the node that has it, a *generation* of its
 //! rows by a number: a rebuild makes a new one beside that which is shown. The row of a stream, here a *key*, has the version of the last
 //! event that went into it, and the sum of their quantities.
 //!

@@ -8,7 +8,7 @@
 //! | `recloser` | `recloser` 1.4 | `std::time::Instant` |
 //! | `tower_resilience` | `tower-resilience-circuitbreaker` 0.14 | `std::time::Instant`; with `backpressure`, and where two tasks contend for its lock, tokio's timer, which is not there in a run. It is used without, and one call at a time asks |
 //!
-//! An [adapter](driven) reports what can be seen from outside: whether a call is let through, and how it ends. The law is
+//! An adapter reports what can be seen from outside: whether a call is let through, and how it ends. The law is
 //! [`breaker_from_outside`](squall_invariants::circuit_breaker::FromOutside), which needs no more. Of `tower_resilience` the window is one of
 //! time: its window of calls does not slide, but counts all calls since the last transition.
 //!

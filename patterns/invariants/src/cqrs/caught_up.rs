@@ -21,7 +21,7 @@ struct Replica {
     position: i64,
 }
 
-/// See the [module](self).
+/// See the [module](super).
 #[derive(Default)]
 pub struct CaughtUp {
     grace: Duration,

@@ -29,7 +29,7 @@ struct Progress {
     seq: u64,
 }
 
-/// See the [module](self).
+/// See the [module](super).
 #[derive(Default)]
 pub struct ProjectionCorrectness {
     ledger: Ledger,

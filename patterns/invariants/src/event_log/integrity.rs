@@ -37,7 +37,7 @@ struct Stream {
     seq: u64,
 }
 
-/// See the [module](self).
+/// See the [module](super).
 #[derive(Default)]
 pub struct LogIntegrity {
     rules: Rules,
