@@ -14,6 +14,8 @@ mod digest;
 mod vocabulary;
 
 pub(crate) use self::digest::Digester;
+#[doc(hidden)]
+pub use self::vocabulary::{count, joined};
 pub use self::{digest::Digest, vocabulary::EventKind};
 
 /// A field's value.

@@ -128,7 +128,8 @@ pub struct Group {
 macro_rules! flaws {
     ($($part:ty),+ $(,)?) => {{
         const PARTS: &[&[$crate::Flaw]] = &[$(<$part as $crate::Flaws>::ALL),+];
-        const ALL: [$crate::Flaw; $crate::Flaw::count(PARTS)] = $crate::Flaw::joined(PARTS);
+        const NONE: $crate::Flaw = $crate::Flaw { name: "", about: "", violates: "" };
+        const ALL: [$crate::Flaw; $crate::history::count(PARTS)] = $crate::history::joined(PARTS, NONE);
         &ALL
     }};
 }
@@ -151,35 +152,6 @@ pub trait Flaws: Sized {
 
     /// The flaw that `variant:` names, for [`System::apply_variant`]; none if it is not one of these.
     fn named(name: &str) -> Option<Self>;
-}
-
-impl Flaw {
-    /// So many as there are in all of these.
-    #[doc(hidden)]
-    pub const fn count(parts: &[&[Flaw]]) -> usize {
-        let (mut all, mut part) = (0, 0);
-        while part < parts.len() {
-            all += parts[part].len();
-            part += 1;
-        }
-        all
-    }
-
-    /// All of these.
-    #[doc(hidden)]
-    pub const fn joined<const N: usize>(parts: &[&[Flaw]]) -> [Flaw; N] {
-        let mut all = [Flaw { name: "", about: "", violates: "" }; N];
-        let (mut n, mut part) = (0, 0);
-        while part < parts.len() {
-            let mut i = 0;
-            while i < parts[part].len() {
-                all[n] = parts[part][i];
-                (n, i) = (n + 1, i + 1);
-            }
-            part += 1;
-        }
-        all
-    }
 }
 
 /// What derived operations are drawn with.

@@ -16,33 +16,33 @@ impl EventKind {
     pub const fn new(name: &'static str, fields: &'static [&'static str], about: &'static str) -> Self {
         EventKind { name, fields, about }
     }
+}
 
-    /// So many as there are in all of these.
-    #[doc(hidden)]
-    pub const fn count(parts: &[&[EventKind]]) -> usize {
-        let (mut all, mut part) = (0, 0);
-        while part < parts.len() {
-            all += parts[part].len();
-            part += 1;
-        }
-        all
+/// So many as there are in all of these parts.
+#[doc(hidden)]
+pub const fn count<T>(parts: &[&[T]]) -> usize {
+    let (mut all, mut part) = (0, 0);
+    while part < parts.len() {
+        all += parts[part].len();
+        part += 1;
     }
+    all
+}
 
-    /// All of these.
-    #[doc(hidden)]
-    pub const fn joined<const N: usize>(parts: &[&[EventKind]]) -> [EventKind; N] {
-        let mut all = [EventKind { name: "", fields: &[], about: "" }; N];
-        let (mut n, mut part) = (0, 0);
-        while part < parts.len() {
-            let mut i = 0;
-            while i < parts[part].len() {
-                all[n] = parts[part][i];
-                (n, i) = (n + 1, i + 1);
-            }
-            part += 1;
+/// All of these parts, as many as there are by [`count`]. `any` is one of them, or like them.
+#[doc(hidden)]
+pub const fn joined<T: Copy, const N: usize>(parts: &[&[T]], any: T) -> [T; N] {
+    let mut all = [any; N];
+    let (mut n, mut part) = (0, 0);
+    while part < parts.len() {
+        let mut i = 0;
+        while i < parts[part].len() {
+            all[n] = parts[part][i];
+            (n, i) = (n + 1, i + 1);
         }
-        all
+        part += 1;
     }
+    all
 }
 
 /// Vocabularies one after another, as what [`System::events`](crate::System::events) gives: `events![circuit_breaker::EVENTS, OWN]`.
@@ -50,7 +50,8 @@ impl EventKind {
 macro_rules! events {
     ($($part:expr),+ $(,)?) => {{
         const PARTS: &[&[$crate::EventKind]] = &[$(&$part),+];
-        const ALL: [$crate::EventKind; $crate::EventKind::count(PARTS)] = $crate::EventKind::joined(PARTS);
+        const ALL: [$crate::EventKind; $crate::history::count(PARTS)] =
+            $crate::history::joined(PARTS, $crate::EventKind::new("", &[], ""));
         &ALL
     }};
 }
