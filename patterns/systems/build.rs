@@ -28,16 +28,17 @@ fn built_from() -> String {
     let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else {
         return "sources without a repository".to_owned();
     };
-    for changes in ["HEAD", "logs/HEAD", "index"] {
-        if let Some(path) = git(&["rev-parse", "--git-path", changes]) {
+    for place in ["HEAD", "logs/HEAD"] {
+        if let Some(path) = git(&["rev-parse", "--git-path", place]) {
             println!("cargo:rerun-if-changed={path}");
         }
     }
-    // Not everything that is seen as a change makes a new build, but everything that makes one is seen.
-    println!("cargo:rerun-if-changed=../../harness");
-    println!("cargo:rerun-if-changed=..");
-    println!("cargo:rerun-if-changed=../../Cargo.lock");
-    match git(&["status", "--porcelain", "--untracked-files=no"]) {
+    // What the program is made of. Of the rest a change does not count, and is not looked for: each look makes this crate anew.
+    const SOURCES: [&str; 3] = ["../../harness", "..", "../../Cargo.lock"];
+    for source in SOURCES {
+        println!("cargo:rerun-if-changed={source}");
+    }
+    match git(&[&["status", "--porcelain", "--untracked-files=no", "--"][..], &SOURCES].concat()) {
         Some(changes) if changes.is_empty() => format!("commit {commit}"),
         _ => format!("commit {commit}, with changes"),
     }

@@ -45,14 +45,16 @@ pub fn variants<'a>(input: &'a DeriveInput, what: &str) -> syn::Result<&'a Punct
     if data.variants.is_empty() {
         return Err(syn::Error::new_spanned(&input.ident, format!("there are no {what} in it")));
     }
-    if !input.attrs.iter().any(renames_all) {
+    let case = serde_says(&input.attrs, "rename_all").and_then(|(_, case)| case);
+    if !matches!(&case, Some(Expr::Lit(ExprLit { lit: Lit::Str(case), .. })) if case.value() == "snake_case")
+    {
         return Err(syn::Error::new_spanned(
             &input.ident,
             format!("{what} are named in snake case: add #[serde(rename_all = \"snake_case\")]"),
         ));
     }
     for variant in &data.variants {
-        if let Some(attribute) = variant.attrs.iter().find(|attribute| serde_says(attribute, "rename")) {
+        if let Some((attribute, _)) = serde_says(&variant.attrs, "rename") {
             return Err(syn::Error::new_spanned(attribute, "its name is that of the variant in snake case"));
         }
         if let Fields::Unnamed(fields) = &variant.fields {
@@ -62,32 +64,19 @@ pub fn variants<'a>(input: &'a DeriveInput, what: &str) -> syn::Result<&'a Punct
     Ok(&data.variants)
 }
 
-fn renames_all(attribute: &Attribute) -> bool {
-    let mut renames = false;
-    // Whatever else it says is serde's to judge.
-    if attribute.path().is_ident("serde") {
+/// What serde is told under this name, and where.
+fn serde_says<'a>(attributes: &'a [Attribute], word: &str) -> Option<(&'a Attribute, Option<Expr>)> {
+    attributes.iter().filter(|attribute| attribute.path().is_ident("serde")).find_map(|attribute| {
+        let mut said = None;
+        // Whatever else it says is serde's to judge.
         let _ = attribute.parse_nested_meta(|meta| {
-            if let Ok(value) = meta.value() {
-                let value: Lit = value.parse()?;
-                renames |= meta.path.is_ident("rename_all")
-                    && matches!(value, Lit::Str(case) if case.value() == "snake_case");
+            let found = meta.path.is_ident(word);
+            let value = meta.value().and_then(|value| value.parse::<Expr>()).ok();
+            if found {
+                said = Some((attribute, value));
             }
             Ok(())
         });
-    }
-    renames
-}
-
-fn serde_says(attribute: &Attribute, word: &str) -> bool {
-    let mut says = false;
-    if attribute.path().is_ident("serde") {
-        let _ = attribute.parse_nested_meta(|meta| {
-            says |= meta.path.is_ident(word);
-            if let Ok(value) = meta.value() {
-                let _: Expr = value.parse()?;
-            }
-            Ok(())
-        });
-    }
-    says
+        said
+    })
 }

@@ -50,6 +50,7 @@ mod load;
 mod replay;
 mod run;
 mod shrink;
+mod version;
 
 use self::exit::Exit;
 
@@ -594,7 +595,7 @@ fn with_args(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> E
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(message) if message.kind() == clap::error::ErrorKind::DisplayVersion => {
-            let _ = writeln!(io::stdout(), "squall {}", registry.version(crate::shrink::build()));
+            let _ = writeln!(io::stdout(), "{}", version::version(registry));
             return Exit::AsExpected;
         }
         Err(message) => {

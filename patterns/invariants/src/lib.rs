@@ -27,4 +27,6 @@ pub mod cqrs;
 mod event;
 pub mod event_log;
 pub mod every_pattern;
+#[cfg(test)]
+mod judged;
 pub mod saga;

@@ -27,7 +27,7 @@ use std::{sync::Arc, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall::{
-    BoxError, EventKind, Flaw, Group, Invariant, Node, Operations, Outcome, System, spec::model::Dur,
+    BoxError, EventKind, Flaw, Flaws, Group, Invariant, Node, Operations, Outcome, System, spec::model::Dur,
 };
 use squall_invariants::circuit_breaker as laws;
 use squall_systems::circuit_breaker::{self as cast, GuardedUpstream, Op, WindowParam};
@@ -55,15 +55,18 @@ pub struct Params {
     pub whose: Option<Whose>,
 }
 
-/// Whose breaker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Whose breaker, and what is found of it: of each of them the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Flaws)]
 #[serde(rename_all = "snake_case")]
 pub enum Whose {
-    /// `failsafe`.
+    /// A result of a call that was begun before it opened decides what becomes of the half-open state.
+    #[violates("breaker_from_outside")]
     Failsafe,
-    /// `recloser`.
+    /// A result of a call that was begun before it opened decides what becomes of the half-open state.
+    #[violates("breaker_from_outside")]
     Recloser,
-    /// `tower-resilience-circuitbreaker`.
+    /// A result of a call that was begun before it opened decides what becomes of the half-open state.
+    #[violates("breaker_from_outside")]
     TowerResilience,
 }
 
@@ -130,21 +133,11 @@ impl System for OutsideBreakers {
     }
 
     fn flaws() -> &'static [Flaw] {
-        const {
-            &[
-                Flaw { name: "failsafe", about: LATE, violates: "breaker_from_outside" },
-                Flaw { name: "recloser", about: LATE, violates: "breaker_from_outside" },
-                Flaw { name: "tower_resilience", about: LATE, violates: "breaker_from_outside" },
-            ]
-        }
+        Whose::ALL
     }
 
     fn apply_variant(params: &mut Params, variant: &'static str) {
-        params.whose = Some(match variant {
-            "failsafe" => Whose::Failsafe,
-            "recloser" => Whose::Recloser,
-            _ => Whose::TowerResilience,
-        });
+        params.whose = Whose::named(variant);
     }
 
     async fn run_node(node: Node, params: Params) -> Result<(), BoxError> {
@@ -169,10 +162,6 @@ impl System for OutsideBreakers {
         GuardedUpstream::perform(session, op).await
     }
 }
-
-/// What is found of each of them.
-const LATE: &str =
-    "a result of a call that was begun before it opened decides what becomes of the half-open state";
 
 /// The systems of this crate.
 pub fn registry() -> squall::Registry {

@@ -70,13 +70,9 @@ impl Registry {
         self
     }
 
-    /// What `--version` says: the version of squall, what the program was built from, if that is known, its fingerprint and its systems.
-    pub(crate) fn version(&self, fingerprint: &str) -> String {
-        let from = self.built_from.map_or(String::new(), |what| format!("built from {what}\n"));
-        let kind = if cfg!(debug_assertions) { "with debug assertions" } else { "without debug assertions" };
-        let systems: Vec<&str> = self.systems.keys().copied().collect();
-        let systems = if systems.is_empty() { "none".to_owned() } else { systems.join(", ") };
-        format!("{}\n{from}build {fingerprint}, {kind}\nsystems: {systems}", env!("CARGO_PKG_VERSION"))
+    /// What the program was built from, if it says.
+    pub(crate) fn source(&self) -> Option<&'static str> {
+        self.built_from
     }
 
     /// The name of today for one of before.

@@ -6,15 +6,8 @@ use squall::{Record, check::Breach, history::Kind};
 
 use crate::event::{int, text, truth, unreadable};
 
-/// A breaker at work: one caller's towards one upstream, in one life of the caller.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Breaker {
-    /// The caller.
-    pub(super) node: String,
-    pub(super) incarnation: u32,
-    /// The upstream's host name.
-    pub(super) name: String,
-}
+/// A breaker at work: one caller's towards one upstream, by its host name, in one life of the caller.
+pub(super) use crate::every_pattern::Pool as Breaker;
 
 /// The three states of the diagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

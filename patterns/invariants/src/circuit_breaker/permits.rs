@@ -12,9 +12,9 @@ use squall::{
 
 use super::{
     EVENTS,
-    observed::{Breaker, Observed, Said},
+    observed::{Observed, Said},
 };
-use crate::every_pattern::{Permits, Pool};
+use crate::every_pattern::Permits;
 
 /// See the [module](self).
 pub struct PermitsBalanced {
@@ -35,9 +35,7 @@ impl Invariant for PermitsBalanced {
     }
 
     fn observe(&mut self, record: &Record) -> Result<(), Breach> {
-        let Some(Observed { breaker, at, seq, said }) = Observed::read(record)? else { return Ok(()) };
-        let Breaker { node, incarnation, name } = breaker;
-        let pool = Pool { node, incarnation, name };
+        let Some(Observed { breaker: pool, at, seq, said }) = Observed::read(record)? else { return Ok(()) };
         match said {
             // What a dead process held died with it.
             Said::Created => self.permits.gone(|known| known.node == pool.node && known.name == pool.name),

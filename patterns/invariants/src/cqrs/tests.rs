@@ -9,7 +9,10 @@ use squall::{
 };
 
 use super::{CaughtUp, ProjectionCorrectness};
-use crate::event_log::{LogIntegrity, Rules};
+use crate::{
+    event_log::{LogIntegrity, Rules},
+    judged::judged,
+};
 
 const RULES: Rules = Rules { floor: Some(0) };
 
@@ -165,13 +168,7 @@ impl History {
 
     /// The breach, which must be at the last record.
     fn judged_by(&self, invariant: &mut impl Invariant) -> Option<Breach> {
-        for record in &self.records {
-            if let Err(breach) = invariant.observe(record) {
-                assert_eq!(record.seq + 1, self.records.len() as u64, "caught at the record that shows it");
-                return Some(breach);
-            }
-        }
-        None
+        judged(&self.records, invariant)
     }
 
     fn log_breach(&self) -> Option<&'static str> {

@@ -7,6 +7,8 @@ use squall::{
     history::{Kind, Lifecycle, Operation, Value},
 };
 
+use crate::judged::judged;
+
 /// A history under construction. Each record is a millisecond after the one before.
 #[derive(Default)]
 pub struct Script {
@@ -54,13 +56,7 @@ impl Script {
     /// # Panics
     /// When it finds one before.
     pub fn judge(&self, law: &mut dyn Invariant) -> Option<&'static str> {
-        for record in &self.records {
-            if let Err(breach) = law.observe(record) {
-                assert_eq!(record.seq, self.records.len() as u64 - 1, "{breach:?}");
-                return Some(breach.class);
-            }
-        }
-        None
+        judged(&self.records, law).map(|breach| breach.class)
     }
 }
 

@@ -8,6 +8,7 @@ use squall::{
 };
 
 use super::Promises;
+use crate::judged::judged;
 
 pub const STEPS: [&str; 5] = ["create_order", "reserve", "charge", "ship", "confirm_order"];
 
@@ -145,13 +146,7 @@ impl Script {
     /// # Panics
     /// When it finds one before.
     pub fn judge(&self, invariant: &mut dyn Invariant) -> Option<&'static str> {
-        for record in &self.records {
-            if let Err(breach) = invariant.observe(record) {
-                assert_eq!(record.seq, self.records.len() as u64 - 1, "{breach:?}");
-                return Some(breach.class);
-            }
-        }
-        None
+        judged(&self.records, invariant).map(|breach| breach.class)
     }
 
     /// When the last record was made.

@@ -99,13 +99,11 @@ impl Commands {
         }
         let offset = state.offset.wrapping_add(by);
         let sensor = self.sensor;
-        match self.write(&mut state.log, Executed { request, by, offset }) {
-            Err(AppendError::Broken(e)) => {
-                tracing::info!(target: "effect", sensor, request, intent, by, offset, "adjustment_uncertain");
-                return Err(AppendError::Broken(e));
-            }
-            written => written?,
+        let written = self.write(&mut state.log, Executed { request, by, offset });
+        if let Err(AppendError::Broken(_)) = &written {
+            tracing::info!(target: "effect", sensor, request, intent, by, offset, "adjustment_uncertain");
         }
+        written?;
         state.offset = offset;
         state.executed.insert(request, offset);
         tracing::info!(target: "effect", sensor, request, intent, by, offset, "adjusted");
